@@ -1,0 +1,159 @@
+//! Alerts and notifications: what a person or an agent has to know.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    agent::AgentName,
+    id::{AlertId, ApprovalId, NotificationId, TaskId},
+    time::Timestamp,
+};
+
+/// How bad it is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    #[default]
+    Info,
+    /// Look soon.
+    Warning,
+    /// Something failed.
+    Error,
+    /// Look now.
+    Critical,
+}
+
+/// What an alert is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// A cap is near or reached.
+    Budget,
+    /// Work that goes in circles.
+    Loop,
+    /// Failure after failure.
+    ErrorStreak,
+    /// An approval waits long.
+    ApprovalWaiting,
+    /// An approval ended without an answer.
+    ApprovalExpired,
+    /// An agent is silent.
+    HeartbeatLost,
+    /// A call was refused outright.
+    PolicyViolation,
+    /// Someone does what they must not, or a guard is missing.
+    Security,
+    /// The store can't write.
+    Storage,
+    /// A notice could not be delivered.
+    Delivery,
+}
+
+/// How an alert stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertStatus {
+    /// Nobody has looked.
+    #[default]
+    Open,
+    /// Somebody has seen it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+}
+
+/// Something that a person has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Alert {
+    /// Its number.
+    pub id: AlertId,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// What happened, in one sentence.
+    pub text: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The task concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The agent concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// The approval concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// How it stands.
+    pub status: AlertStatus,
+    /// Who acknowledged or resolved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Their note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When it was raised.
+    pub at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a notification tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationKind {
+    /// Somebody named you.
+    Mention,
+    /// A task is yours now, or came back to you.
+    Assignment,
+    /// Your approval was decided.
+    ApprovalDecided,
+    /// Somebody asks for an approval.
+    ApprovalRequested,
+    /// An alert was raised.
+    Alert,
+    /// A summary.
+    Digest,
+}
+
+/// One notice to one agent or operator; delivered at least once, under this id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notification {
+    /// Its number, and the idempotency id of its delivery.
+    pub id: NotificationId,
+    /// The agent's or operator's name; `operator` means all operators.
+    pub to: String,
+    /// What it tells.
+    pub kind: NotificationKind,
+    /// In one sentence.
+    pub text: String,
+    /// The task concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The approval concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// The session to deliver it to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When it was queued.
+    pub at: Timestamp,
+    /// When its receiver had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked_at: Option<Timestamp>,
+}

@@ -1,0 +1,20 @@
+//! The rules of Mission Control, pure: no I/O, no clock, no randomness.
+//!
+//! Given the same rows, command, time and ids, every function here gives the same answer. The
+//! daemon obeys these rules; the clients show them.
+
+pub mod actor;
+pub mod agent;
+pub mod alert;
+pub mod approval;
+pub mod canonical;
+pub mod event;
+pub mod id;
+pub mod message;
+pub mod money;
+pub mod policy;
+pub mod refusal;
+pub mod run;
+pub mod squad;
+pub mod task;
+pub mod time;

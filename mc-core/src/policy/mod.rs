@@ -1,0 +1,93 @@
+//! The policy: what a tool call gets, and which rule says so.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    agent::Agent, approval::ApprovalKind, money::MicroUsd, run::Run, squad::Squad, task::Task,
+};
+
+/// How dangerous a call is (SPEC.md, section 5.1).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// Internal and reversible.
+    #[default]
+    Green,
+    /// Potentially harmful.
+    Yellow,
+    /// Reaches outside or can't be undone.
+    Red,
+}
+
+/// What a call gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It may run.
+    Allow,
+    /// A human is asked first.
+    Ask,
+    /// It may not run.
+    #[default]
+    Deny,
+}
+
+/// What an agent wants to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The tool.
+    pub tool: &'a str,
+    /// Its arguments as received.
+    pub arguments: &'a Value,
+    /// The directory that it runs in, absolute.
+    pub cwd: Option<&'a str>,
+    /// The home directory of the agent's user, absolute.
+    pub home: Option<&'a str>,
+}
+
+/// The rows that a decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// The squad.
+    pub squad: &'a Squad,
+    /// Who asks.
+    pub agent: &'a Agent,
+    /// The task that the call serves.
+    pub task: Option<&'a Task>,
+    /// The run that it belongs to.
+    pub run: Option<&'a Run>,
+    /// Today in the configured zone, `YYYY-MM-DD`.
+    pub day: &'a str,
+    /// What the call will cost, where the caller says so.
+    pub estimate: MicroUsd,
+}
+
+/// What a call gets, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Decision {
+    /// Allow, ask or deny.
+    pub outcome: Outcome,
+    /// The risk as judged.
+    pub risk: Risk,
+    /// The rule that decided, such as `risk.red` or `deny.path`.
+    pub rule: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What a human is asked for, when one is asked.
+    pub ask_for: ApprovalKind,
+}

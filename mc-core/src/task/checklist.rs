@@ -1,0 +1,1 @@
+//! The review checklists of each task type.
