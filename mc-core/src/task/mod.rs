@@ -1,6 +1,7 @@
 //! Tasks: what they are made of. The law of their life is in [`law`].
 
 pub mod checklist;
+mod guard;
 pub mod law;
 
 use schemars::JsonSchema;
