@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     error::ErrorKind,
@@ -13,8 +13,9 @@ use crate::{
 
 /// Returns the OpenRPC document.
 pub fn openrpc() -> Value {
-    let mut schemas =
-        SchemaSettings::draft07().with(|s| "/components/schemas".clone_into(&mut s.definitions_path.to_mut())).into_generator();
+    let mut schemas = SchemaSettings::draft07()
+        .with(|s| "/components/schemas".clone_into(s.definitions_path.to_mut()))
+        .into_generator();
     let methods: Vec<Value> = METHODS.iter().map(|row| method(row, &mut schemas)).collect();
     let errors: Vec<Value> = ErrorKind::ALL
         .iter()
@@ -67,16 +68,12 @@ pub fn markdown() -> String {
         };
         writeln!(text, "\n### `{}`\n\n{} For {who}; {kind}.\n", row.name, row.doc).ok();
         let mut schemas_of_row = SchemaGenerator::default();
-        let params = resolve((row.params)(&mut schemas_of_row).to_value(), schemas);
-        fields(&mut text, &params);
+        fields(&mut text, &(row.params)(&mut schemas_of_row).to_value());
         let result = (row.result)(&mut schemas_of_row).to_value();
         writeln!(text, "\nAnswers {}.", type_of(&result)).ok();
     }
     text.push_str("\n## Types\n");
     for (name, schema) in schemas.into_iter().flatten() {
-        if METHODS.iter().any(|row| is_params(row, name)) {
-            continue;
-        }
         writeln!(text, "\n### {name}\n").ok();
         describe_type(&mut text, schema);
     }
@@ -86,7 +83,8 @@ pub fn markdown() -> String {
 const HEAD: &str = "\
 # The wire
 
-Made from the types by `mcctl describe --markdown`; do not edit. A test checks that it is current.
+Made from the types; a test checks that it is current, and `UPDATE_DOCS=1 cargo test -p mc-proto` makes
+it anew. Programs get the same from `protocol.describe` as an OpenRPC document.
 
 Unix stream sockets, one JSON object a line, JSON-RPC 2.0. The first request is `session.hello`.
 Every command may carry `idempotency_key`; an adapter's calls carry `agent`. Times are RFC 3339 UTC
@@ -111,22 +109,8 @@ const LIMITS: &[(&str, usize)] = &[
     ("idempotency key", limits::KEY_BYTES),
 ];
 
-/// Says whether `name` is the schema of the row's parameters, which stand with the method.
-fn is_params(row: &MethodInfo, name: &str) -> bool {
-    let mut schemas = SchemaGenerator::default();
-    let schema = (row.params)(&mut schemas).to_value();
-    reference(&schema) == Some(name)
-}
-
 fn reference(schema: &Value) -> Option<&str> {
     schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next())
-}
-
-fn resolve(schema: Value, schemas: Option<&Map<String, Value>>) -> Value {
-    reference(&schema)
-        .and_then(|name| schemas.and_then(|all| all.get(name)))
-        .cloned()
-        .unwrap_or(schema)
 }
 
 fn describe_type(text: &mut String, schema: &Value) {
@@ -169,9 +153,10 @@ fn type_of(schema: &Value) -> String {
     if let Some(name) = reference(schema) {
         return name.to_owned();
     }
-    if let Some(parts) = ["anyOf", "allOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array()) {
-        let parts: Vec<String> =
-            parts.iter().map(type_of).filter(|part| part != "null").collect();
+    if let Some(parts) =
+        ["anyOf", "allOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array())
+    {
+        let parts: Vec<String> = parts.iter().map(type_of).filter(|part| part != "null").collect();
         return parts.join(" or ");
     }
     match schema.get("type") {
@@ -183,7 +168,10 @@ fn type_of(schema: &Value) -> String {
             let kinds: Vec<&str> =
                 kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect();
             if kinds == ["array"] {
-                return format!("list of {}", schema.get("items").map_or_else(|| "any".into(), type_of));
+                return format!(
+                    "list of {}",
+                    schema.get("items").map_or_else(|| "any".into(), type_of)
+                );
             }
             kinds.join(" or ")
         }

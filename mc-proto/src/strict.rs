@@ -6,7 +6,10 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use mc_core::agent::AgentName;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor},
+    de::{
+        DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess,
+        Visitor,
+    },
 };
 use serde_json::value::RawValue;
 
@@ -46,7 +49,8 @@ pub fn params<T: DeserializeOwned>(
     let mut common = Common::default();
     let text = raw.map_or("{}", RawValue::get);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let params = T::deserialize(Outer { inner: &mut deserializer, common: &mut common, takes_agent })?;
+    let params =
+        T::deserialize(Outer { inner: &mut deserializer, common: &mut common, takes_agent })?;
     deserializer.end()?;
     Ok((params, common))
 }
@@ -193,7 +197,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OuterMap<'_, A> {
                 "idempotency_key" => self.common.idempotency_key = Some(self.map.next_value()?),
                 "agent" if !self.takes_agent => self.common.agent = Some(self.map.next_value()?),
                 _ => {
-                    let key = seed.deserialize(IntoDeserializer::<A::Error>::into_deserializer(key));
+                    let key =
+                        seed.deserialize(IntoDeserializer::<A::Error>::into_deserializer(key));
                     return key.map(Some);
                 }
             }

@@ -13,7 +13,7 @@ use std::{
 
 use interprocess::local_socket::{
     GenericFilePath, ToFsName,
-    tokio::{RecvHalf, SendHalf, Stream, prelude::*},
+    tokio::{Stream, prelude::*},
 };
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -133,12 +133,12 @@ impl Client {
             .await
             .map_err(|_| ClientError::TimedOut(CONNECT_TIMEOUT))?
             .map_err(unreachable)?;
-        let (receive, mut send) = stream.split();
-        let mut receive = BufReader::new(receive);
-
+        let stream = Arc::new(stream);
+        // Nothing follows the answer to the hello unasked, so this reader can be given up after it.
+        let mut receive = BufReader::new(&*stream);
         let read = |source| ClientError::Answer { method: Hello::NAME, source };
         let line = frame::request(0, Hello::NAME, hello).map_err(read)?;
-        send.write_all(line.as_bytes()).await?;
+        (&*stream).write_all(line.as_bytes()).await?;
         let line = timeout(CONNECT_TIMEOUT, read_line(&mut receive))
             .await
             .map_err(|_| ClientError::TimedOut(CONNECT_TIMEOUT))??;
@@ -146,7 +146,8 @@ impl Client {
         if let Some(error) = frame.error {
             return Err(error.into());
         }
-        let hello = serde_json::from_str(frame.result.map_or("null", RawValue::get)).map_err(read)?;
+        let hello =
+            serde_json::from_str(frame.result.map_or("null", RawValue::get)).map_err(read)?;
 
         let (outgoing, to_send) = mpsc::unbounded_channel();
         let (incoming, from_daemon) = mpsc::channel(1024);
@@ -156,8 +157,8 @@ impl Client {
             next_id: AtomicI64::new(1),
             hello,
         });
-        tokio::spawn(write_lines(send, to_send));
-        tokio::spawn(read_lines(receive, Arc::downgrade(&shared), incoming));
+        tokio::spawn(write_lines(Arc::clone(&stream), to_send));
+        tokio::spawn(read_lines(stream, Arc::downgrade(&shared), incoming));
         Ok((Self { shared }, from_daemon))
     }
 
@@ -207,12 +208,12 @@ impl Shared {
     }
 }
 
-async fn write_lines(mut send: SendHalf, mut lines: mpsc::UnboundedReceiver<String>) {
+async fn write_lines(stream: Arc<Stream>, mut lines: mpsc::UnboundedReceiver<String>) {
     while let Some(mut line) = lines.recv().await {
         while let Ok(more) = lines.try_recv() {
             line.push_str(&more);
         }
-        if send.write_all(line.as_bytes()).await.is_err() {
+        if (&*stream).write_all(line.as_bytes()).await.is_err() {
             return;
         }
     }
@@ -220,10 +221,11 @@ async fn write_lines(mut send: SendHalf, mut lines: mpsc::UnboundedReceiver<Stri
 
 /// Reads until the end of the connection or of the last [`Client`], then fails what still waits.
 async fn read_lines(
-    mut receive: BufReader<RecvHalf>,
+    stream: Arc<Stream>,
     shared: std::sync::Weak<Shared>,
     incoming: mpsc::Sender<Incoming>,
 ) {
+    let mut receive = BufReader::new(&*stream);
     loop {
         let line = tokio::select! {
             line = read_line(&mut receive) => line,
@@ -250,10 +252,9 @@ fn route(frame: Frame<'_>, shared: &Shared) -> Option<Incoming> {
         params.map_or_else(|| RawValue::NULL.to_owned(), RawValue::to_owned)
     };
     match (frame.method, frame.id) {
-        (Some(method), None) => Some(Incoming::Notice {
-            method: method.into_owned(),
-            params: owned(frame.params),
-        }),
+        (Some(method), None) => {
+            Some(Incoming::Notice { method: method.into_owned(), params: owned(frame.params) })
+        }
         (Some(method), Some(id)) => Some(Incoming::Request(ServerRequest {
             method: method.into_owned(),
             params: owned(frame.params),
@@ -271,7 +272,7 @@ fn route(frame: Frame<'_>, shared: &Shared) -> Option<Incoming> {
     }
 }
 
-async fn read_line(receive: &mut BufReader<RecvHalf>) -> Result<Vec<u8>, ClientError> {
+async fn read_line(receive: &mut BufReader<&Stream>) -> Result<Vec<u8>, ClientError> {
     let mut line = Vec::new();
     let read = receive.take(ANSWER_BYTES as u64).read_until(b'\n', &mut line).await?;
     if read == 0 || line.last() != Some(&b'\n') {

@@ -1,7 +1,7 @@
 //! The blocking client, for commands that ask one thing and leave: no runtime, no threads.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, ErrorKind as ErrorCode, Write},
     path::Path,
     time::Duration,
 };
@@ -31,15 +31,6 @@ pub struct BlockingClient {
     hello: HelloResult,
 }
 
-/// A notification that came in: its method and its parameters as JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The method, such as `feed.item`.
-    pub method: String,
-    /// The parameters.
-    pub params: String,
-}
-
 impl BlockingClient {
     /// Connects to `path` and says hello. No answer may take longer than `timeout`.
     ///
@@ -48,8 +39,7 @@ impl BlockingClient {
     /// [`ClientError::Unreachable`] when nobody listens, [`ClientError::Refused`] when the daemon
     /// does not want the caller.
     pub fn connect(path: &Path, hello: &Hello, timeout: Duration) -> Result<Self, ClientError> {
-        let unreachable =
-            |source| ClientError::Unreachable { path: path.to_path_buf(), source };
+        let unreachable = |source| ClientError::Unreachable { path: path.to_path_buf(), source };
         let name = path.to_fs_name::<GenericFilePath>().map_err(unreachable)?;
         let stream = ConnectOptions::new()
             .name(name)
@@ -92,7 +82,7 @@ impl BlockingClient {
         exchange(&mut self.stream, self.timeout, id, (call, options))
     }
 
-    /// Waits for the next notification.
+    /// Waits for the next notification and returns its method and its parameters as JSON.
     ///
     /// # Errors
     ///
@@ -169,11 +159,9 @@ fn parse<'a>(method: &'static str, line: &'a [u8]) -> Result<Frame<'a>, ClientEr
 fn read_line(stream: &mut BufReader<Stream>, timeout: Duration) -> Result<Vec<u8>, ClientError> {
     let mut line = Vec::new();
     let mut bounded = std::io::Read::take(stream, ANSWER_BYTES as u64 + 1);
-    let read = bounded.read_until(b'\n', &mut line).map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
-            ClientError::TimedOut(timeout)
-        }
-        _ => ClientError::Io(error),
+    let read = bounded.read_until(b'\n', &mut line).map_err(|error| {
+        let timed_out = [ErrorCode::WouldBlock, ErrorCode::TimedOut].contains(&error.kind());
+        if timed_out { ClientError::TimedOut(timeout) } else { error.into() }
     })?;
     if read == 0 {
         return Err(ClientError::Lost);

@@ -24,8 +24,28 @@ pub struct LinkConfig {
     pub path: PathBuf,
     /// How to say hello.
     pub hello: Hello,
-    /// Whether to follow the feed; from where, when `Some`.
-    pub follow: Option<Option<Seq>>,
+    /// Whether to follow the feed.
+    pub follow: Follow,
+}
+
+/// Whether and from where to follow the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// No feed.
+    Nothing,
+    /// What comes from now on.
+    FromNow,
+    /// What came after this event, then what comes.
+    After(Seq),
+}
+
+impl Follow {
+    /// Notes that events up to `seq` are known.
+    fn advance(&mut self, seq: Seq) {
+        if *self != Self::Nothing {
+            *self = Self::After(seq);
+        }
+    }
 }
 
 /// What a link tells.
@@ -81,7 +101,11 @@ impl Link {
     }
 }
 
-async fn keep(mut config: LinkConfig, events: mpsc::Sender<LinkEvent>, mut woken: mpsc::Receiver<()>) {
+async fn keep(
+    mut config: LinkConfig,
+    events: mpsc::Sender<LinkEvent>,
+    mut woken: mpsc::Receiver<()>,
+) {
     let mut attempt = 0;
     loop {
         let began = Instant::now();
@@ -116,7 +140,8 @@ async fn follow(config: &mut LinkConfig, events: &mpsc::Sender<LinkEvent>) -> Cl
     if events.send(LinkEvent::Up(client.clone())).await.is_err() {
         return ClientError::Lost;
     }
-    if let Some(since) = config.follow {
+    if config.follow != Follow::Nothing {
+        let since = if let Follow::After(seq) = config.follow { Some(seq) } else { None };
         let subscribe = Subscribe { since, topics: Vec::new() };
         if let Err(error) = client.call(&subscribe).await {
             return error;
@@ -132,23 +157,19 @@ async fn follow(config: &mut LinkConfig, events: &mpsc::Sender<LinkEvent>) -> Cl
 }
 
 /// Reads a notification; `None` when the connection has ended or speaks another language.
-fn translate(unasked: Incoming, follow: &mut Option<Option<Seq>>) -> Option<LinkEvent> {
+fn translate(unasked: Incoming, follow: &mut Follow) -> Option<LinkEvent> {
     match unasked {
         Incoming::Closed => None,
         Incoming::Request(request) => Some(LinkEvent::Request(request)),
         Incoming::Notice { method, params } => match method.as_str() {
             "feed.item" => {
                 let item: Box<FeedItem> = Incoming::read(&params).ok()?;
-                if follow.is_some() {
-                    *follow = Some(Some(item.seq));
-                }
+                follow.advance(item.seq);
                 Some(LinkEvent::Item(item))
             }
             "feed.lagged" => {
                 let head: Head = Incoming::read(&params).ok()?;
-                if follow.is_some() {
-                    *follow = Some(Some(head.head));
-                }
+                follow.advance(head.head);
                 Some(LinkEvent::Lagged(head))
             }
             "beat" => Incoming::read(&params).ok().map(LinkEvent::Beat),

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 pub use asynchronous::{Client, Incoming, ServerRequest};
 pub use blocking::BlockingClient;
-pub use link::{Link, LinkConfig, LinkEvent};
+pub use link::{Follow, Link, LinkConfig, LinkEvent};
 use mc_core::agent::AgentName;
 use serde_json::Value;
 

@@ -1,6 +1,10 @@
 //! Policy, audit and health on the wire.
 
-use mc_core::{agent::AgentName, id::{Seq, TaskId}, time::Timestamp};
+use mc_core::{
+    agent::AgentName,
+    id::{Seq, TaskId},
+    time::Timestamp,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -87,6 +87,7 @@ pub struct Past {
 
 /// What `approval.get` answers: the approval itself, and beside its fields what bears on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ApprovalDetail")]
 pub struct Detail {
     /// The approval with its statement and digest.
     #[serde(flatten)]
@@ -143,6 +144,7 @@ pub struct Cancel {
 
 /// What was decided, and the event that records it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ApprovalReceipt")]
 pub struct Receipt {
     /// The approval as it is now.
     pub approval: Approval,

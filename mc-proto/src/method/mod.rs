@@ -47,10 +47,10 @@ pub enum Kind {
 
 /// A method: its parameters are the type, its result hangs on it.
 pub trait Method: Serialize + DeserializeOwned + JsonSchema {
+    /// Its row in the table of methods.
+    const INFO: MethodInfo;
     /// The name on the wire.
-    const NAME: &'static str;
-    /// What it does.
-    const KIND: Kind;
+    const NAME: &'static str = Self::INFO.name;
     /// What it answers.
     type Result: Serialize + DeserializeOwned + JsonSchema;
 }
@@ -77,21 +77,20 @@ pub struct MethodInfo {
 macro_rules! methods {
     ($($doc:literal $name:ident($params:ty) $wire:literal $who:ident $kind:ident $(takes $agent:ident)? -> $result:ty;)*) => {
         $(impl Method for $params {
-            const NAME: &'static str = $wire;
-            const KIND: Kind = Kind::$kind;
+            const INFO: MethodInfo = MethodInfo {
+                name: $wire,
+                who: Who::$who,
+                kind: Kind::$kind,
+                takes_agent: methods!(@takes $($agent)?),
+                doc: $doc,
+                params: <$params as JsonSchema>::json_schema,
+                result: SchemaGenerator::subschema_for::<$result>,
+            };
             type Result = $result;
         })*
 
         /// Every method there is.
-        pub const METHODS: &[MethodInfo] = &[$(MethodInfo {
-            name: $wire,
-            who: Who::$who,
-            kind: Kind::$kind,
-            takes_agent: methods!(@takes $($agent)?),
-            doc: $doc,
-            params: SchemaGenerator::subschema_for::<$params>,
-            result: SchemaGenerator::subschema_for::<$result>,
-        },)*];
+        pub const METHODS: &[MethodInfo] = &[$(<$params as Method>::INFO,)*];
 
         /// A request, read.
         #[derive(Debug, Clone, PartialEq)]
@@ -102,17 +101,16 @@ macro_rules! methods {
         impl Request {
             /// Returns the row of its method.
             pub fn info(&self) -> &'static MethodInfo {
-                const TABLE: &[MethodInfo] = METHODS;
-                let name = match self { $(Self::$name(_) => $wire,)* };
-                #[expect(clippy::expect_used, reason = "table and enum are made by one macro")]
-                TABLE.iter().find(|row| row.name == name).expect("every request has its row")
+                match self { $(Self::$name(_) => &<$params as Method>::INFO,)* }
             }
 
-            fn parse_as(info: &MethodInfo, raw: Option<&RawValue>) -> Result<(Self, Common), serde_json::Error> {
-                match info.name {
-                    $($wire => strict::params::<$params>(raw, info.takes_agent)
-                        .map(|(params, common)| (Self::$name(params), common)),)*
-                    _ => Err(serde::de::Error::custom("no such method")),
+            fn read(method: &str, raw: Option<&RawValue>) -> Option<Read> {
+                match method {
+                    $($wire => Some(
+                        strict::params::<$params>(raw, methods!(@takes $($agent)?))
+                            .map(|(params, common)| (Self::$name(params), common)),
+                    ),)*
+                    _ => None,
                 }
             }
         }
@@ -304,6 +302,9 @@ methods! {
     RuntimeReport(feed::Report) "runtime.report" Agent Command -> feed::Attached;
 }
 
+/// A request with what is common to all, or what is wrong with it.
+type Read = Result<(Request, Common), serde_json::Error>;
+
 impl Request {
     /// Reads the request `method` with its parameters.
     ///
@@ -311,8 +312,7 @@ impl Request {
     ///
     /// `unknown_method`, or `invalid_params` with what is wrong.
     pub fn parse(method: &str, raw: Option<&RawValue>) -> Result<(Self, Common), RpcError> {
-        let info = METHODS.iter().find(|row| row.name == method).ok_or_else(|| unknown(method))?;
-        Self::parse_as(info, raw).map_err(|error| {
+        Self::read(method, raw).ok_or_else(|| unknown(method))?.map_err(|error| {
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default();
             let field = reason.split('`').nth(1).unwrap_or("params").to_owned();

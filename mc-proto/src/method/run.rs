@@ -124,6 +124,7 @@ pub struct Get {
 
 /// What `run.get` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RunDetail")]
 pub struct Detail {
     /// The run.
     #[serde(flatten)]

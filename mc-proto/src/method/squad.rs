@@ -20,6 +20,7 @@ pub struct StatusGet {}
 
 /// What `squad.status` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SquadState")]
 pub struct Status {
     /// The squad.
     pub squad: Squad,
@@ -106,6 +107,7 @@ pub struct AgentReceipt {
 
 /// What became of the squad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SquadReceipt")]
 pub struct Receipt {
     /// What was done, in one sentence.
     pub text: String,

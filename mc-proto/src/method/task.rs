@@ -81,6 +81,7 @@ of_task! {
 
 /// What `task.get` answers: the task itself, and beside its fields what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TaskDetail")]
 pub struct Detail {
     /// The task.
     #[serde(flatten)]
