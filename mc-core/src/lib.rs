@@ -9,6 +9,7 @@ pub mod alert;
 pub mod approval;
 pub mod canonical;
 pub mod event;
+pub mod fold;
 pub mod id;
 pub mod message;
 pub mod money;
