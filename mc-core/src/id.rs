@@ -18,7 +18,7 @@ pub struct IdError {
 macro_rules! id {
     ($(#[$doc:meta] $name:ident $prefix:literal $example:literal)*) => {$(
         #[$doc]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub i64);
 
         impl $name {

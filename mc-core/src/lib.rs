@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod agent;
 pub mod alert;
+pub mod answers;
 pub mod approval;
 pub mod canonical;
 pub mod event;

@@ -1,0 +1,384 @@
+//! The methods of the wire, typed once: clients call them, the daemon serves them, the documents
+//! are made from them.
+
+pub mod admin;
+pub mod agent;
+pub mod approval;
+pub mod feed;
+pub mod run;
+pub mod session;
+pub mod squad;
+pub mod task;
+pub mod thread;
+
+use mc_core::id::Seq;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    error::{ErrorKind, RpcError},
+    strict::{self, Common},
+};
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// Operators and agents.
+    All,
+    /// Operators only: on the agents' socket there is no such method.
+    Human,
+    /// Agents, and adapters that speak for them.
+    Agent,
+}
+
+/// What a method does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Reads a snapshot.
+    Query,
+    /// Changes something: goes through the one writer, takes an `idempotency_key`.
+    Command,
+    /// Concerns the connection itself.
+    Connection,
+}
+
+/// A method: its parameters are the type, its result hangs on it.
+pub trait Method: Serialize + DeserializeOwned + JsonSchema {
+    /// Its row in the table of methods.
+    const INFO: MethodInfo;
+    /// The name on the wire.
+    const NAME: &'static str = Self::INFO.name;
+    /// What it answers.
+    type Result: Serialize + DeserializeOwned + JsonSchema;
+}
+
+/// One row of the table of methods.
+#[derive(Debug, Clone, Copy)]
+pub struct MethodInfo {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// Who may call it.
+    pub who: Who,
+    /// What it does.
+    pub kind: Kind,
+    /// Whether `agent` is a parameter of its own.
+    pub takes_agent: bool,
+    /// What it is for, in one sentence.
+    pub doc: &'static str,
+    /// The schema of its parameters.
+    pub params: fn(&mut SchemaGenerator) -> Schema,
+    /// The schema of its result.
+    pub result: fn(&mut SchemaGenerator) -> Schema,
+}
+
+macro_rules! methods {
+    ($($doc:literal $name:ident($params:ty) $wire:literal $who:ident $kind:ident $(takes $agent:ident)? -> $result:ty;)*) => {
+        $(impl Method for $params {
+            const INFO: MethodInfo = MethodInfo {
+                name: $wire,
+                who: Who::$who,
+                kind: Kind::$kind,
+                takes_agent: methods!(@takes $($agent)?),
+                doc: $doc,
+                params: <$params as JsonSchema>::json_schema,
+                result: SchemaGenerator::subschema_for::<$result>,
+            };
+            type Result = $result;
+        })*
+
+        /// Every method there is.
+        pub const METHODS: &[MethodInfo] = &[$(<$params as Method>::INFO,)*];
+
+        /// A request, read.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Request {
+            $(#[doc = $doc] $name($params),)*
+        }
+
+        impl Request {
+            /// Returns the row of its method.
+            pub fn info(&self) -> &'static MethodInfo {
+                match self { $(Self::$name(_) => &<$params as Method>::INFO,)* }
+            }
+
+            fn read(method: &str, raw: Option<&RawValue>) -> Option<Read> {
+                match method {
+                    $($wire => Some(
+                        strict::params::<$params>(raw, methods!(@takes $($agent)?))
+                            .map(|(params, common)| (Self::$name(params), common)),
+                    ),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+    (@takes agent) => { true };
+    (@takes) => { false };
+}
+
+methods! {
+    "Says who calls; must be the first request of a connection."
+    SessionHello(session::Hello) "session.hello" All Connection takes agent -> session::HelloResult;
+    "Proves the operator's passphrase for this connection."
+    SessionUnlock(session::Unlock) "session.unlock" Human Connection -> session::UnlockResult;
+    "Gives the proof up."
+    SessionLock(session::Lock) "session.lock" Human Connection -> session::WhoAmI;
+    "Says as whom the daemon sees the caller."
+    SessionWhoami(session::Whoami) "session.whoami" All Connection -> session::WhoAmI;
+    "Answers at once."
+    Ping(session::Ping) "ping" All Connection -> session::Pong;
+
+    "Creates a task."
+    TaskCreate(task::Create) "task.create" All Command -> mc_core::task::Task;
+    "Returns a task with what belongs to it."
+    TaskGet(task::Get) "task.get" All Query -> task::Detail;
+    "Lists tasks as cards."
+    TaskList(task::List) "task.list" All Query -> Page<mc_core::task::TaskCard>;
+    "Changes fields of a task; an agent only description and labels of its own."
+    TaskUpdate(task::Update) "task.update" All Command -> mc_core::task::Task;
+    "Moves a task; the general door."
+    TaskTransition(task::Transition) "task.transition" All Command -> task::Moved;
+    "Gives an Inbox task to agents, or another agent to an assigned one."
+    TaskAssign(task::Assign) "task.assign" All Command -> task::Moved;
+    "Takes a task for the calling agent; the fence goes with its later moves."
+    TaskClaim(task::Claim) "task.claim" Agent Command -> task::Moved;
+    "Begins work, with a plan of 3 to 6 steps."
+    TaskStart(task::Start) "task.start" All Command -> task::Moved;
+    "Hands the deliverable in for review."
+    TaskSubmit(task::Submit) "task.submit" All Command -> task::Moved;
+    "Sends a task back from Review with feedback."
+    TaskRequestChanges(task::RequestChanges) "task.request_changes" All Command -> task::Moved;
+    "Accepts a reviewed task: Done."
+    TaskComplete(task::Complete) "task.complete" Human Command -> task::Moved;
+    "Blocks a task."
+    TaskBlock(task::Block) "task.block" Human Command -> task::Moved;
+    "Unblocks a task."
+    TaskUnblock(task::Unblock) "task.unblock" Human Command -> task::Moved;
+    "Gives a task up."
+    TaskCancel(task::Cancel) "task.cancel" Human Command -> task::Moved;
+    "Opens a done task again."
+    TaskReopen(task::Reopen) "task.reopen" Human Command -> task::Moved;
+    "Says that the agent is stuck; the system then blocks the task."
+    TaskReportBlocker(task::ReportBlocker) "task.report_blocker" Agent Command -> task::Moved;
+    "Follows a task."
+    TaskSubscribe(task::Subscribe) "task.subscribe" All Command -> mc_core::task::Task;
+    "No longer follows a task."
+    TaskUnsubscribe(task::Unsubscribe) "task.unsubscribe" All Command -> mc_core::task::Task;
+    "Returns everything that happened to a task, in order."
+    TaskTimeline(task::Timeline) "task.timeline" All Query -> Page<task::TimelineItem>;
+    "Answers what happened, who did it, why, what it cost and what comes next."
+    TaskAnswers(task::AnswersGet) "task.answers" All Query -> mc_core::answers::Answers;
+    "Returns the table of moves as data."
+    TaskTransitions(task::Transitions) "task.transitions" All Query -> task::TransitionTable;
+
+    "Posts a message to a task's thread."
+    MessagePost(thread::Post) "message.post" All Command -> mc_core::message::Message;
+    "Lists a thread, oldest first."
+    MessageList(thread::MessageList) "message.list" All Query -> Page<mc_core::message::Message>;
+    "Stores a thing that was made for a task."
+    ArtifactPut(thread::ArtifactPut) "artifact.put" All Command -> mc_core::message::Artifact;
+    "Returns an artifact with its content."
+    ArtifactGet(thread::ArtifactGet) "artifact.get" All Query -> thread::ArtifactContent;
+
+    "Registers an agent and returns its token, once."
+    AgentRegister(agent::Register) "agent.register" All Command -> agent::Registered;
+    "Returns an agent."
+    AgentGet(agent::Get) "agent.get" All Query takes agent -> agent::AgentView;
+    "Lists agents."
+    AgentList(agent::List) "agent.list" All Query -> Page<agent::AgentView>;
+    "Returns the agents as a tree of parents and children."
+    AgentTree(agent::Tree) "agent.tree" All Query -> agent::TreeResult;
+    "Changes fields of an agent."
+    AgentUpdate(agent::Update) "agent.update" Human Command takes agent -> mc_core::agent::Agent;
+    "Gives an agent or adapter a new token; the old one is good for 10 more minutes."
+    AgentRotateToken(agent::RotateToken) "agent.rotate_token" Human Command takes agent -> agent::Token;
+    "Ends all tokens of an agent or adapter at once."
+    AgentRevokeToken(agent::RevokeToken) "agent.revoke_token" Human Command takes agent -> agent::Done;
+    "Says that an agent is alive, and returns what it needs to act."
+    AgentHeartbeat(agent::Heartbeat) "agent.heartbeat" Agent Command -> agent::Beat;
+    "Pauses an agent: no run, no tool call; a running turn is aborted."
+    AgentPause(agent::Pause) "agent.pause" Human Command takes agent -> agent::Touched;
+    "Lets an agent work again."
+    AgentResume(agent::Resume) "agent.resume" Human Command takes agent -> agent::Touched;
+    "Lets an agent finish its task, then pauses it."
+    AgentDrain(agent::Drain) "agent.drain" Human Command takes agent -> agent::Touched;
+    "Stops an agent at once and blocks its tasks."
+    AgentQuarantine(agent::Quarantine) "agent.quarantine" Human Command takes agent -> agent::Touched;
+    "Retires an agent."
+    AgentStop(agent::Stop) "agent.stop" Human Command takes agent -> agent::Touched;
+    "Lets an adapter speak for agents and returns its token, once."
+    AdapterEnrol(agent::AdapterEnrol) "adapter.enrol" Human Command -> agent::AdapterToken;
+
+    "Asks to begin a run: the run gate."
+    RunStart(run::Start) "run.start" Agent Command -> run::Started;
+    "Reports what a model call used."
+    RunUsage(run::Usage) "run.usage" Agent Command -> run::Spent;
+    "Reports the end of a run."
+    RunFinish(run::Finish) "run.finish" Agent Command -> mc_core::run::Run;
+    "Returns a run with its tool calls."
+    RunGet(run::Get) "run.get" All Query -> run::Detail;
+    "Lists runs, newest first."
+    RunList(run::List) "run.list" All Query takes agent -> Page<mc_core::run::Run>;
+    "Asks whether a tool call may run: the tool gate."
+    ToolCheck(run::Check) "tool.check" Agent Command -> run::Checked;
+    "Waits for the decision on an approval."
+    ToolAwait(run::Await) "tool.await" Agent Command -> run::Awaited;
+    "Says that the runtime no longer holds a call."
+    ToolDrop(run::Drop) "tool.drop" Agent Command -> mc_core::run::ToolCall;
+    "Reports the end of a tool call."
+    ToolFinish(run::ToolFinish) "tool.finish" Agent Command -> mc_core::run::ToolCall;
+    "Lists tool calls, newest first."
+    ToolList(run::ToolList) "tool.list" All Query takes agent -> Page<mc_core::run::ToolCall>;
+
+    "Returns the policy in force."
+    PolicyGet(admin::PolicyGet) "policy.get" All Query -> admin::PolicyVersion;
+    "Lists the versions of the policy, newest first."
+    PolicyHistory(admin::PolicyHistory) "policy.history" Human Query -> Page<admin::PolicyVersion>;
+    "Says what is wrong with a policy file."
+    PolicyValidate(admin::PolicyValidate) "policy.validate" Human Query -> admin::Findings;
+    "Says what a call would get, and records nothing."
+    PolicyTest(admin::PolicyTest) "policy.test" All Query takes agent -> mc_core::policy::Decision;
+
+    "Asks a human."
+    ApprovalRequest(approval::Ask) "approval.request" Agent Command -> mc_core::approval::Approval;
+    "Lists approvals; an agent sees its own."
+    ApprovalList(approval::List) "approval.list" All Query takes agent -> Page<mc_core::approval::Approval>;
+    "Returns an approval with its statement and digest."
+    ApprovalGet(approval::Get) "approval.get" All Query -> approval::Detail;
+    "Says yes to exactly what the digest stands for."
+    ApprovalApprove(approval::Approve) "approval.approve" Human Command -> approval::Receipt;
+    "Says no, with a reason that the agent gets."
+    ApprovalDeny(approval::Deny) "approval.deny" Human Command -> approval::Receipt;
+    "Withdraws a question."
+    ApprovalCancel(approval::Cancel) "approval.cancel" All Command -> approval::Receipt;
+
+    "Returns how the squad stands."
+    SquadStatus(squad::StatusGet) "squad.status" All Query -> squad::Status;
+    "Pauses every agent at once."
+    SquadPause(squad::Pause) "squad.pause" Human Command -> squad::Receipt;
+    "Ends a pause of the squad."
+    SquadResume(squad::Resume) "squad.resume" Human Command -> squad::Receipt;
+    "Lets every agent finish its task, then pauses it."
+    SquadDrain(squad::Drain) "squad.drain" Human Command -> squad::Receipt;
+    "Stops everything now."
+    SquadEmergencyStop(squad::EmergencyStop) "squad.emergency_stop" Human Command -> squad::Receipt;
+    "Ends an emergency stop and moves tasks back to where they were."
+    SquadEmergencyResume(squad::EmergencyResume) "squad.emergency_resume" Human Command -> squad::Receipt;
+    "Returns caps and what is spent of them."
+    BudgetGet(squad::BudgetGet) "budget.get" All Query takes agent -> squad::Budgets;
+    "Lists alerts, newest first."
+    AlertList(squad::AlertList) "alert.list" All Query -> Page<mc_core::alert::Alert>;
+    "Says that somebody has seen an alert."
+    AlertAck(squad::AlertAck) "alert.ack" Human Command -> mc_core::alert::Alert;
+    "Says that an alert is over."
+    AlertResolve(squad::AlertResolve) "alert.resolve" Human Command -> mc_core::alert::Alert;
+    "Lists the caller's notifications, newest first."
+    NotificationList(squad::NotificationList) "notification.list" All Query -> Page<mc_core::alert::Notification>;
+    "Says that a notification arrived."
+    NotificationAck(squad::NotificationAck) "notification.ack" All Command -> mc_core::alert::Notification;
+
+    "Returns board, agents, approvals, alerts and counters at one point of the journal."
+    SnapshotGet(feed::SnapshotGet) "snapshot.get" All Query -> feed::Snapshot;
+    "Follows the journal: replays from `since`, then sends what comes."
+    FeedSubscribe(feed::Subscribe) "feed.subscribe" All Connection -> feed::Head;
+    "Ends the feed."
+    FeedUnsubscribe(feed::Unsubscribe) "feed.unsubscribe" All Connection -> feed::Head;
+
+    "Checks the journal's hash chain."
+    AuditVerify(admin::AuditVerify) "audit.verify" Human Query -> admin::Verified;
+    "Returns a page of the journal."
+    AuditExport(admin::AuditExport) "audit.export" Human Query -> Page<admin::JournalRow>;
+    "Returns how the daemon itself is."
+    AdminHealth(admin::HealthGet) "admin.health" Human Query -> admin::Health;
+    "Returns this table as an OpenRPC document."
+    ProtocolDescribe(admin::ProtocolDescribe) "protocol.describe" All Query -> serde_json::Value;
+
+    "Says which runtime stands behind this connection and what it can be ordered to do."
+    RuntimeAttach(feed::Attach) "runtime.attach" Agent Command -> feed::Attached;
+    "Says whether the runtime's gate is in force."
+    RuntimeReport(feed::Report) "runtime.report" Agent Command -> feed::Attached;
+}
+
+/// A request with what is common to all, or what is wrong with it.
+type Read = Result<(Request, Common), serde_json::Error>;
+
+impl Request {
+    /// Reads the request `method` with its parameters.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_method`, or `invalid_params` with what is wrong.
+    pub fn parse(method: &str, raw: Option<&RawValue>) -> Result<(Self, Common), RpcError> {
+        Self::read(method, raw).ok_or_else(|| unknown(method))?.map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            let field = reason.split('`').nth(1).unwrap_or("params").to_owned();
+            let mut answer = RpcError::invalid(field, reason);
+            answer.message = format!("{method}: {reason}");
+            answer
+        })
+    }
+}
+
+/// Returns the answer to a method that this socket does not have.
+pub fn unknown(method: &str) -> RpcError {
+    let name: String = method.chars().filter(|c| !c.is_control()).take(64).collect();
+    RpcError::new(
+        ErrorKind::UnknownMethod,
+        format!("no method `{name}` here; protocol.describe lists what there is"),
+    )
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Page<T> {
+    /// The items, in the order of the list.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// How many items match in all.
+    pub total: i64,
+    /// The journal sequence that the page reflects.
+    pub head: Seq,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (at, row) in METHODS.iter().enumerate() {
+            assert!(METHODS[..at].iter().all(|other| other.name != row.name), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_request_reads_its_parameters_and_its_key() {
+        let params = raw(r#"{"title":"x","type":"docs","idempotency_key":"k1"}"#);
+        let (request, common) = Request::parse("task.create", Some(&params)).unwrap();
+        assert_eq!(request.info().name, "task.create");
+        assert_eq!(common.idempotency_key.as_deref(), Some("k1"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let wrong = |method: &str, text: &str| {
+            Request::parse(method, Some(&raw(text))).expect_err("must be refused")
+        };
+        assert_eq!(wrong("task.fly", "{}").kind(), ErrorKind::UnknownMethod);
+        let missing = wrong("task.create", r#"{"type":"docs"}"#);
+        assert_eq!(missing.kind(), ErrorKind::InvalidParams);
+        assert_eq!(missing.data.fields[0].field, "title");
+        let unknown = wrong("task.create", r#"{"title":"x","type":"docs","colour":1}"#);
+        assert_eq!(unknown.data.fields[0].field, "colour");
+    }
+}

@@ -1,0 +1,306 @@
+//! Runs and tool calls on the wire.
+
+use std::collections::BTreeMap;
+
+use mc_core::{
+    agent::AgentName,
+    approval::ApprovalStatus,
+    id::{ApprovalId, CallId, RunId, TaskId},
+    money::MicroUsd,
+    policy::{Outcome, Risk},
+    run::{Run, RunStatus, ToolCall},
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::agent::Order;
+
+/// `run.start`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The runtime's session key.
+    pub session: String,
+    /// The model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// The task that it works on; by default the agent's task in progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The run that spawned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_run: Option<RunId>,
+    /// The runtime's own id of the run; the same id returns the same run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
+
+/// What `run.start` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Started {
+    /// The run's id.
+    pub run: RunId,
+    /// The task that it was attributed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// What the run may still spend.
+    pub remaining_uusd: MicroUsd,
+}
+
+/// `run.usage`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// The run.
+    pub run: RunId,
+    /// The model.
+    pub model: String,
+    /// Prompt tokens that were not cached.
+    pub input_tokens: i64,
+    /// Tokens that the model wrote.
+    pub output_tokens: i64,
+    /// Prompt tokens read from the cache.
+    #[serde(default)]
+    pub cache_read_tokens: i64,
+    /// Prompt tokens written to the cache.
+    #[serde(default)]
+    pub cache_write_tokens: i64,
+    /// What it cost, where the runtime knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_uusd: Option<MicroUsd>,
+}
+
+/// Whether a run may go on spending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpendState {
+    /// Below 80 % of every cap.
+    #[default]
+    Ok,
+    /// 80 % of a cap or more.
+    Warn,
+    /// A cap is reached.
+    Stop,
+}
+
+/// What `run.usage` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Spent {
+    /// What the run has cost.
+    pub spent_uusd: MicroUsd,
+    /// What it may still spend.
+    pub remaining_uusd: MicroUsd,
+    /// Whether it may go on.
+    pub state: SpendState,
+    /// What the agent has to do at once.
+    pub orders: Vec<Order>,
+}
+
+/// `run.finish`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finish {
+    /// The run.
+    pub run: RunId,
+    /// How it ended: not `running`.
+    pub status: RunStatus,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// `run.get`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// The run.
+    pub run: RunId,
+}
+
+/// What `run.get` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RunDetail")]
+pub struct Detail {
+    /// The run.
+    #[serde(flatten)]
+    pub run: Run,
+    /// Its tool calls, oldest first, at most 200.
+    pub calls: Vec<ToolCall>,
+}
+
+/// `run.list`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Only of this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// Only on this task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// At most 200; 50 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// `tool.check`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The run that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// The runtime's session key, to be woken later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The tool.
+    pub tool: String,
+    /// Its arguments, whole; at most 128 KiB.
+    pub arguments: Value,
+    /// The directory that it runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// Environment variables that it is given beside the runtime's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The task that it serves; by default the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Why, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// How it can be undone, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
+    /// What it will cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_cost_uusd: Option<MicroUsd>,
+    /// How long to wait for a human at once, at most 30 s; 0 answers `ask` at once.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// What `tool.check` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Checked {
+    /// The recorded call.
+    pub call: CallId,
+    /// Allow, ask or deny.
+    pub decision: Outcome,
+    /// The risk as judged.
+    pub risk: Risk,
+    /// The rule that decided.
+    pub rule: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// The approval that is waited for, or was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// Until when the runtime should hold the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<Timestamp>,
+    /// Until when an allowed call must have started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_expires_at: Option<Timestamp>,
+}
+
+/// `tool.await`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Await {
+    /// The approval.
+    pub approval: ApprovalId,
+    /// How long to wait, at most 30 s.
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// What `tool.await` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Awaited {
+    /// The approval.
+    pub approval: ApprovalId,
+    /// How it stands.
+    pub status: ApprovalStatus,
+    /// `allow` once, when it was approved: the approval is used by this answer; `ask` while it
+    /// is pending; else `deny`.
+    pub decision: Outcome,
+    /// The call that may run, when allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+    /// Why, in one sentence, with the decider's note.
+    pub reason: String,
+    /// Until when an allowed call must have started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_expires_at: Option<Timestamp>,
+}
+
+/// `tool.drop`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drop {
+    /// The call.
+    pub call: CallId,
+}
+
+/// `tool.finish`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolFinish {
+    /// The call.
+    pub call: CallId,
+    /// How it ended.
+    pub status: Ended,
+    /// How long it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i64>,
+    /// The beginning of its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_preview: Option<String>,
+    /// Hash of its whole result, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_sha256: Option<String>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// Well.
+    #[default]
+    Succeeded,
+    /// With an error.
+    Failed,
+}
+
+/// `tool.list`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolList {
+    /// Only of this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// Only on this task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Only of this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// At most 200; 50 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}

@@ -1,0 +1,222 @@
+//! The squad, budgets, alerts and notifications on the wire.
+
+use std::collections::BTreeMap;
+
+use mc_core::{
+    agent::AgentName,
+    alert::AlertStatus,
+    id::{AlertId, EventId, NotificationId, Seq, TaskId},
+    money::MicroUsd,
+    squad::Squad,
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `squad.status`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusGet {}
+
+/// What `squad.status` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SquadState")]
+pub struct Status {
+    /// The squad.
+    pub squad: Squad,
+    /// Whether the emergency stop is in force.
+    pub halted: bool,
+    /// Tasks by state.
+    pub tasks: BTreeMap<String, i64>,
+    /// Agents by status.
+    pub agents: BTreeMap<String, i64>,
+    /// Agents with a run that goes on.
+    pub working: i64,
+    /// Approvals that wait.
+    pub approvals_waiting: i64,
+    /// Open alerts by severity.
+    pub alerts: BTreeMap<String, i64>,
+    /// What all agents spent today.
+    pub spent_today_uusd: MicroUsd,
+    /// The squad's daily cap, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_cap_uusd: Option<MicroUsd>,
+    /// Whether some spend has no known price.
+    pub unpriced: bool,
+    /// Whether agents share the operator's uid.
+    pub shared_uid: bool,
+    /// The daemon's version.
+    pub version: String,
+    /// Since when the daemon runs.
+    pub started_at: Timestamp,
+    /// Whether writes are refused at the moment, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
+    /// The newest event.
+    pub head: Seq,
+    /// The daemon's clock.
+    pub now: Timestamp,
+}
+
+macro_rules! with_reason {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// Why; goes into the record.
+            pub reason: String,
+        }
+    )*};
+}
+
+with_reason! {
+    /// `squad.pause`
+    Pause;
+    /// `squad.resume`
+    Resume;
+    /// `squad.drain`
+    Drain;
+    /// `squad.emergency_stop`
+    EmergencyStop;
+}
+
+/// `squad.emergency_resume`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmergencyResume {
+    /// Why; goes into the record.
+    pub reason: String,
+    /// The tasks to move back to where they were; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Vec<TaskId>>,
+}
+
+/// What became of one agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentReceipt {
+    /// The agent.
+    pub agent: AgentName,
+    /// Whether it had a run that goes on.
+    pub was_working: bool,
+    /// Whether a runtime is attached that was told to end its sessions.
+    pub told: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// What became of the squad.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SquadReceipt")]
+pub struct Receipt {
+    /// What was done, in one sentence.
+    pub text: String,
+    /// The squad as it is now.
+    pub squad: Squad,
+    /// What became of each agent.
+    pub agents: Vec<AgentReceipt>,
+    /// Tasks that were moved.
+    pub tasks: Vec<TaskId>,
+    /// Approvals that were canceled.
+    pub approvals: i64,
+    /// The event; `None` while it is still being written (the stop itself holds already).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+}
+
+/// `budget.get`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetGet {
+    /// Only of this agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// Only of this task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+}
+
+/// A cap and what is spent of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Budget {
+    /// `agent_day`, `task` or `squad_day`.
+    pub scope: String,
+    /// The agent, the task or the squad.
+    pub of: String,
+    /// The cap; `None` means no cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_uusd: Option<MicroUsd>,
+    /// What is spent.
+    pub spent_uusd: MicroUsd,
+    /// Whether some of it has no known price.
+    pub unpriced: bool,
+}
+
+/// What `budget.get` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Budgets {
+    /// The day that daily caps count, `YYYY-MM-DD`.
+    pub day: String,
+    /// The caps.
+    pub budgets: Vec<Budget>,
+}
+
+/// `alert.list`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertList {
+    /// Only with this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<AlertStatus>,
+    /// At most 200; 50 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+macro_rules! of_alert {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// The alert.
+            pub alert: AlertId,
+            /// A note.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub note: Option<String>,
+        }
+    )*};
+}
+
+of_alert! {
+    /// `alert.ack`
+    AlertAck;
+    /// `alert.resolve`
+    AlertResolve;
+}
+
+/// `notification.list`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationList {
+    /// Only those that were not acknowledged.
+    #[serde(default)]
+    pub unread: bool,
+    /// At most 200; 50 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// `notification.ack`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationAck {
+    /// The notification.
+    pub notification: NotificationId,
+}

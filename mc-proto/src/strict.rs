@@ -1,0 +1,263 @@
+//! Strict JSON: duplicate keys, too many keys and too deep nesting are refused before a frame is
+//! read, and what is common to all requests is taken out of the parameters on the way.
+
+use std::{borrow::Cow, collections::HashSet, fmt};
+
+use mc_core::agent::AgentName;
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess,
+        Visitor,
+    },
+};
+use serde_json::value::RawValue;
+
+use crate::limits::{JSON_DEPTH, JSON_KEYS};
+
+/// What any request may carry beside its own parameters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Common {
+    /// The same key and body give the first answer again.
+    pub idempotency_key: Option<String>,
+    /// The agent that an adapter speaks for.
+    pub agent: Option<AgentName>,
+}
+
+/// Checks that `json` is one value without duplicate keys, too many keys or too deep nesting.
+///
+/// # Errors
+///
+/// What is wrong, with line and column.
+pub fn check(json: &[u8]) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    Shape { depth: 0 }.deserialize(&mut deserializer)?;
+    deserializer.end()
+}
+
+/// Reads the parameters of a method; `takes_agent` says that `agent` is a parameter of its own.
+///
+/// Absent parameters are read as an empty object.
+///
+/// # Errors
+///
+/// The first thing that is wrong, in serde's words.
+pub fn params<T: DeserializeOwned>(
+    raw: Option<&RawValue>,
+    takes_agent: bool,
+) -> Result<(T, Common), serde_json::Error> {
+    let mut common = Common::default();
+    let text = raw.map_or("{}", RawValue::get);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let params =
+        T::deserialize(Outer { inner: &mut deserializer, common: &mut common, takes_agent })?;
+    deserializer.end()?;
+    Ok((params, common))
+}
+
+struct Shape {
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Shape {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Shape {
+    fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
+        if self.depth >= JSON_DEPTH {
+            return Err(E::custom(format!("nested deeper than {JSON_DEPTH}")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> Visitor<'de> for Shape {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self.deeper()?)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        // Small objects are the rule: a scan beats hashing until there are many keys.
+        let mut few: Vec<Cow<'de, str>> = Vec::new();
+        let mut many: HashSet<Cow<'de, str>> = HashSet::new();
+        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
+            if few.contains(&key) || many.contains(&key) {
+                return Err(A::Error::custom(format!("duplicate key `{key}`")));
+            }
+            if few.len() + many.len() >= JSON_KEYS {
+                return Err(A::Error::custom(format!("more than {JSON_KEYS} keys in one object")));
+            }
+            if few.len() < 16 {
+                few.push(key);
+            } else {
+                many.insert(key);
+            }
+            map.next_value_seed(self.deeper()?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A key, borrowed from the input where it has no escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Hands an object on without the keys that are common to all requests.
+struct Outer<'a, D> {
+    inner: D,
+    common: &'a mut Common,
+    takes_agent: bool,
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Outer<'_, D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let Self { inner, common, takes_agent } = self;
+        inner.deserialize_map(OuterVisitor { visitor, common, takes_agent })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct OuterVisitor<'a, V> {
+    visitor: V,
+    common: &'a mut Common,
+    takes_agent: bool,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for OuterVisitor<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of named parameters")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        let Self { visitor, common, takes_agent } = self;
+        visitor.visit_map(OuterMap { map, common, takes_agent })
+    }
+}
+
+struct OuterMap<'a, A> {
+    map: A,
+    common: &'a mut Common,
+    takes_agent: bool,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for OuterMap<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        while let Some(Key(key)) = self.map.next_key::<Key<'de>>()? {
+            match key.as_ref() {
+                "idempotency_key" => self.common.idempotency_key = Some(self.map.next_value()?),
+                "agent" if !self.takes_agent => self.common.agent = Some(self.map.next_value()?),
+                _ => {
+                    let key =
+                        seed.deserialize(IntoDeserializer::<A::Error>::into_deserializer(key));
+                    return key.map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Some2 {
+        a: i64,
+        #[serde(default)]
+        b: Option<String>,
+    }
+
+    fn raw(text: &str) -> Box<RawValue> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn duplicate_keys_are_refused_at_every_depth() {
+        assert!(check(br#"{"a":1,"b":{"c":1,"d":2}}"#).is_ok());
+        assert!(check(br#"{"a":1,"a":2}"#).is_err());
+        assert!(check(br#"{"x":[{"a":1,"a":2}]}"#).is_err());
+        assert!(check(br#"{"a":1,"\u0061":2}"#).is_err(), "escapes do not hide a key");
+    }
+
+    #[test]
+    fn depth_and_keys_end_at_their_limits() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(check(nested(JSON_DEPTH).as_bytes()).is_ok());
+        assert!(check(nested(JSON_DEPTH + 2).as_bytes()).is_err());
+        let object = |n: usize| {
+            let keys: Vec<String> = (0..n).map(|i| format!("\"k{i}\":0")).collect();
+            format!("{{{}}}", keys.join(","))
+        };
+        assert!(check(object(JSON_KEYS).as_bytes()).is_ok());
+        assert!(check(object(JSON_KEYS + 1).as_bytes()).is_err());
+        assert!(check(b"{} {}").is_err(), "one value only");
+    }
+
+    #[test]
+    fn common_keys_are_taken_out_and_unknown_ones_refused() {
+        let given = raw(r#"{"idempotency_key":"k","a":7,"agent":"wren","b":"x"}"#);
+        let (some, common) = params::<Some2>(Some(&given), false).unwrap();
+        assert_eq!(some, Some2 { a: 7, b: Some("x".into()) });
+        assert_eq!(common.idempotency_key.as_deref(), Some("k"));
+        assert_eq!(common.agent.unwrap().as_str(), "wren");
+        assert!(params::<Some2>(Some(&given), true).is_err(), "`agent` is unknown to the method");
+        assert!(params::<Some2>(Some(&raw(r#"{"a":1,"z":1}"#)), false).is_err());
+        assert!(params::<Some2>(Some(&raw("[7]")), false).is_err());
+    }
+}
