@@ -15,6 +15,7 @@ pub mod id;
 pub mod message;
 pub mod money;
 pub mod policy;
+pub mod redact;
 pub mod refusal;
 pub mod run;
 pub mod squad;
