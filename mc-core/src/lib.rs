@@ -11,6 +11,7 @@ pub mod approval;
 pub mod canonical;
 pub mod clean;
 pub mod event;
+pub mod filter;
 pub mod fold;
 pub mod id;
 pub mod message;
