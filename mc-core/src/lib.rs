@@ -9,6 +9,7 @@ pub mod alert;
 pub mod answers;
 pub mod approval;
 pub mod canonical;
+pub mod clean;
 pub mod event;
 pub mod fold;
 pub mod id;
