@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The daemon of Mission Control: one writer, one journal, two sockets.
+//!
+//! A request walks through four rooms: `server::connection` reads it, `server::dispatch` decides
+//! who may ask, `handlers` decide what happens, `store::writer` makes it durable.
+
+pub mod caller;
+pub mod clock;
+pub mod handlers;
+pub mod journal;
+pub mod live;
+pub mod store;

@@ -1,0 +1,422 @@
+//! What events mean for the rows: one pure function an entity.
+//!
+//! The daemon's tables, their rebuilding from the journal and the demo all go through here, so they
+//! can't differ. Each function changes its entity when the event is about it, and else leaves it as
+//! it is. An entity begins as the event that creates it says; folding that event again is harmless.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an entity is blind to the events of the others, and to those to come"
+)]
+
+use crate::{
+    actor::ActorKind,
+    agent::{Agent, AgentPatch, AgentStatus, RESERVED_NAMES},
+    alert::{Alert, Notification},
+    approval::{Approval, ApprovalStatus},
+    event::{Event, Recorded},
+    id::TaskId,
+    money::{CostState, MicroUsd, Tokens},
+    run::{CallStatus, Run, RunStatus, ToolCall},
+    squad::{Squad, SquadStatus},
+    task::{MoveDetails, Task, TaskDecision, TaskPatch, TaskState},
+};
+
+/// Applies what `recorded` means for `task`: a change adds one to `rev` and sets `updated_at`.
+pub fn task(task: &mut Task, recorded: &Recorded) {
+    if recorded.event.task() != Some(task.id) {
+        return;
+    }
+    match &recorded.event {
+        Event::TaskCreated { .. } => {
+            subscribe_assignees(task);
+            return;
+        }
+        Event::TaskUpdated { patch, .. } => patch_task(task, patch),
+        Event::TaskMoved { from, to, details, .. } => {
+            move_task(task, recorded, (*from, *to), details);
+        }
+        Event::TaskClaimed { agent, fence, .. } => {
+            if !task.is_assigned_to(agent) {
+                task.assignees.push(agent.clone());
+            }
+            task.holder = Some(agent.clone());
+            task.fence = *fence;
+            subscribe_assignees(task);
+        }
+        Event::TaskSubscribed { name, .. } => subscribe(task, name),
+        Event::TaskUnsubscribed { name, .. } => task.subscribers.retain(|known| known != name),
+        Event::MessagePosted { message } => {
+            if message.author.kind != ActorKind::System {
+                subscribe(task, &message.author.name);
+            }
+            for name in &message.mentions {
+                subscribe(task, name);
+            }
+        }
+        Event::RunStarted { .. } => task.runs = task.runs.saturating_add(1),
+        Event::RunUsed { tokens, cost_uusd, cost_state, .. } => {
+            task.spent_uusd = task.spent_uusd + *cost_uusd;
+            task.tokens = task.tokens + *tokens;
+            task.unpriced |= *cost_state == CostState::Unpriced;
+        }
+        Event::ArtifactStored { .. } => {}
+        _ => return,
+    }
+    task.rev = task.rev.saturating_add(1);
+    task.updated_at = recorded.at;
+}
+
+/// Adds a follower; the words that stand for groups are none.
+fn subscribe(task: &mut Task, name: &str) {
+    let is_group = RESERVED_NAMES.contains(&name);
+    if !is_group && !task.subscribers.iter().any(|known| known == name) {
+        task.subscribers.push(name.to_owned());
+    }
+}
+
+fn subscribe_assignees(task: &mut Task) {
+    for name in task.assignees.clone() {
+        subscribe(task, &name);
+    }
+}
+
+fn set<T: Clone>(field: &mut T, new: Option<&T>) {
+    if let Some(new) = new {
+        *field = new.clone();
+    }
+}
+
+fn set_some<T: Clone>(field: &mut Option<T>, new: Option<&T>) {
+    if let Some(new) = new {
+        *field = Some(new.clone());
+    }
+}
+
+fn patch_task(task: &mut Task, patch: &TaskPatch) {
+    set(&mut task.title, patch.title.as_ref());
+    set(&mut task.description, patch.description.as_ref());
+    set(&mut task.priority, patch.priority.as_ref());
+    set(&mut task.assignees, patch.assignees.as_ref());
+    set(&mut task.reviewers, patch.reviewers.as_ref());
+    set(&mut task.depends_on, patch.depends_on.as_ref());
+    set(&mut task.labels, patch.labels.as_ref());
+    set(&mut task.budget_uusd, patch.budget_uusd.as_ref());
+    set_some(&mut task.project, patch.project.as_ref());
+    set_some(&mut task.due_at, patch.due_at.as_ref());
+    settle_assignees(task);
+}
+
+/// Lets new assignees follow, and a holder who is no longer one go.
+fn settle_assignees(task: &mut Task) {
+    subscribe_assignees(task);
+    if task.holder.as_ref().is_some_and(|holder| !task.is_assigned_to(holder)) {
+        task.holder = None;
+    }
+}
+
+const fn waits(state: TaskState) -> bool {
+    matches!(state, TaskState::Blocked | TaskState::NeedsApproval)
+}
+
+fn move_task(
+    task: &mut Task,
+    recorded: &Recorded,
+    (from, to): (TaskState, TaskState),
+    details: &MoveDetails,
+) {
+    set(&mut task.work_plan, details.work_plan.as_ref());
+    set(&mut task.self_review, details.self_review.as_ref());
+    set(&mut task.evidence, details.evidence.as_ref());
+    set(&mut task.assignees, details.assignees.as_ref());
+    set_some(&mut task.deliverable, details.deliverable.as_ref());
+    task.state = to;
+    task.state_since = recorded.at;
+    if waits(to) {
+        if !waits(from) {
+            task.resume_state = Some(from);
+        }
+        task.blocked_reason = details.reason.clone().or_else(|| recorded.reason.clone());
+    } else {
+        task.resume_state = None;
+        task.blocked_reason = None;
+        if from == TaskState::Blocked && !to.is_final() {
+            task.review_cycles = 0;
+        }
+    }
+    if from == TaskState::Review && to == TaskState::InProgress {
+        task.review_cycles = task.review_cycles.saturating_add(1);
+    }
+    task.ended_at = to.is_final().then_some(recorded.at);
+    task.decision = None;
+    match to {
+        TaskState::Inbox => {
+            task.assignees.clear();
+            task.holder = None;
+        }
+        TaskState::InProgress => {
+            task.started_at.get_or_insert(recorded.at);
+        }
+        TaskState::Review if from == TaskState::InProgress => {
+            task.submitted_at = Some(recorded.at);
+        }
+        TaskState::Done => {
+            let note = details.note.clone().unwrap_or_default();
+            task.decision =
+                Some(TaskDecision { by: recorded.actor.name.clone(), at: recorded.at, note });
+        }
+        TaskState::Assigned
+        | TaskState::Review
+        | TaskState::NeedsApproval
+        | TaskState::Blocked
+        | TaskState::Canceled => {}
+    }
+    settle_assignees(task);
+}
+
+/// Applies what `recorded` means for `agent`.
+///
+/// A move of a task is to be folded into its assignees of before and after the move: the task
+/// becomes their current one when it goes to In Progress, and stops being it when it leaves.
+pub fn agent(agent: &mut Agent, recorded: &Recorded) {
+    if let Event::TaskMoved { task, from, to, details } = &recorded.event {
+        move_agent(agent, recorded, (*task, *from, *to), details);
+        return;
+    }
+    if recorded.event.agent() != Some(&agent.name) {
+        return;
+    }
+    match &recorded.event {
+        Event::AgentUpdated { patch, .. } => patch_agent(agent, patch),
+        Event::AgentStatusChanged { to, .. } => {
+            agent.status = *to;
+            agent.status_reason.clone_from(&recorded.reason);
+            if *to == AgentStatus::Active {
+                agent.error_streak = 0;
+            }
+        }
+        Event::RunStarted { run } => agent.current_run = Some(run.id),
+        Event::RunUsed { cost_uusd, cost_state, day, .. } => {
+            // A budget day never goes back: what comes late counts for the newest day.
+            if agent.spend_day < *day {
+                agent.spend_day.clone_from(day);
+                agent.spent_today_uusd = MicroUsd::ZERO;
+            }
+            agent.spent_today_uusd = agent.spent_today_uusd + *cost_uusd;
+            agent.spent_uusd = agent.spent_uusd + *cost_uusd;
+            agent.unpriced |= *cost_state == CostState::Unpriced;
+        }
+        Event::RunFinished { run, status, .. } => {
+            if agent.current_run == Some(*run) {
+                agent.current_run = None;
+            }
+            match status {
+                RunStatus::Succeeded => agent.error_streak = 0,
+                RunStatus::Failed | RunStatus::TimedOut => count_error(agent),
+                RunStatus::Running | RunStatus::Aborted => {}
+            }
+        }
+        Event::ToolChanged { status, .. } => match status {
+            CallStatus::Succeeded => agent.error_streak = 0,
+            CallStatus::Failed => count_error(agent),
+            CallStatus::Allowed
+            | CallStatus::Waiting
+            | CallStatus::Denied
+            | CallStatus::Dropped => {}
+        },
+        Event::ToolChecked { .. } | Event::TaskClaimed { .. } => {}
+        _ => return,
+    }
+    if is_work(&recorded.event) {
+        agent.last_work_at = Some(recorded.at);
+    }
+    agent.rev = agent.rev.saturating_add(1);
+}
+
+fn move_agent(
+    agent: &mut Agent,
+    recorded: &Recorded,
+    (task, from, to): (TaskId, TaskState, TaskState),
+    details: &MoveDetails,
+) {
+    let acts = recorded.actor.is_agent(&agent.name);
+    let is_reviewer = acts && from == TaskState::Review;
+    let is_off = details.assignees.as_ref().is_some_and(|names| !names.contains(&agent.name));
+    if to == TaskState::InProgress && !is_reviewer && !is_off {
+        agent.current_task = Some(task);
+    } else if agent.current_task == Some(task) {
+        agent.current_task = None;
+    } else if !acts {
+        return;
+    }
+    if acts {
+        agent.last_work_at = Some(recorded.at);
+    }
+    agent.rev = agent.rev.saturating_add(1);
+}
+
+/// Says whether the event is work of the agent rather than something done to it.
+const fn is_work(event: &Event) -> bool {
+    !matches!(event, Event::AgentUpdated { .. } | Event::AgentStatusChanged { .. })
+}
+
+const fn count_error(agent: &mut Agent) {
+    agent.error_streak = agent.error_streak.saturating_add(1);
+}
+
+fn patch_agent(agent: &mut Agent, patch: &AgentPatch) {
+    set_some(&mut agent.display_name, patch.display_name.as_ref());
+    set(&mut agent.autonomy, patch.autonomy.as_ref());
+    set_some(&mut agent.workspace, patch.workspace.as_ref());
+    set(&mut agent.task_types, patch.task_types.as_ref());
+    set(&mut agent.tools_allow, patch.tools_allow.as_ref());
+    set(&mut agent.tools_deny, patch.tools_deny.as_ref());
+    set(&mut agent.daily_cap_uusd, patch.daily_cap_uusd.as_ref());
+    set(&mut agent.run_cap_uusd, patch.run_cap_uusd.as_ref());
+    set(&mut agent.can_spawn, patch.can_spawn.as_ref());
+    set(&mut agent.labels, patch.labels.as_ref());
+}
+
+/// Applies what `recorded` means for `run`.
+pub fn run(run: &mut Run, recorded: &Recorded) {
+    match &recorded.event {
+        Event::RunUsed { run: id, model, tokens, cost_uusd, cost_state, .. } if *id == run.id => {
+            let is_first = run.tokens == Tokens::default() && run.cost_uusd.0 == 0;
+            if is_first || doubt(*cost_state) > doubt(run.cost_state) {
+                run.cost_state = *cost_state;
+            }
+            run.model = Some(model.clone());
+            run.tokens = run.tokens + *tokens;
+            run.cost_uusd = run.cost_uusd + *cost_uusd;
+        }
+        Event::RunFinished { run: id, status, error, .. } if *id == run.id => {
+            run.status = *status;
+            run.error.clone_from(error);
+            run.ended_at = Some(recorded.at);
+        }
+        _ => {}
+    }
+}
+
+/// Returns how uncertain a cost is; the least certain of a run's model calls counts.
+const fn doubt(state: CostState) -> u8 {
+    match state {
+        CostState::Free => 0,
+        CostState::Subscription => 1,
+        CostState::Reported => 2,
+        CostState::Derived => 3,
+        CostState::Unpriced => 4,
+    }
+}
+
+/// Applies what `recorded` means for the tool call `call`.
+pub fn call(call: &mut ToolCall, recorded: &Recorded) {
+    match &recorded.event {
+        Event::ToolChanged {
+            call: id,
+            status,
+            lease_expires_at,
+            duration_ms,
+            result_preview,
+            result_sha256,
+            error,
+            ..
+        } if *id == call.id => {
+            set_some(&mut call.lease_expires_at, lease_expires_at.as_ref());
+            set_some(&mut call.duration_ms, duration_ms.as_ref());
+            set_some(&mut call.result_preview, result_preview.as_ref());
+            set_some(&mut call.result_sha256, result_sha256.as_ref());
+            set_some(&mut call.error, error.as_ref());
+            set_call_status(call, *status, recorded);
+        }
+        Event::ApprovalRequested { approval } if approval.call == Some(call.id) => {
+            call.approval = Some(approval.id);
+        }
+        Event::ApprovalUsed { approval, call: Some(id), .. } if *id == call.id => {
+            call.approval = Some(*approval);
+        }
+        Event::ApprovalClosed { approval, status, .. }
+            if call.approval == Some(*approval)
+                && call.status == CallStatus::Waiting
+                && !matches!(status, ApprovalStatus::Approved | ApprovalStatus::Pending) =>
+        {
+            set_call_status(call, CallStatus::Denied, recorded);
+        }
+        _ => {}
+    }
+}
+
+fn set_call_status(call: &mut ToolCall, status: CallStatus, recorded: &Recorded) {
+    call.status = status;
+    call.ended_at = match status {
+        CallStatus::Allowed | CallStatus::Waiting => None,
+        CallStatus::Denied | CallStatus::Succeeded | CallStatus::Failed | CallStatus::Dropped => {
+            Some(recorded.at)
+        }
+    };
+}
+
+/// Applies what `recorded` means for `approval`.
+pub fn approval(approval: &mut Approval, recorded: &Recorded) {
+    match &recorded.event {
+        Event::ApprovalClosed { approval: id, status, note, .. } if *id == approval.id => {
+            approval.status = *status;
+            approval.decided_by = Some(recorded.actor.name.clone());
+            approval.decided_at = Some(recorded.at);
+            approval.note.clone_from(note);
+        }
+        Event::ApprovalUsed { approval: id, .. } if *id == approval.id => {
+            approval.used_at = Some(recorded.at);
+        }
+        Event::ApprovalDropped { approval: id, .. } if *id == approval.id => {
+            approval.dropped = true;
+        }
+        _ => return,
+    }
+    approval.rev = approval.rev.saturating_add(1);
+}
+
+/// Applies what `recorded` means for `alert`.
+pub fn alert(alert: &mut Alert, recorded: &Recorded) {
+    if let Event::AlertChanged { alert: id, status, note, .. } = &recorded.event
+        && *id == alert.id
+    {
+        alert.status = *status;
+        alert.by = Some(recorded.actor.name.clone());
+        alert.note.clone_from(note);
+        alert.updated_at = recorded.at;
+    }
+}
+
+/// Applies what `recorded` means for `notification`.
+pub fn notification(notification: &mut Notification, recorded: &Recorded) {
+    if let Event::NotificationAcked { notification: id } = &recorded.event
+        && *id == notification.id
+    {
+        notification.acked_at = Some(recorded.at);
+    }
+}
+
+/// Applies what `recorded` means for `squad`.
+///
+/// An emergency stop lists what it moved; a resume takes what it moved back off that list.
+pub fn squad(squad: &mut Squad, recorded: &Recorded) {
+    match &recorded.event {
+        Event::SquadCreated { name } => squad.name.clone_from(name),
+        Event::SquadStatusChanged { to, tasks, .. } => {
+            squad.status = *to;
+            squad.reason.clone_from(&recorded.reason);
+            squad.by = Some(recorded.actor.name.clone());
+            squad.since = Some(recorded.at);
+            match to {
+                SquadStatus::Halted => squad.stopped.clone_from(tasks),
+                SquadStatus::Running => {
+                    squad.stopped.retain(|row| !tasks.iter().any(|back| back.task == row.task));
+                }
+                SquadStatus::Paused => {}
+            }
+        }
+        Event::PolicyActivated { version, .. } => squad.policy_version = *version,
+        _ => {}
+    }
+}

@@ -1,0 +1,117 @@
+//! Who asks, as the connection knows it; never what a frame says of itself.
+
+use mc_core::{
+    actor::{Actor, ActorKind, Level, Role},
+    agent::{AgentName, Runtime},
+    id::NotificationId,
+};
+use mc_proto::{
+    error::{ErrorKind, RpcError},
+    method::Request,
+};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The operator with the level reached, or the agent; for an adapter that names no agent,
+    /// the adapter itself.
+    pub actor: Actor,
+    /// An operator's role.
+    pub role: Option<Role>,
+    /// The agent that acts: the caller, or the one that an adapter names.
+    pub agent: Option<AgentName>,
+    /// The adapter that the connection belongs to.
+    pub adapter: Option<AgentName>,
+    /// The connection, for logs and for what lives as long as it.
+    pub connection: u64,
+}
+
+impl Caller {
+    /// Returns the agent that acts.
+    ///
+    /// # Errors
+    ///
+    /// `forbidden` for operators, `invalid_params` for an adapter that names no agent.
+    pub fn agent(&self) -> Result<&AgentName, RpcError> {
+        match (&self.agent, &self.adapter) {
+            (Some(agent), _) => Ok(agent),
+            (None, Some(_)) => {
+                Err(RpcError::invalid("agent", "an adapter names the agent that it speaks for"))
+            }
+            (None, None) => Err(RpcError::new(ErrorKind::Forbidden, "only an agent can do this")),
+        }
+    }
+
+    /// Says whether an operator asks.
+    pub fn is_human(&self) -> bool {
+        self.actor.kind == ActorKind::Human
+    }
+}
+
+/// One thing for the writer to do.
+#[derive(Debug)]
+pub enum Work {
+    /// A request of a caller.
+    Request {
+        /// Who asks.
+        caller: Box<Caller>,
+        /// What is asked; of kind `Command`.
+        request: Box<Request>,
+        /// The same key and body give the first answer again.
+        idempotency_key: Option<String>,
+    },
+    /// Something that the daemon itself does.
+    System(SystemCommand),
+}
+
+/// What the daemon does by itself; reconciling, so that twice is the same as once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SystemCommand {
+    /// Names the squad, once.
+    SetUp {
+        /// The squad's name.
+        name: String,
+    },
+    /// Brings a policy into force, unless it is in force already.
+    ActivatePolicy {
+        /// The file, word for word; it was validated.
+        text: String,
+    },
+    /// Expires approvals, pauses drained agents that are done, raises alerts on silence.
+    Tick,
+    /// An adapter's connection ended.
+    RuntimeDetached {
+        /// The adapter's or agent's name.
+        name: String,
+        /// What it adapted.
+        runtime: Runtime,
+    },
+    /// An operator gave a passphrase.
+    OperatorUnlocked {
+        /// The operator.
+        operator: String,
+        /// Their role.
+        role: Role,
+        /// The level reached.
+        level: Level,
+        /// Whether the passphrase was right.
+        success: bool,
+    },
+    /// Records the emergency stop, which holds already: cancels approvals, blocks tasks.
+    Halt {
+        /// Who stopped.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// The wall clock jumped.
+    ClockJumped {
+        /// By how much; negative is backwards.
+        by_ms: i64,
+    },
+    /// A notification was delivered by a runtime.
+    Delivered {
+        /// Which.
+        notification: NotificationId,
+    },
+}

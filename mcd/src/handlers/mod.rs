@@ -1,0 +1,1 @@
+//! The desks: one file a capability; load, ask the core, emit events.

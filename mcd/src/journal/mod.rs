@@ -1,0 +1,1 @@
+//! The journal: append-only, hash-chained; the only room that knows where it lives.

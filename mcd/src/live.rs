@@ -1,0 +1,259 @@
+//! What lives outside of the database: the halt, heartbeats, attached runtimes, the policy in
+//! force. Each is a plain value behind a lock that is held for a few lines.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    },
+};
+
+use mc_core::{
+    agent::{AgentName, Runtime},
+    id::Seq,
+    time::Timestamp,
+};
+use mc_proto::method::{admin::Finding, feed::Capability};
+
+use crate::clock::Clock;
+
+/// Stands in for the compiled policy of the core.
+#[derive(Debug, Default)]
+pub struct Policy;
+
+/// The emergency stop: an atomic, and a file that survives the process.
+///
+/// The file exists from the first start on with one byte, so that setting it needs no space.
+#[derive(Debug)]
+pub struct Halt {
+    set: AtomicBool,
+    path: PathBuf,
+}
+
+impl Halt {
+    /// Reads the halt file at `path`, creating it when there is none. What can't be read counts
+    /// as halted.
+    pub fn open(path: &Path) -> Self {
+        let set = match std::fs::read(path) {
+            Ok(bytes) => bytes.first() != Some(&b'0'),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::write(path, b"0").is_err()
+            }
+            Err(_) => true,
+        };
+        Self { set: AtomicBool::new(set), path: path.to_path_buf() }
+    }
+
+    /// Says whether everything is refused.
+    pub fn is_set(&self) -> bool {
+        self.set.load(Ordering::SeqCst)
+    }
+
+    /// Stops everything: memory first, then the file, synced.
+    ///
+    /// # Errors
+    ///
+    /// When the file could not be written; the stop holds in memory all the same.
+    pub fn set(&self) -> io::Result<()> {
+        self.set.store(true, Ordering::SeqCst);
+        self.write(b"1")
+    }
+
+    /// Ends the stop: file first, then memory.
+    ///
+    /// # Errors
+    ///
+    /// When the file could not be written; the stop then goes on.
+    pub fn clear(&self) -> io::Result<()> {
+        self.write(b"0")?;
+        self.set.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Looks at the file again, for a stop that was set by hand; never ends a stop.
+    pub fn refresh(&self) -> bool {
+        if std::fs::read(&self.path).map_or(true, |bytes| bytes.first() != Some(&b'0')) {
+            self.set.store(true, Ordering::SeqCst);
+        }
+        self.is_set()
+    }
+
+    /// Returns where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write(&self, byte: &[u8]) -> io::Result<()> {
+        let file = File::options().write(true).create(true).truncate(false).open(&self.path)?;
+        file.write_all_at(byte, 0)?;
+        file.sync_data()
+    }
+}
+
+/// A runtime that is attached by a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedRuntime {
+    /// The connection.
+    pub connection: u64,
+    /// The adapter's or agent's name.
+    pub name: String,
+    /// What it adapts.
+    pub runtime: Runtime,
+    /// Its version.
+    pub version: String,
+    /// The agents that it serves.
+    pub agents: Vec<AgentName>,
+    /// What it can be ordered to do.
+    pub capabilities: Vec<Capability>,
+}
+
+/// What lives outside of the database.
+pub struct Live {
+    /// The daemon's time.
+    pub clock: Arc<dyn Clock>,
+    /// The emergency stop.
+    pub halt: Halt,
+    /// The newest durable event.
+    pub head: AtomicI64,
+    /// How many feeds are open; without any, nothing is prepared for them.
+    pub feeds: AtomicUsize,
+    /// How many connections are open.
+    pub connections: AtomicUsize,
+    /// When the daemon began.
+    pub started_at: Timestamp,
+    /// Whether agents share the operators' uid.
+    pub shared_uid: bool,
+    /// Whether this is a single-user squad: no act needs more than L1.
+    pub single_user: bool,
+    policy: RwLock<Arc<Policy>>,
+    refused: Mutex<Vec<Finding>>,
+    beats: Mutex<HashMap<AgentName, Timestamp>>,
+    attached: Mutex<Vec<AttachedRuntime>>,
+    read_only: Mutex<Option<String>>,
+    day: Mutex<String>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("halted", &self.halt.is_set()).finish_non_exhaustive()
+    }
+}
+
+/// How the squad was set up, as far as [`Live`] needs it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// Whether agents share the operators' uid.
+    pub shared_uid: bool,
+    /// Whether this is a single-user squad.
+    pub single_user: bool,
+}
+
+impl Live {
+    /// Returns the state at start, with the default policy.
+    pub fn new(clock: Arc<dyn Clock>, halt: Halt, setup: Setup) -> Self {
+        let started_at = clock.now();
+        Self {
+            clock,
+            halt,
+            head: AtomicI64::new(0),
+            feeds: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            started_at,
+            shared_uid: setup.shared_uid,
+            single_user: setup.single_user,
+            policy: RwLock::new(Arc::new(Policy::default())),
+            refused: Mutex::default(),
+            beats: Mutex::default(),
+            attached: Mutex::default(),
+            read_only: Mutex::default(),
+            day: Mutex::default(),
+        }
+    }
+
+    /// Returns the newest durable event.
+    pub fn head(&self) -> Seq {
+        self.head.load(Ordering::SeqCst)
+    }
+
+    /// Returns the policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Brings a policy into force for every later decision.
+    pub fn set_policy(&self, policy: Arc<Policy>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// Returns what is wrong with the policy file on disk; empty when it is in force.
+    pub fn refused_policy(&self) -> Vec<Finding> {
+        lock(&self.refused).clone()
+    }
+
+    /// Notes what is wrong with the policy file on disk.
+    pub fn set_refused_policy(&self, findings: Vec<Finding>) {
+        *lock(&self.refused) = findings;
+    }
+
+    /// Notes that `agent` was heard of at `now`; returns when it was heard of before.
+    pub fn beat(&self, agent: &AgentName, now: Timestamp) -> Option<Timestamp> {
+        lock(&self.beats).insert(agent.clone(), now)
+    }
+
+    /// Returns when `agent` was last heard of.
+    pub fn last_beat(&self, agent: &AgentName) -> Option<Timestamp> {
+        lock(&self.beats).get(agent).copied()
+    }
+
+    /// Notes a runtime; one connection has at most one, the newest counts.
+    pub fn attach(&self, runtime: AttachedRuntime) {
+        let mut attached = lock(&self.attached);
+        attached.retain(|other| other.connection != runtime.connection);
+        attached.push(runtime);
+    }
+
+    /// Forgets the runtime of a connection that ended.
+    pub fn detach(&self, connection: u64) -> Option<AttachedRuntime> {
+        let mut attached = lock(&self.attached);
+        let at = attached.iter().position(|runtime| runtime.connection == connection)?;
+        Some(attached.swap_remove(at))
+    }
+
+    /// Returns the runtimes that serve `agent`.
+    pub fn runtimes_of(&self, agent: &AgentName) -> Vec<AttachedRuntime> {
+        lock(&self.attached).iter().filter(|one| one.agents.contains(agent)).cloned().collect()
+    }
+
+    /// Returns why writes are refused at the moment.
+    pub fn read_only(&self) -> Option<String> {
+        lock(&self.read_only).clone()
+    }
+
+    /// Says that writes are refused, or possible again.
+    pub fn set_read_only(&self, reason: Option<String>) {
+        *lock(&self.read_only) = reason;
+    }
+
+    /// Returns the day that budgets count, `YYYY-MM-DD`. It never goes back.
+    pub fn day(&self) -> String {
+        lock(&self.day).clone()
+    }
+
+    /// Turns the day; an earlier day is ignored.
+    pub fn set_day(&self, day: String) {
+        let mut current = lock(&self.day);
+        if *current < day {
+            *current = day;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The values behind these locks are replaced whole, so a panic elsewhere can't leave one torn.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
