@@ -1,0 +1,223 @@
+//! What a secret looks like, as a table. The order matters: the surest first.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+/// One kind of secret.
+pub(super) struct Rule {
+    /// The word in the placeholder.
+    pub(super) kind: &'static str,
+    /// Where it may stand: the last group that matched is the secret, without groups all of it.
+    pub(super) pattern: &'static str,
+    /// Whether a match is a secret indeed.
+    pub(super) is_secret: fn(&Hit<'_>) -> bool,
+}
+
+/// A match of a rule.
+pub(super) struct Hit<'a> {
+    /// The whole text.
+    pub(super) text: &'a str,
+    /// Where the value begins.
+    pub(super) at: usize,
+    /// The presumed secret.
+    pub(super) value: &'a str,
+    /// All groups.
+    pub(super) captures: &'a Captures<'a>,
+}
+
+const fn sure(kind: &'static str, pattern: &'static str) -> Rule {
+    Rule { kind, pattern, is_secret: |_| true }
+}
+
+/// Every rule, in the order in which they mask.
+pub(super) const RULES: &[Rule] = &[
+    sure(
+        "private_key",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+    ),
+    sure("private_key", r"AGE-SECRET-KEY-1[A-Z0-9]{30,}"),
+    sure("url_password", r#"(?i)[a-z][a-z0-9+.-]{1,30}://[^\s/?\#@:"'<>]*:([^\s/"'<>]+)@"#),
+    sure("jwt", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),
+    sure("agent_token", r"mct_[A-Za-z0-9_-]{16,}"),
+    sure("api_key", r"(?-u:\b)sk-[A-Za-z0-9_-]{16,}"),
+    sure("api_key", r"(?:[srp]k_(?:live|test)|whsec)_[A-Za-z0-9]{10,}"),
+    sure("github_token", r"(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    sure("gitlab_token", r"glpat-[A-Za-z0-9_-]{16,}"),
+    sure("slack_token", r"(?:xox[a-z]|xapp)-[A-Za-z0-9-]{8,}"),
+    sure("webhook", r"https://hooks\.slack\.com/services/([A-Za-z0-9/]{10,})"),
+    sure("webhook", r"https://discord(?:app)?\.com/api/webhooks/([A-Za-z0-9/_-]{10,})"),
+    sure("aws_key", r"(?-u:\b)(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?-u:\b)"),
+    sure("google_key", r"AIza[A-Za-z0-9_-]{30,}"),
+    sure("google_token", r"(?-u:\b)ya29\.[A-Za-z0-9_-]{20,}"),
+    sure("api_key", r"(?-u:\b)SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    sure(
+        "api_key",
+        r"(?-u:\b)(?:npm_|hf_|gsk_|dop_v1_|shpat_|pypi-|lin_api_|ntn_|xai-|r8_)[A-Za-z0-9_-]{24,}",
+    ),
+    sure("bot_token", r"(?-u:\b)[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}"),
+    sure(
+        "authorization",
+        r#"(?i)authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:bearer|basic|token|digest|apikey)\s+)?([^\s"'\\,;]{6,})"#,
+    ),
+    sure("bearer", r"(?i)(?-u:\b)bearer\s+([A-Za-z0-9._~+/=-]{12,})"),
+    Rule { kind: "assignment", pattern: ASSIGNMENT, is_secret: is_assignment },
+    Rule { kind: "assignment", pattern: FLAG, is_secret: is_assignment },
+    Rule { kind: "high_entropy", pattern: r"[A-Za-z0-9+/_=-]{32,}", is_secret: is_random },
+];
+
+/// Name, separator and value: escaped, quoted or bare.
+const ASSIGNMENT: &str = concat!(
+    r"(?i)(?<name>[a-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key",
+    r"|access[_-]?key|private[_-]?key|auth[_-]?key|credential)[a-z0-9_-]*)",
+    r#"(?:\\*["'])?\s*(?<sep>:=|=>|=|:)\s*"#,
+    r#"(?:\\+["']([^"'\\]{3,})|"((?:[^"\\]|\\.){3,})|'([^']{3,})|(?<bare>(?:‹secret:[a-z_]+›|[^\s"'\\&,;›])+))"#,
+);
+
+/// A flag of a command line and the word behind it.
+const FLAG: &str = concat!(
+    r"(?i)(?<name>--[a-z0-9-]*(?:password|passwd|passphrase|secret|token|api-?key|credential)",
+    r#"[a-z0-9-]*)(?<sep>\s+)(?:"([^"]{3,})|'([^']{3,})|(?<bare>(?:‹secret:[a-z_]+›|[^\s"'\\&,;›-])(?:‹secret:[a-z_]+›|[^\s"'\\&,;›])*))"#,
+);
+
+/// Whether a value stood in quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quoting {
+    /// In quotes, or a text of JSON.
+    Quoted,
+    /// Behind an equals sign or a flag, bare.
+    Bare,
+    /// Behind a colon, bare: as likely prose or the type of a variable.
+    Prose,
+}
+
+fn is_assignment(hit: &Hit<'_>) -> bool {
+    let group = |name: &str| hit.captures.name(name).map_or("", |found| found.as_str());
+    let quoting = match (group("bare"), group("sep")) {
+        ("", _) => Quoting::Quoted,
+        (_, ":") => Quoting::Prose,
+        _ => Quoting::Bare,
+    };
+    is_secret_value(group("name"), hit.value, quoting)
+}
+
+/// Words that stand where a secret could but are none.
+const HARMLESS: &[&str] = &[
+    "true",
+    "false",
+    "null",
+    "none",
+    "nil",
+    "yes",
+    "undefined",
+    "string",
+    "str",
+    "&str",
+    "text",
+    "bool",
+    "boolean",
+    "number",
+    "int",
+    "any",
+    "bytes",
+    "unknown",
+    "required",
+    "optional",
+    "must",
+    "the",
+    "and",
+    "not",
+    "self",
+    "this",
+    "value",
+    "example",
+    "changeme",
+    "redacted",
+    "***",
+];
+
+/// Says whether a field of this name holds a secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| {
+        #[expect(clippy::expect_used, reason = "a constant pattern, which a test compiles")]
+        Regex::new(concat!(
+            r"(?i)(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key",
+            r"|private[_-]?key|auth[_-]?key|credential|authorization)",
+        ))
+        .expect("a good pattern")
+    });
+    NAME.is_match(name)
+}
+
+/// Says whether `value` under `name` is a secret rather than a number of tokens, a type, a
+/// variable or a piece of code. What a shell would run is never masked: a person must see it.
+pub(super) fn is_secret_value(name: &str, value: &str, quoting: Quoting) -> bool {
+    let value = value.trim();
+    let name = name.to_ascii_lowercase();
+    let is_number = value.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
+    if value.chars().count() < 3
+        || HARMLESS.contains(&value.to_ascii_lowercase().as_str())
+        || (is_number && !name.contains("pass") && !name.contains("pwd"))
+        || value.contains(['`', '$'])
+    {
+        return false;
+    }
+    let is_path = |c: char| c.is_ascii_lowercase() || matches!(c, '_' | '.');
+    let is_code = value.contains(['(', '{', '[', '<', '*'])
+        || value.contains("::")
+        || (value.contains('.') && value.chars().all(is_path));
+    match quoting {
+        Quoting::Quoted => !name.ends_with("tokens"),
+        Quoting::Bare => !is_code,
+        Quoting::Prose if name.contains("pass") || name.contains("pwd") => !is_code,
+        Quoting::Prose => {
+            !is_code
+                && (value.chars().count() >= 16
+                    || (value.len() >= 6 && value.bytes().any(|b| b.is_ascii_digit())))
+        }
+    }
+}
+
+/// Words that make a random text near them a secret.
+const CONTEXT: &[&str] =
+    &["key", "secret", "token", "password", "passwd", "auth", "credential", "cookie", "signature"];
+
+/// Says whether a long word is random and stands near a word that speaks of secrets.
+fn is_random(hit: &Hit<'_>) -> bool {
+    let slashes = hit.value.bytes().filter(|b| *b == b'/').count();
+    if slashes > 3 || !looks_random(hit.value) {
+        return false;
+    }
+    let before = hit.text.get(..hit.at).unwrap_or_default();
+    let mut near: Vec<char> = before.chars().rev().take(60).collect();
+    near.reverse();
+    // Our own placeholders speak of secrets too; they are no context, or masking would spread.
+    let near: String = near.into_iter().collect::<String>().replace("secret:", "");
+    let near = near.to_ascii_lowercase();
+    CONTEXT.iter().any(|word| near.contains(word))
+}
+
+fn looks_random(word: &str) -> bool {
+    let has = |test: fn(&u8) -> bool| word.as_bytes().iter().any(test);
+    let is_uuid = word.len() == 36 && word.bytes().filter(|b| *b == b'-').count() == 4;
+    let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
+    let cased = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+    !is_uuid && (mixed || cased) && entropy(word) > 3.2
+}
+
+/// Returns the entropy of the bytes of `word`, in bits a byte.
+fn entropy(word: &str) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in word.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let total = f64::from(u32::try_from(word.len()).unwrap_or(u32::MAX));
+    let share = |count: u32| f64::from(count) / total;
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| -share(*count) * share(*count).log2())
+        .sum()
+}

