@@ -8,4 +8,5 @@ pub mod clock;
 pub mod handlers;
 pub mod journal;
 pub mod live;
+pub mod policy;
 pub mod store;

@@ -40,11 +40,14 @@ pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Agent, Fail> {
         return Err(Refusal::conflict(text).into());
     }
     let set = &params.set;
-    enrol::check_lists(desk, &[
-        ("set.task_types", set.task_types.as_deref()),
-        ("set.tools_allow", set.tools_allow.as_deref()),
-        ("set.tools_deny", set.tools_deny.as_deref()),
-    ])?;
+    enrol::check_lists(
+        desk,
+        &[
+            ("set.task_types", set.task_types.as_deref()),
+            ("set.tools_allow", set.tools_allow.as_deref()),
+            ("set.tools_deny", set.tools_deny.as_deref()),
+        ],
+    )?;
     enrol::check_caps(&[
         ("set.daily_cap_uusd", set.daily_cap_uusd),
         ("set.run_cap_uusd", set.run_cap_uusd),
@@ -86,12 +89,9 @@ pub fn heartbeat(desk: &mut Desk<'_>, params: &Heartbeat) -> Result<Beat, Fail> 
     })
 }
 
-fn claimable(
-    desk: &Desk<'_>,
-    agent: &Agent,
-) -> Result<Vec<mc_core::task::TaskCard>, Fail> {
-    let is_open = agent.status == AgentStatus::Active
-        && agent.autonomy != mc_core::agent::Autonomy::Intern;
+fn claimable(desk: &Desk<'_>, agent: &Agent) -> Result<Vec<mc_core::task::TaskCard>, Fail> {
+    let is_open =
+        agent.status == AgentStatus::Active && agent.autonomy != mc_core::agent::Autonomy::Intern;
     if !is_open {
         return Ok(Vec::new());
     }
@@ -99,7 +99,12 @@ fn claimable(
         agent.task_types.is_empty() || agent.task_types.contains(&task.task_type)
     };
     let inbox = queries::inbox(desk.db, OFFERS_SEEN)?;
-    Ok(inbox.iter().filter(|task| suits(task)).take(OFFERS).map(mc_core::task::Task::card).collect())
+    Ok(inbox
+        .iter()
+        .filter(|task| suits(task))
+        .take(OFFERS)
+        .map(mc_core::task::Task::card)
+        .collect())
 }
 
 /// Returns what the agent has to do at once.

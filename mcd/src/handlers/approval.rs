@@ -12,7 +12,6 @@ use mc_core::{
     redact,
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
-    time::Timestamp,
 };
 use mc_proto::{
     limits::{ARGUMENT_BYTES, SHORT_BYTES, TEXT_BYTES},
@@ -27,7 +26,7 @@ use crate::store::{
 };
 
 /// The longest that an approval may wait.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_hours(24);
 /// How much of a call stands in a list.
 const SUMMARY_CHARS: usize = 120;
 
@@ -341,7 +340,9 @@ fn pending(desk: &Desk<'_>, approval: &Approval) -> Result<(), Fail> {
     if approval.status != ApprovalStatus::Pending {
         let by = approval.decided_by.as_deref().unwrap_or("nobody");
         let status = approval.status.as_str();
-        return Err(Refusal::conflict(format!("{} is {status} already, by {by}", approval.id)).into());
+        return Err(
+            Refusal::conflict(format!("{} is {status} already, by {by}", approval.id)).into()
+        );
     }
     if desk.now >= approval.expires_at {
         let text = format!("{} has expired: not executed", approval.id);
@@ -409,4 +410,3 @@ pub(super) fn tell(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail>
     };
     Ok(notify::decided(desk, approval, text)?)
 }
-

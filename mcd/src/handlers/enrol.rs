@@ -23,7 +23,7 @@ use crate::store::{
 };
 
 /// How long an old token is good after a rotation.
-const OVERLAP: Duration = Duration::from_secs(600);
+const OVERLAP: Duration = Duration::from_mins(10);
 /// The largest cap that can be given to an agent: a million dollars.
 const CAP_LIMIT: i64 = 1_000_000_000_000;
 
@@ -60,12 +60,18 @@ fn check(desk: &Desk<'_>, params: &Register) -> Result<(), Fail> {
     if let Some(display) = &params.display_name {
         input::needed("display_name", display, TITLE_BYTES)?;
     }
-    check_caps(&[("daily_cap_uusd", params.daily_cap_uusd), ("run_cap_uusd", params.run_cap_uusd)])?;
-    check_lists(desk, &[
-        ("task_types", Some(&params.task_types)),
-        ("tools_allow", Some(&params.tools_allow)),
-        ("tools_deny", Some(&params.tools_deny)),
-    ])
+    check_caps(&[
+        ("daily_cap_uusd", params.daily_cap_uusd),
+        ("run_cap_uusd", params.run_cap_uusd),
+    ])?;
+    check_lists(
+        desk,
+        &[
+            ("task_types", Some(&params.task_types)),
+            ("tools_allow", Some(&params.tools_allow)),
+            ("tools_deny", Some(&params.tools_deny)),
+        ],
+    )
 }
 
 /// Refuses a workspace that is no absolute path.
@@ -116,9 +122,8 @@ fn spawner(desk: &Desk<'_>, params: &Register) -> Result<Option<AgentName>, Fail
         }
         return Ok(params.parent.clone());
     };
-    let refuse = |text: String| -> Result<Option<AgentName>, Fail> {
-        Err(Refusal::forbidden(text).into())
-    };
+    let refuse =
+        |text: String| -> Result<Option<AgentName>, Fail> { Err(Refusal::forbidden(text).into()) };
     let agent = queries::agent(desk.db, caller)?;
     if !agent.can_spawn || agent.status != AgentStatus::Active {
         return refuse(format!("{caller} may not spawn sub-agents"));
@@ -139,7 +144,9 @@ fn spawner(desk: &Desk<'_>, params: &Register) -> Result<Option<AgentName>, Fail
         return refuse(format!("sub-agents go at most {} deep", limits.spawn_depth));
     }
     let over = |child: Option<MicroUsd>, own: MicroUsd| child.is_some_and(|cap| cap > own);
-    if over(params.daily_cap_uusd, agent.daily_cap_uusd) || over(params.run_cap_uusd, agent.run_cap_uusd) {
+    if over(params.daily_cap_uusd, agent.daily_cap_uusd)
+        || over(params.run_cap_uusd, agent.run_cap_uusd)
+    {
         return refuse("a child's caps may not exceed its parent's".to_owned());
     }
     Ok(Some(caller.clone()))
@@ -183,7 +190,10 @@ fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result
         can_spawn: params.can_spawn,
         parent,
         purpose: input::maybe("purpose", params.purpose)?,
-        serves: params.task.map(|task| queries::task(desk.db, task).map(|task| task.id)).transpose()?,
+        serves: params
+            .task
+            .map(|task| queries::task(desk.db, task).map(|task| task.id))
+            .transpose()?,
         current_task: None,
         current_run: None,
         error_streak: 0,

@@ -36,6 +36,7 @@ use crate::{
 /// # Errors
 ///
 /// A refusal, or a fault of the store.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the commands on the squad have their own list")]
 pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
     match request {
         Request::TaskCreate(p) => answer(&task::create(desk, p)?),
@@ -68,7 +69,7 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
         Request::AgentStop(p) => answer(&stop::retire(desk, &p.agent, &p.reason)?),
         Request::AdapterEnrol(p) => answer(&enrol::adapter(desk, p)?),
         Request::RunStart(p) => answer(&run::start(desk, p)?),
-        Request::RunUsage(p) => answer(&run::usage(desk, p)?),
+        Request::RunUsage(p) => answer(&run::usage(desk, &p)?),
         Request::RunFinish(p) => answer(&run::finish(desk, p)?),
         Request::ToolCheck(p) => answer(&tool::check(desk, p)?),
         Request::ToolAwait(p) => answer(&tool::wait(desk, &p)?),
@@ -82,6 +83,7 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "queries never come to the writer")]
 fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
     match request {
         Request::SquadPause(p) => answer(&squad::pause(desk, &p.reason)?),
@@ -94,7 +96,8 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
         Request::RuntimeAttach(p) => answer(&system::attach(desk, p)?),
         Request::RuntimeReport(p) => answer(&system::report(desk, &p)?),
         other => {
-            let text = format!("`{}` changes nothing and has no place at the writer", other.info().name);
+            let text =
+                format!("`{}` changes nothing and has no place at the writer", other.info().name);
             Err(Refusal::forbidden(text).into())
         }
     }
@@ -120,6 +123,7 @@ pub fn query(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) ->
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "commands never come to a reader")]
 fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Result<Box<str>, Fail> {
     match request {
         Request::TaskGet(p) => answer(&views::task_detail(db, live, caller, p.task)?),

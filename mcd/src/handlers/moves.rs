@@ -3,13 +3,16 @@
 use mc_core::{
     actor::{Actor, ActorKind},
     agent::{Agent, AgentName},
-    alert::{AlertKind, NotificationKind, Severity},
+    alert::NotificationKind,
     approval::ApprovalStatus,
     event::Event,
     id::{EventId, TaskId},
     message::{Message, MessageKind},
     refusal::{FieldError, Refusal, RefusalKind},
-    task::{MoveDetails, Task, TaskPatch, TaskState, guard::MoveContext, law},
+    task::{
+        MoveDetails, Task, TaskPatch, TaskState,
+        law::{self, MoveContext},
+    },
 };
 use mc_proto::{
     limits::TEXT_BYTES,
@@ -21,7 +24,7 @@ use mc_proto::{
 
 use super::{
     input,
-    notify::{self, Notice, Warning},
+    notify::{self, Notice},
     task::check_names,
 };
 use crate::store::{
@@ -75,7 +78,8 @@ fn reassign(
     reason: Option<String>,
 ) -> Result<Moved, Fail> {
     if !desk.caller.is_human() || task.state.is_final() {
-        let text = format!("{} is {}: only a human can give an open task to others", task.id, task.state);
+        let text =
+            format!("{} is {}: only a human can give an open task to others", task.id, task.state);
         return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
     }
     let new: Vec<AgentName> =
@@ -191,23 +195,16 @@ pub(super) fn report_blocker(desk: &mut Desk<'_>, params: &ReportBlocker) -> Res
     for (word, text) in [("tried", &params.tried), ("needs", &params.needs)] {
         if let Some(text) = text {
             let text = input::optional(word, text, TEXT_BYTES)?;
-            reason.push_str(&format!("; {word}: {text}"));
+            reason = format!("{reason}; {word}: {text}");
         }
     }
     let details = MoveDetails { reason: Some(reason.clone()), ..MoveDetails::default() };
     let system = Actor::system(format!("blocker of {}", agent.name));
     let made = go_as(desk, &task, TaskState::Blocked, (details, &system))?;
-    notify::warn(
-        desk,
-        Warning {
-            severity: Severity::Warning,
-            kind: AlertKind::Delivery,
-            text: format!("{} is stuck on {}: {reason}", agent.name, task.id),
-            next: "read the thread, then unblock it with a note",
-            task: Some(task.id),
-            agent: Some(agent.name),
-        },
-    )?;
+    let text = format!("{} is stuck on {}: {reason}", agent.name, task.id);
+    let notice =
+        Notice { to: "operator", kind: NotificationKind::Alert, text, task: Some(task.id) };
+    notify::send(desk, notice)?;
     answer(desk, task.id, made, None)
 }
 
@@ -284,7 +281,11 @@ pub(super) fn go_as(
 }
 
 /// Sent back once too often: the system blocks the task, so that a human looks.
-fn end_of_cycles(desk: &mut Desk<'_>, task: &Task, details: &MoveDetails) -> Result<MoveMade, Fail> {
+fn end_of_cycles(
+    desk: &mut Desk<'_>,
+    task: &Task,
+    details: &MoveDetails,
+) -> Result<MoveMade, Fail> {
     let event = law::block_for_review_cycles(task, details.feedback.as_deref());
     let reason = format!("sent back more than {} times", law::MAX_REVIEW_CYCLES);
     let id = desk.emit_as(Actor::system("review cycles"), Some(reason), event)?;
@@ -316,7 +317,11 @@ fn follow_up(
         tell(desk, before, &format!("{} came back with changes to make", before.id))?;
     }
     if before.state == TaskState::Blocked && !to.is_final() {
-        tell(desk, before, &format!("{} is unblocked: {}", before.id, details.note.as_deref().unwrap_or("")))?;
+        tell(
+            desk,
+            before,
+            &format!("{} is unblocked: {}", before.id, details.note.as_deref().unwrap_or("")),
+        )?;
     }
     if to == TaskState::Done || to == TaskState::Canceled {
         tell(desk, before, &format!("{} is {to}", before.id))?;

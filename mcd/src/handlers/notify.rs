@@ -44,7 +44,11 @@ fn queue(desk: &mut Desk<'_>, notification: Notification) -> Result<(), StoreErr
 }
 
 /// Tells an agent how its approval was decided, and wakes the session that waited.
-pub(super) fn decided(desk: &mut Desk<'_>, approval: &Approval, text: String) -> Result<(), StoreError> {
+pub(super) fn decided(
+    desk: &mut Desk<'_>,
+    approval: &Approval,
+    text: String,
+) -> Result<(), StoreError> {
     let id = desk.next_notification();
     let notice = Notice {
         to: &approval.agent,
@@ -59,7 +63,11 @@ pub(super) fn decided(desk: &mut Desk<'_>, approval: &Approval, text: String) ->
 }
 
 /// Tells the new assignees of a task that it is theirs.
-pub(super) fn assigned(desk: &mut Desk<'_>, task: &Task, names: &[AgentName]) -> Result<(), StoreError> {
+pub(super) fn assigned(
+    desk: &mut Desk<'_>,
+    task: &Task,
+    names: &[AgentName],
+) -> Result<(), StoreError> {
     for name in names {
         if desk.caller.agent.as_ref() == Some(name) {
             continue;

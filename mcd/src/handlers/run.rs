@@ -84,7 +84,8 @@ fn gate(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
         let text = "the emergency stop is in force: nothing runs until an admin resumes";
         return Err(Refusal::new(RefusalKind::Halted, text).into());
     }
-    let why = |reason: &Option<String>| reason.as_ref().map_or(String::new(), |why| format!(": {why}"));
+    let why =
+        |reason: &Option<String>| reason.as_ref().map_or(String::new(), |why| format!(": {why}"));
     if squad.status == SquadStatus::Paused {
         return Err(Refusal::forbidden(format!("the squad is paused{}", why(&squad.reason))).into());
     }
@@ -144,10 +145,10 @@ fn attribute(desk: &Desk<'_>, agent: &Agent, params: &Start) -> Result<Option<Ta
 /// # Errors
 ///
 /// `not_found`, `forbidden` for another agent's run, `invalid_params`.
-pub fn usage(desk: &mut Desk<'_>, params: Usage) -> Result<Spent, Fail> {
+pub fn usage(desk: &mut Desk<'_>, params: &Usage) -> Result<Spent, Fail> {
     let agent = acting_agent(desk)?;
     let run = own_run(desk, &agent, params.run)?;
-    let tokens = checked_tokens(&params)?;
+    let tokens = checked_tokens(params)?;
     let (cost_uusd, cost_state) = match params.cost_uusd {
         Some(cost) if (0..=COST_LIMIT).contains(&cost.0) => (cost, CostState::Reported),
         Some(_) => {
@@ -240,8 +241,7 @@ fn warn(
     task: Option<TaskId>,
     (state, share): (SpendState, &str),
 ) -> Result<(), Fail> {
-    let severity =
-        if state == SpendState::Stop { Severity::Critical } else { Severity::Warning };
+    let severity = if state == SpendState::Stop { Severity::Critical } else { Severity::Warning };
     let warning = Warning {
         severity,
         kind: AlertKind::Budget,

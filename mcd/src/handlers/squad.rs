@@ -117,9 +117,8 @@ pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result
         let text = "no emergency stop is in force";
         return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
     }
-    let chosen = |row: &&StoppedTask| {
-        params.tasks.as_ref().is_none_or(|tasks| tasks.contains(&row.task))
-    };
+    let chosen =
+        |row: &&StoppedTask| params.tasks.as_ref().is_none_or(|tasks| tasks.contains(&row.task));
     let back: Vec<StoppedTask> = squad.stopped.iter().filter(chosen).copied().collect();
     let event = Event::SquadStatusChanged {
         from: squad.status,
@@ -128,11 +127,14 @@ pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result
     };
     desk.emit_because(&reason, event)?;
     let (moved, left) = put_back(desk, &back, &reason)?;
-    desk.live.halt.clear().map_err(|source| StoreError::Io {
-        path: desk.live.halt.path().to_path_buf(),
-        source,
-    })?;
-    let text = format!("the squad works again: {} tasks are where they were, {left} stay blocked", moved.len());
+    desk.live
+        .halt
+        .clear()
+        .map_err(|source| StoreError::Io { path: desk.live.halt.path().to_path_buf(), source })?;
+    let text = format!(
+        "the squad works again: {} tasks are where they were, {left} stay blocked",
+        moved.len()
+    );
     receipt(desk, text, moved, 0)
 }
 
@@ -151,7 +153,13 @@ fn put_back(
         // The approval that it waited for was canceled by the stop: it goes on where it came from.
         let to = match row.from {
             TaskState::NeedsApproval => task.resume_state.unwrap_or(TaskState::Assigned),
-            other => other,
+            TaskState::Inbox
+            | TaskState::Assigned
+            | TaskState::InProgress
+            | TaskState::Review
+            | TaskState::Blocked
+            | TaskState::Done
+            | TaskState::Canceled => row.from,
         };
         let note = Some(format!("resumed after the stop: {reason}"));
         let details = MoveDetails { note, ..MoveDetails::default() };

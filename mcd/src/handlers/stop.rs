@@ -57,7 +57,7 @@ pub fn drain(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touc
 pub fn quarantine(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
     let from = [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Drained];
     let agent = change(desk, name, (&from, AgentStatus::Quarantined), reason)?;
-    end_work(desk, agent, reason)
+    end_work(desk, &agent, reason)
 }
 
 /// `agent.stop`
@@ -66,19 +66,15 @@ pub fn quarantine(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result
 ///
 /// `not_found`, `transition_refused` when the agent is retired already.
 pub fn retire(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
-    let from = [
-        AgentStatus::Active,
-        AgentStatus::Paused,
-        AgentStatus::Drained,
-        AgentStatus::Quarantined,
-    ];
+    let from =
+        [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Drained, AgentStatus::Quarantined];
     let agent = change(desk, name, (&from, AgentStatus::Stopped), reason)?;
     desk.emit(Event::TokenRevoked { name: name.to_string() })?;
-    end_work(desk, agent, reason)
+    end_work(desk, &agent, reason)
 }
 
 /// Cancels the agent's approvals and blocks its tasks.
-fn end_work(desk: &mut Desk<'_>, agent: Agent, reason: &str) -> Result<Touched, Fail> {
+fn end_work(desk: &mut Desk<'_>, agent: &Agent, reason: &str) -> Result<Touched, Fail> {
     let approvals = close_open(desk, Some(&agent.name), |_| true)?;
     let mut tasks = Vec::new();
     for task in queries::open_tasks_of(desk.db, &agent.name)? {
@@ -131,7 +127,7 @@ pub(super) fn close_open(
     wanted: impl Fn(ApprovalStatus) -> bool,
 ) -> Result<Vec<ApprovalId>, Fail> {
     let mut closed = Vec::new();
-    for approval in queries::open_approvals(desk.db, agent.map(|name| name.as_str()))? {
+    for approval in queries::open_approvals(desk.db, agent.map(AgentName::as_str))? {
         if !wanted(approval.status) {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use mc_core::{
     actor::ActorKind,
+    agent::AgentName,
     alert::NotificationKind,
     canonical,
     event::Event,
@@ -38,14 +39,20 @@ pub fn post(desk: &mut Desk<'_>, params: Post) -> Result<Message, Fail> {
     let is_agent = desk.caller.actor.kind == ActorKind::Agent;
     let not_for_agents = matches!(params.kind, MessageKind::Decision | MessageKind::System);
     if params.kind == MessageKind::System || (is_agent && not_for_agents) {
-        return Err(Refusal::invalid("kind", "this kind of message is written by the daemon or a human").into());
+        return Err(Refusal::invalid(
+            "kind",
+            "this kind of message is written by the daemon or a human",
+        )
+        .into());
     }
     let text = input::needed("text", &params.text, TEXT_BYTES)?;
     input::few("mentions", params.mentions.len())?;
     if let Some(reply_to) = params.reply_to
         && queries::message(desk.db, reply_to)?.task != task.id
     {
-        return Err(Refusal::invalid("reply_to", format!("{reply_to} stands in another thread")).into());
+        return Err(
+            Refusal::invalid("reply_to", format!("{reply_to} stands in another thread")).into()
+        );
     }
     for (at, name) in params.artifacts.iter().enumerate() {
         if queries::artifact(desk.db, task.id, name).is_err() {
@@ -91,17 +98,13 @@ fn tell(desk: &mut Desk<'_>, task: &Task, message: &Message) -> Result<(), Fail>
     }
     // Humans' words reach the assignees even when nobody is named.
     if message.author.kind == ActorKind::Human {
-        to.extend(task.assignees.iter().map(|name| name.as_str()));
+        to.extend(task.assignees.iter().map(AgentName::as_str));
     }
     to.sort_unstable();
     to.dedup();
     for name in to.into_iter().filter(|name| *name != message.author.name) {
-        let text = format!(
-            "{} on {}: {}",
-            message.author,
-            task.id,
-            redact::preview(&message.text, 500)
-        );
+        let text =
+            format!("{} on {}: {}", message.author, task.id, redact::preview(&message.text, 500));
         let kind = NotificationKind::Mention;
         notify::send(desk, Notice { to: name, kind, text, task: Some(task.id) })?;
     }
@@ -139,7 +142,11 @@ pub fn unsubscribe(desk: &mut Desk<'_>, id: TaskId) -> Result<Task, Fail> {
 }
 
 fn own_name(desk: &Desk<'_>) -> String {
-    desk.caller.agent.as_ref().map_or(&desk.caller.actor.name[..], |agent| agent.as_str()).to_owned()
+    desk.caller
+        .agent
+        .as_ref()
+        .map_or(&desk.caller.actor.name[..], |agent| agent.as_str())
+        .to_owned()
 }
 
 /// `artifact.put`

@@ -21,7 +21,7 @@ use crate::store::{
 };
 
 /// How long answers to idempotency keys are kept.
-const ANSWERS_KEPT: Duration = Duration::from_secs(48 * 3600);
+const ANSWERS_KEPT: Duration = Duration::from_hours(48);
 /// How often they are looked through: about once in this many milliseconds.
 const ANSWERS_EVERY_MS: i64 = 3_600_000;
 
@@ -87,7 +87,10 @@ fn watch(desk: &mut Desk<'_>, agent: &mc_core::agent::Agent) -> Result<(), Fail>
     let warning = Warning {
         severity: Severity::Warning,
         kind: AlertKind::HeartbeatLost,
-        text: format!("{} holds {task} in progress and was not heard of for {minutes} min", agent.name),
+        text: format!(
+            "{} holds {task} in progress and was not heard of for {minutes} min",
+            agent.name
+        ),
         next: "look at its runtime; reassign the task, or wait",
         task: Some(task),
         agent: Some(agent.name.clone()),

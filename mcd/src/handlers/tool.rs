@@ -63,7 +63,7 @@ pub fn check(desk: &mut Desk<'_>, params: Check) -> Result<Checked, Fail> {
             use_approval(desk, &asked, &decision, &open)
         }
         (Outcome::Ask, Some(open)) => record(desk, &asked, &decision, Some(open.id)),
-        (Outcome::Ask, None) => ask(desk, &asked, decision),
+        (Outcome::Ask, None) => ask(desk, &asked, &decision),
         (Outcome::Allow | Outcome::Deny, _) => record(desk, &asked, &decision, None),
     }
 }
@@ -74,7 +74,8 @@ fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     for (field, text) in [("session", &params.session), ("cwd", &params.cwd)] {
         input::at_most(field, text.as_deref().unwrap_or_default(), SHORT_BYTES)?;
     }
-    for (field, text) in [("justification", &params.justification), ("rollback", &params.rollback)] {
+    for (field, text) in [("justification", &params.justification), ("rollback", &params.rollback)]
+    {
         input::at_most(field, text.as_deref().unwrap_or_default(), TEXT_BYTES)?;
     }
     let run = params.run.map(|id| own_run(desk, &agent, id)).transpose()?;
@@ -82,9 +83,8 @@ fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     let task = task.map(|id| queries::task(desk.db, id)).transpose()?;
     let arguments = canonical::json(&params.arguments);
     let arguments_sha256 = canonical::sha256_hex(arguments.as_bytes());
-    let hashed = |(name, value): (&String, &String)| {
-        (name.clone(), canonical::sha256_hex(value.as_bytes()))
-    };
+    let hashed =
+        |(name, value): (&String, &String)| (name.clone(), canonical::sha256_hex(value.as_bytes()));
     let env: Vec<(String, String)> = params.env.iter().map(hashed).collect();
     let task_id = task.as_ref().map(|task| task.id);
     let around = (params.cwd.as_deref(), env.as_slice());
@@ -130,7 +130,7 @@ fn denied(rule: &str, reason: &str) -> Decision {
 }
 
 /// Creates the approval that the call waits for, unless too many wait already.
-fn ask(desk: &mut Desk<'_>, asked: &Asked, decision: Decision) -> Result<Checked, Fail> {
+fn ask(desk: &mut Desk<'_>, asked: &Asked, decision: &Decision) -> Result<Checked, Fail> {
     let (squad, own) = queries::waiting_approvals(desk.db, &asked.agent.name)?;
     let limits = desk.policy.doc().limits;
     let over = |count: i64, limit: u64| u64::try_from(count).unwrap_or(0) >= limit;
@@ -138,8 +138,8 @@ fn ask(desk: &mut Desk<'_>, asked: &Asked, decision: Decision) -> Result<Checked
         let text = format!("{own} approvals of this agent wait already, {squad} of the squad");
         return record(desk, asked, &denied("limits.pending", &text), None);
     }
-    let checked = record(desk, asked, &decision, None)?;
-    let id = approval::of_call(desk, asked, &decision, checked.call)?;
+    let checked = record(desk, asked, decision, None)?;
+    let id = approval::of_call(desk, asked, decision, checked.call)?;
     Ok(Checked { approval: Some(id), ..checked })
 }
 

@@ -28,7 +28,8 @@ struct Row {
 ///
 /// When the store can't be read.
 pub fn verify(db: &Connection, remembered: Option<&Remembered>) -> Result<Verified, StoreError> {
-    let mut walk = Walk { expected: 1, hash: GENESIS, findings: Vec::new(), remembered, seen: false };
+    let mut walk =
+        Walk { expected: 1, hash: GENESIS, findings: Vec::new(), remembered, seen: false };
     let mut statement = db.prepare(ALL)?;
     let mut rows = statement.query([])?;
     let mut events = 0;
@@ -72,7 +73,12 @@ impl Walk<'_> {
 
     fn step(&mut self, row: &Row) {
         if row.seq != self.expected {
-            self.find(format!("e{}: events {} to {} are missing", row.seq, self.expected, row.seq - 1));
+            self.find(format!(
+                "e{}: events {} to {} are missing",
+                row.seq,
+                self.expected,
+                row.seq - 1
+            ));
         }
         if chain(self.hash, row.seq, row.body.as_bytes()) != row.hash {
             self.find(format!("e{}: the hash does not fit the body and the event before", row.seq));

@@ -256,7 +256,8 @@ impl<'a> Desk<'a> {
         let mut touched = Vec::new();
         let sink = self.wants_changed.then_some(&mut touched);
         projections::apply(self.db, &recorded, sink)?;
-        if recorded.event.kind().starts_with("squad") || recorded.event.kind().starts_with("policy") {
+        if recorded.event.kind().starts_with("squad") || recorded.event.kind().starts_with("policy")
+        {
             self.state.squad = None;
         }
         let live = self.live;
@@ -304,7 +305,7 @@ impl<'a> Desk<'a> {
         self.before_write()?;
         let sql = "INSERT INTO answers (actor, key, body_sha256, answer, at_ms)
                    VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute(sql, params![key.actor, key.key, key.body_sha256, answer, self.now.0])
+        self.execute(sql, params![key.actor, key.name, key.body_sha256, answer, self.now.0])
             .map(drop)
     }
 
@@ -372,7 +373,7 @@ fn changed(touched: Touched, live: &Live) -> Changed {
 /// An idempotency key, whose it is and what it stands for.
 struct Key {
     actor: String,
-    key: String,
+    name: String,
     body_sha256: String,
 }
 
@@ -381,12 +382,12 @@ impl Key {
         let kind = if caller.is_human() { "human" } else { "agent" };
         let whose = caller.agent.as_deref().unwrap_or(&caller.actor.name);
         let body_sha256 = canonical::sha256_hex(request.fingerprint().as_bytes());
-        Self { actor: format!("{kind}:{whose}"), key, body_sha256 }
+        Self { actor: format!("{kind}:{whose}"), name: key, body_sha256 }
     }
 
     /// Returns the answer that was given to this key before.
     fn first_answer(&self, db: Reader<'_>) -> Result<Option<Answer>, StoreError> {
-        let Some((body, answer)) = queries::first_answer(db, &self.actor, &self.key)? else {
+        let Some((body, answer)) = queries::first_answer(db, &self.actor, &self.name)? else {
             return Ok(None);
         };
         if body == self.body_sha256 {

@@ -15,6 +15,7 @@ use std::{
     thread::JoinHandle,
 };
 
+pub use desk::{Desk, WriterState};
 use mc_core::{agent::AgentName, event::Recorded, id::Seq};
 use mc_proto::{
     error::{ErrorKind, RpcError},
@@ -23,7 +24,6 @@ use mc_proto::{
 };
 pub use rebuild::rebuild;
 use tokio::sync::{broadcast, oneshot};
-pub use desk::{Desk, WriterState};
 
 use self::{readers::Readers, writer::Job};
 use crate::{

@@ -61,11 +61,17 @@ pub(super) fn apply(
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds are handed down from one function to the next; the last one has no rest"
+)]
 impl Projection<'_, '_> {
     fn event(&mut self) -> Result<(), Fail> {
         match &self.recorded.event {
             Event::TaskCreated { task } => self.new_task(task.as_ref().clone()),
-            Event::TaskMoved { task, details, .. } => self.moved(*task, details.assignees.as_deref()),
+            Event::TaskMoved { task, details, .. } => {
+                self.moved(*task, details.assignees.as_deref())
+            }
             Event::TaskUpdated { task, .. }
             | Event::TaskSubscribed { task, .. }
             | Event::TaskUnsubscribed { task, .. } => self.task(*task),
@@ -88,10 +94,12 @@ impl Projection<'_, '_> {
             Event::AgentUpdated { agent, .. } | Event::AgentStatusChanged { agent, .. } => {
                 self.agent(agent)
             }
-            Event::TokenRotated { .. } | Event::TokenRevoked { .. } | Event::AdapterEnrolled { .. } => {
-                self.tokens()
+            Event::TokenRotated { .. }
+            | Event::TokenRevoked { .. }
+            | Event::AdapterEnrolled { .. } => self.tokens(),
+            Event::RunStarted { .. } | Event::RunUsed { .. } | Event::RunFinished { .. } => {
+                self.run_event()
             }
-            Event::RunStarted { .. } | Event::RunUsed { .. } | Event::RunFinished { .. } => self.run_event(),
             Event::ToolChecked { call } => {
                 self.put_call(call.as_ref().clone())?;
                 self.agent(&call.agent)
@@ -100,6 +108,12 @@ impl Projection<'_, '_> {
                 self.call(*call)?;
                 self.agent(agent)
             }
+            _ => self.other_event(),
+        }
+    }
+
+    fn other_event(&mut self) -> Result<(), Fail> {
+        match &self.recorded.event {
             Event::ApprovalRequested { approval } => {
                 self.put_approval(approval.as_ref().clone())?;
                 self.maybe_call(approval.call)
@@ -126,10 +140,8 @@ impl Projection<'_, '_> {
                 self.put_policy(*version, sha256, text)?;
                 self.squad()
             }
-            Event::RuntimeAttached { .. }
-            | Event::RuntimeDetached { .. }
-            | Event::OperatorUnlocked { .. }
-            | Event::ClockJumped { .. } => Ok(()),
+            // Attachments, unlocks and jumps of the clock are history and nothing else.
+            _ => Ok(()),
         }
     }
 
@@ -196,7 +208,8 @@ impl Projection<'_, '_> {
     }
 
     fn put_task(&mut self, task: Task) -> Result<(), StoreError> {
-        let sql = "INSERT INTO tasks (id, state, priority, parent, body) VALUES (?1, ?2, ?3, ?4, ?5)
+        let sql =
+            "INSERT INTO tasks (id, state, priority, parent, body) VALUES (?1, ?2, ?3, ?4, ?5)
                    ON CONFLICT (id) DO UPDATE SET state = ?2, priority = ?3, body = ?5";
         let parent = task.parent.map(|parent| parent.0);
         let body = json(&task)?;
@@ -278,7 +291,10 @@ impl Projection<'_, '_> {
         let task = run.task.map(|task| task.0);
         let status: String = word::<RunStatus>(&run.status)?;
         let body = json(&run)?;
-        self.execute(sql, params![run.id.0, run.agent.as_str(), task, status, run.external_id, body])?;
+        self.execute(
+            sql,
+            params![run.id.0, run.agent.as_str(), task, status, run.external_id, body],
+        )?;
         self.touch(|| Touched::Run(Box::new(run)));
         Ok(())
     }
@@ -382,7 +398,8 @@ impl Projection<'_, '_> {
     fn squad(&mut self) -> Result<(), Fail> {
         let mut squad = queries::squad(self.db)?;
         fold::squad(&mut squad, self.recorded);
-        let sql = "INSERT INTO squad (id, body) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET body = ?1";
+        let sql =
+            "INSERT INTO squad (id, body) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET body = ?1";
         self.execute(sql, [json(&squad)?])?;
         self.touch(|| Touched::Squad(squad));
         Ok(())

@@ -12,7 +12,7 @@ use mc_core::{
     refusal::Refusal,
     run::{Run, ToolCall},
     squad::Squad,
-    task::{Task, TaskState},
+    task::{Task, TaskCard, TaskState},
     time::Timestamp,
 };
 use mc_proto::method::admin::{JournalRow, PolicyVersion};
@@ -56,14 +56,22 @@ impl<'a> Reader<'a> {
         Ok(self.0.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?)
     }
 
-    fn body<T: DeserializeOwned>(self, sql: &str, params: impl Params) -> Result<Option<T>, StoreError> {
+    fn body<T: DeserializeOwned>(
+        self,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<Option<T>, StoreError> {
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
         let Some(row) = rows.next()? else { return Ok(None) };
         Ok(Some(serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?))
     }
 
-    fn bodies<T: DeserializeOwned>(self, sql: &str, params: impl Params) -> Result<Vec<T>, StoreError> {
+    fn bodies<T: DeserializeOwned>(
+        self,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
         let mut found = Vec::new();
@@ -244,16 +252,12 @@ pub fn open_tasks(db: Reader<'_>, limit: i64) -> Result<Vec<Task>, StoreError> {
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn board(
-    db: Reader<'_>,
-    open: i64,
-    closed: i64,
-) -> Result<Vec<mc_core::task::TaskCard>, StoreError> {
+pub fn board(db: Reader<'_>, open: i64, closed: i64) -> Result<Vec<TaskCard>, StoreError> {
     let mut cards = db.bodies(
         "SELECT body FROM tasks WHERE state NOT IN ('done', 'canceled') ORDER BY id DESC LIMIT ?1",
         [open],
     )?;
-    cards.extend(db.bodies::<mc_core::task::TaskCard>(
+    cards.extend(db.bodies::<TaskCard>(
         "SELECT body FROM tasks WHERE state IN ('done', 'canceled') ORDER BY id DESC LIMIT ?1",
         [closed],
     )?);
@@ -305,22 +309,31 @@ pub fn open_among(db: Reader<'_>, tasks: &[TaskId]) -> Result<Vec<TaskId>, Store
     Ok(open)
 }
 
-/// Returns a stretch of tasks by number, `after` exclusive.
+/// Returns the cards behind task `after`, by number.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn tasks_from(
-    db: Reader<'_>,
-    after: i64,
-    descending: bool,
-    limit: i64,
-) -> Result<Vec<Task>, StoreError> {
-    if descending {
-        db.bodies("SELECT body FROM tasks WHERE id < ?1 ORDER BY id DESC LIMIT ?2", [after, limit])
-    } else {
-        db.bodies("SELECT body FROM tasks WHERE id > ?1 ORDER BY id LIMIT ?2", [after, limit])
-    }
+pub fn cards_from(db: Reader<'_>, after: i64, limit: i64) -> Result<Vec<TaskCard>, StoreError> {
+    db.bodies("SELECT body FROM tasks WHERE id > ?1 ORDER BY id LIMIT ?2", [after, limit])
+}
+
+/// Returns the cards of the newest tasks, newest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn newest_cards(db: Reader<'_>, limit: i64) -> Result<Vec<TaskCard>, StoreError> {
+    db.bodies("SELECT body FROM tasks ORDER BY id DESC LIMIT ?1", [limit])
+}
+
+/// Counts all tasks.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn count_tasks(db: Reader<'_>) -> Result<i64, StoreError> {
+    db.number("SELECT count(*) FROM tasks", [])
 }
 
 /// Counts rows of a table by the word in `column`; both are names of ours.
@@ -363,7 +376,8 @@ pub fn working(db: Reader<'_>) -> Result<i64, StoreError> {
 ///
 /// When the store can't be read.
 pub fn waiting_approvals(db: Reader<'_>, agent: &str) -> Result<(i64, i64), StoreError> {
-    let sql = "SELECT count(*), coalesce(sum(agent = ?1), 0) FROM approvals WHERE status = 'pending'";
+    let sql =
+        "SELECT count(*), coalesce(sum(agent = ?1), 0) FROM approvals WHERE status = 'pending'";
     let mut statement = db.0.prepare_cached(sql)?;
     Ok(statement.query_row([agent], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
@@ -481,7 +495,8 @@ pub fn run_by_external_id(
     agent: &str,
     external_id: &str,
 ) -> Result<Option<Run>, StoreError> {
-    let sql = "SELECT body FROM runs WHERE agent = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";
+    let sql =
+        "SELECT body FROM runs WHERE agent = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";
     db.body(sql, (agent, external_id))
 }
 
@@ -760,8 +775,10 @@ pub fn page<T: DeserializeOwned>(
     let table = listed.table();
     let id = if listed == Listed::Policies { "version" } else { "id" };
     let (beyond, order) = if listed == Listed::Messages { (">", "") } else { ("<", " DESC") };
-    let clauses: String =
-        filters.iter().enumerate().map(|(at, (column, _))| format!(" AND {column} = ?{}", at + 1)).collect();
+    let mut clauses = String::new();
+    for (at, (column, _)) in filters.iter().enumerate() {
+        clauses = format!("{clauses} AND {column} = ?{}", at + 1);
+    }
     let mut values: Vec<Value> = filters.iter().map(|(_, value)| value.clone()).collect();
     let total = db.number(
         &format!("SELECT count(*) FROM {table} WHERE 1{clauses}"),

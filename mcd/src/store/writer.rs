@@ -178,7 +178,8 @@ impl Writer {
             drop(replies);
             std::process::exit(EXIT_IO_ERROR);
         }
-        let text = "the disk is full: nothing was changed; free some space, the daemon goes on then";
+        let text =
+            "the disk is full: nothing was changed; free some space, the daemon goes on then";
         self.live.set_read_only(Some(text.to_owned()));
         for reply in replies {
             let refusal = RpcError::new(ErrorKind::Unavailable, text).retry_after(2000);
