@@ -5,6 +5,7 @@
 
 pub mod caller;
 pub mod clock;
+pub mod findings;
 pub mod handlers;
 pub mod journal;
 pub mod live;

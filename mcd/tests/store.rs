@@ -1,4 +1,11 @@
 //! The store: real migrations, real files; a refusal leaves no trace; rebuilt tables are equal.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -1,50 +1,56 @@
-//! Policy files: read, checked as a whole, and said what is wrong with them, line by line.
+//! The policy file: read, checked as a whole, brought into force or refused with its findings.
+
+use std::path::Path;
 
 use mc_core::policy::{Policy, PolicyDoc};
-use mc_proto::method::admin::{Finding, Findings};
+use mc_proto::{
+    home::Home,
+    method::admin::{Finding, Findings},
+};
 
-/// Reads a policy file.
+use crate::findings;
+
+/// The largest policy file that is read.
+const POLICY_BYTES: usize = 1024 * 1024;
+
+/// Reads a policy and checks it as a whole.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it, with line and column where they are known.
+/// Everything that is wrong with it.
 pub fn parse(text: &str) -> Result<Policy, Vec<Finding>> {
-    let doc: PolicyDoc = toml::from_str(text).map_err(|error| {
-        let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-        vec![Finding { line, column, message: error.message().to_owned() }]
-    })?;
-    Policy::compile(doc).map_err(|errors| {
-        let finding = |error: mc_core::refusal::FieldError| {
-            let (line, column) = find_key(text, &error.field);
-            Finding { line, column, message: format!("`{}`: {}", error.field, error.message) }
-        };
-        errors.into_iter().map(finding).collect()
-    })
+    if text.len() > POLICY_BYTES {
+        let message = format!("the file is {} bytes long, limit is {POLICY_BYTES}", text.len());
+        return Err(vec![Finding { line: 0, column: 0, message }]);
+    }
+    let doc: PolicyDoc = findings::read(text).map_err(|finding| vec![finding])?;
+    Policy::compile(doc)
+        .map_err(|errors| errors.iter().map(|error| findings::located(text, error)).collect())
 }
 
-/// Says what is wrong with a policy file.
+/// Says what is wrong with a policy.
 pub fn validate(text: &str) -> Findings {
     let findings = parse(text).err().unwrap_or_default();
     Findings { valid: findings.is_empty(), findings }
 }
 
-/// Returns line and column, from 1, of a byte.
-fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-    (line, column)
+/// Reads a policy and closes the daemon's own places to all agents.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn parse_for(text: &str, home: &Home) -> Result<Policy, Vec<Finding>> {
+    Ok(parse(text)?.protecting(own_places(home)))
 }
 
-/// Returns where the last part of a dotted field stands as a key; 0, 0 when it is not written.
-fn find_key(text: &str, field: &str) -> (usize, usize) {
-    let key = field.rsplit('.').next().unwrap_or(field);
-    let key = key.split('[').next().unwrap_or(key);
-    let is_key = |line: &str| {
-        let rest = line.trim_start().trim_start_matches('"').strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start_matches('"').trim_start().starts_with('='))
-    };
-    text.lines().position(is_key).map_or((0, 0), |line| (line + 1, 1))
+/// Returns where the daemon keeps its own files and sockets.
+fn own_places(home: &Home) -> impl Iterator<Item = String> {
+    [&home.config, &home.state, &home.run].into_iter().map(|dir| real(dir).display().to_string())
+}
+
+/// Returns the path as agents would write it; as it stands where it does not exist yet.
+fn real(path: &Path) -> std::path::PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.into())
 }
 
 #[cfg(test)]
@@ -57,15 +63,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_line() {
-        let findings = validate("[budgets]\n\nwarn_percents = [80]\n").findings;
-        assert_eq!((findings[0].line, findings[0].column), (3, 1));
-        assert!(findings[0].message.contains("warn_percents"), "{findings:?}");
+    fn a_typing_error_is_shown_with_line_column_and_nearest_key() {
+        let findings = validate("[tools]\nalow = [\"read\"]\n").findings;
+        assert_eq!((findings[0].line, findings[0].column), (2, 1));
+        assert!(findings[0].message.contains("did you mean `allow`?"), "{}", findings[0].message);
     }
 
     #[test]
-    fn a_glob_that_is_none_is_named_with_its_line() {
-        let findings = validate("[paths]\nwrite = [\"../x\"]\n").findings;
-        assert_eq!(findings[0].line, 2, "{findings:?}");
+    fn a_wrong_value_is_shown_where_it_stands() {
+        let text = "[paths]\nwrite = [\"src/**\", \"../x\"]\n";
+        let findings = validate(text).findings;
+        assert_eq!(findings[0].line, 2);
+        assert!(findings[0].message.starts_with("paths.write[1]"), "{}", findings[0].message);
     }
 }
