@@ -119,9 +119,6 @@ pub(super) fn identity(
 
 fn config(setup: &Setup) -> Result<String, Failure> {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    if setup.squad.trim().is_empty() {
-        return Err(Failure::Usage("the squad's name must not be empty".to_owned()));
-    }
     Ok(format!(
         "# The squad. The daemon reads this file at start and when it changes.\n\
          squad = {}\n\
@@ -134,7 +131,8 @@ fn config(setup: &Setup) -> Result<String, Failure> {
 
 const POLICY_HEAD: &str = "\
 # The policy: what agents may do, what work may cost, what needs a human at which level.
-# Everything below is the default and commented out: take the `#` away to change it.
+# Everything below is the default and commented out: to change a line take the `#` away from it and from
+# the [section] that it stands in.
 # `mcctl policy validate FILE` says what is wrong with a file, `mcctl policy check TOOL --policy FILE`
 # what a call would get. A file with a mistake is refused as a whole and the old policy stays.
 # Amounts are in micro-dollars: 1_000_000 is one dollar. Some things are denied whatever stands here.
@@ -171,7 +169,9 @@ pub(super) fn time_zone() -> String {
     };
     let zone = named.filter(|zone| !zone.is_empty()).or_else(linked).unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
-    if zone.is_empty() || !zone.chars().all(plain) { "UTC".to_owned() } else { zone }
+    // The daemon refuses a zone that the machine does not know.
+    let known = Path::new("/usr/share/zoneinfo").join(&zone).is_file();
+    if known && zone.chars().all(plain) { zone } else { "UTC".to_owned() }
 }
 
 #[cfg(test)]
@@ -224,7 +224,7 @@ mod tests {
         let text = policy().unwrap();
         assert_eq!(toml::from_str::<PolicyDoc>(&text).unwrap(), PolicyDoc::default());
         let uncommented: Vec<&str> =
-            text.lines().skip(5).map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+            text.lines().skip(6).map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
         let all: PolicyDoc = toml::from_str(&uncommented.join("\n")).unwrap();
         assert_eq!(all, PolicyDoc::default());
     }
