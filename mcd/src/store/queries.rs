@@ -22,6 +22,11 @@ use serde::de::DeserializeOwned;
 use super::{StoreError, TokenOwner};
 use crate::journal::{self, Head};
 
+/// Names every open state, so that the index serves it however many tasks are closed.
+const OPEN_TASKS: &str = "SELECT body FROM tasks
+    WHERE state IN ('inbox', 'assigned', 'in_progress', 'review', 'needs_approval', 'blocked')
+    ORDER BY id DESC LIMIT ?1";
+
 /// A view of the store on which nothing is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a>(&'a Connection);
@@ -242,25 +247,23 @@ pub fn open_tasks_of(db: Reader<'_>, agent: &str) -> Result<Vec<Task>, StoreErro
 ///
 /// When the store can't be read.
 pub fn open_tasks(db: Reader<'_>, limit: i64) -> Result<Vec<Task>, StoreError> {
-    let sql = "SELECT body FROM tasks WHERE state NOT IN ('done', 'canceled')
-               ORDER BY id DESC LIMIT ?1";
-    db.bodies(sql, [limit])
+    db.bodies(OPEN_TASKS, [limit])
 }
 
-/// Returns the cards of every task that is not closed and of the last closed ones.
+/// Returns the cards of every task that is not closed, newest first, and of the last closed ones.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
 pub fn board(db: Reader<'_>, open: i64, closed: i64) -> Result<Vec<TaskCard>, StoreError> {
-    let mut cards = db.bodies(
-        "SELECT body FROM tasks WHERE state NOT IN ('done', 'canceled') ORDER BY id DESC LIMIT ?1",
-        [open],
-    )?;
-    cards.extend(db.bodies::<TaskCard>(
-        "SELECT body FROM tasks WHERE state IN ('done', 'canceled') ORDER BY id DESC LIMIT ?1",
-        [closed],
-    )?);
+    let mut cards: Vec<TaskCard> = db.bodies(OPEN_TASKS, [open])?;
+    let mut ended: Vec<TaskCard> = Vec::new();
+    for state in [TaskState::Done, TaskState::Canceled] {
+        let sql = "SELECT body FROM tasks WHERE state = ?1 ORDER BY id DESC LIMIT ?2";
+        ended.extend(db.bodies::<TaskCard>(sql, (state.as_str(), closed))?);
+    }
+    ended.sort_by_key(|card| std::cmp::Reverse(card.id));
+    cards.extend(ended.into_iter().take(usize::try_from(closed).unwrap_or(0)));
     Ok(cards)
 }
 
@@ -554,7 +557,8 @@ pub fn artifact(db: Reader<'_>, task: TaskId, name: &str) -> Result<(Artifact, S
 ///
 /// When the store can't be read.
 pub fn unresolved_alerts(db: Reader<'_>, limit: i64) -> Result<Vec<Alert>, StoreError> {
-    let sql = "SELECT body FROM alerts WHERE status <> 'resolved' ORDER BY id DESC LIMIT ?1";
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged')
+               ORDER BY id DESC LIMIT ?1";
     db.bodies(sql, [limit])
 }
 
@@ -574,7 +578,7 @@ pub fn resolved_alerts(db: Reader<'_>, limit: i64) -> Result<Vec<Alert>, StoreEr
 ///
 /// When the store can't be read.
 pub fn alerts_of_task(db: Reader<'_>, task: TaskId) -> Result<Vec<Alert>, StoreError> {
-    let sql = "SELECT body FROM alerts WHERE status <> 'resolved' AND task = ?1
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND task = ?1
                ORDER BY id DESC LIMIT 50";
     db.bodies(sql, [task.0])
 }
@@ -591,7 +595,7 @@ pub fn open_alert(
     task: Option<TaskId>,
 ) -> Result<Option<Alert>, StoreError> {
     let kind = serde_json::to_value(kind)?;
-    let sql = "SELECT body FROM alerts WHERE status <> 'resolved' AND kind = ?1
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND kind = ?1
                AND agent IS ?2 AND task IS ?3 ORDER BY id DESC LIMIT 1";
     db.body(sql, (kind.as_str(), agent, task.map(|task| task.0)))
 }
