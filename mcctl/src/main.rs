@@ -1,2 +1,57 @@
-//! Placeholder.
-fn main() {}
+//! The command line of Mission Control: one command, one answer, an exit code.
+//!
+//! Nouns and verbs mirror the methods of the wire; each noun has its file. There is no async
+//! runtime here: a command connects, asks, prints and leaves.
+
+/// Appends formatted text to a `String`, which can't fail.
+macro_rules! put {
+    ($out:expr, $($arg:tt)*) => {{
+        use std::fmt::Write as _;
+        write!($out, $($arg)*).ok();
+    }};
+}
+
+mod adapter;
+mod agent;
+mod alert;
+mod approval;
+mod artifact;
+mod audit;
+mod cli;
+mod context;
+mod decide;
+mod doctor;
+mod environment;
+mod failure;
+mod feed;
+mod identity;
+mod init;
+mod message;
+mod output;
+mod paging;
+mod policy;
+mod run;
+mod secret;
+mod session;
+mod squad;
+mod table;
+mod task;
+mod text;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let mut cx = context::Context::new(cli.global);
+    let ended = cli::run(cli.command, &mut cx);
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.report(cx.is_json());
+            failure.exit_code()
+        }
+    }
+}

@@ -5,7 +5,9 @@
 
 pub mod caller;
 pub mod clock;
+pub mod findings;
 pub mod handlers;
 pub mod journal;
 pub mod live;
+pub mod policy;
 pub mod store;

@@ -16,15 +16,12 @@ use std::{
 use mc_core::{
     agent::{AgentName, Runtime},
     id::Seq,
+    policy::Policy,
     time::Timestamp,
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
 
 use crate::clock::Clock;
-
-/// Stands in for the compiled policy of the core.
-#[derive(Debug, Default)]
-pub struct Policy;
 
 /// The emergency stop: an atomic, and a file that survives the process.
 ///

@@ -1,4 +1,27 @@
 //! The policy: what a tool call gets, and which rule says so.
+//!
+//! [`PolicyDoc`] is the file, [`Policy`] the same made ready, and [`decide`] the judgement. Paths
+//! are compared as they are written, after `.`, `..` and `~`: links are not followed here, and no
+//! judgement of words replaces the walls of the operating system.
+
+mod acts;
+mod arguments;
+mod compile;
+mod decide;
+mod doc;
+mod judge;
+mod net;
+mod path;
+mod tools;
+
+pub use acts::Act;
+pub use compile::Policy;
+pub use decide::decide;
+pub use doc::{
+    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PathRules, PolicyDoc,
+    TaskRules, ToolRules,
+};
+pub use tools::DENIED;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,144 @@
+// What the daemon is told: usage and cost of each model call, results of tools, ends of turns, who
+// spawned whom, and that the agents are alive.
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { agentName, oneLine } from "./state.js";
+
+const PREVIEW = 500;
+const BEAT_MS = 60_000;
+const WORK_LINE_MS = 1000;
+
+export class Reporter {
+  /** `parts`: `link`, `state`, `outbox`, `config`, `log(text)`. */
+  constructor({ link, state, outbox, config, log }) {
+    Object.assign(this, { link, state, outbox, config, log });
+  }
+
+  /** `before_message_write`: an assistant message carries what its model call used. */
+  message(event, ctx) {
+    const message = event?.message;
+    const usage = message?.usage;
+    const run = this.state.currentRun(ctx?.sessionKey ?? event?.sessionKey);
+    if (message?.role !== "assistant" || !usage || !run) return;
+    const cost = usage.cost?.total;
+    this.outbox.push("run.usage", {
+      agent: run.agent,
+      run: run.run,
+      model: oneLine([message.provider, message.model].filter(Boolean).join("/") || "unknown", 200),
+      input_tokens: count(usage.input),
+      output_tokens: count(usage.output),
+      cache_read_tokens: count(usage.cacheRead),
+      cache_write_tokens: count(usage.cacheWrite),
+      ...(Number.isFinite(cost) && cost >= 0 ? { cost_uusd: Math.ceil(cost * 1e6) } : {}),
+    });
+  }
+
+  /** `after_tool_call`: how an allowed call ended. */
+  toolEnded(event) {
+    const key = `${event?.runId ?? ""}|${event?.toolCallId}`;
+    const known = this.state.calls.get(key);
+    if (!known) return; // refused, or allowed while the daemon was away
+    this.state.calls.delete(key);
+    const text = resultText(event.result);
+    const failed = Boolean(event.error) || hasFailed(event.result?.details);
+    const duration = event.durationMs ?? event.result?.details?.durationMs;
+    this.outbox.push("tool.finish", {
+      agent: known.agent,
+      call: known.call,
+      status: failed ? "failed" : "succeeded",
+      ...(Number.isFinite(duration) ? { duration_ms: Math.max(0, Math.round(duration)) } : {}),
+      ...(text ? { result_preview: [...text.slice(0, 2 * PREVIEW)].slice(0, PREVIEW).join("") } : {}),
+      result_sha256: createHash("sha256").update(text).digest("hex"),
+      ...(failed ? { error: oneLine(event.error || failure(event.result?.details), PREVIEW) } : {}),
+    });
+  }
+
+  /** `agent_end`: a turn is over. Its background commands may not be. */
+  runEnded(event, ctx) {
+    const runId = event?.runId ?? ctx?.runId;
+    const run = this.state.runs.get(runId);
+    if (!run || run.finished) return;
+    run.finished = true;
+    const session = ctx?.sessionKey ?? run.session;
+    if (this.state.current.get(session) === runId) this.state.current.delete(session);
+    // The host names no error when it has cut the turn off.
+    const status = event.success ? "succeeded" : event.error ? "failed" : "aborted";
+    const error = event.success ? undefined : oneLine(event.error || "the turn was cut off", PREVIEW);
+    this.outbox.push("run.finish", { agent: run.agent, run: run.run, status, ...(error ? { error } : {}) });
+  }
+
+  /** `subagent_spawned`: the child's run names its parent's. */
+  spawned(event, ctx) {
+    const child = event?.childSessionKey ?? ctx?.childSessionKey;
+    const parent = this.state.currentRun(ctx?.requesterSessionKey);
+    if (child && parent) this.state.parents.set(child, parent.run);
+  }
+
+  /** `resolve_exec_env`: who the agent's shell is, for `mcctl`. */
+  shell(event, ctx) {
+    const agent = agentName(this.config, ctx, event);
+    if (!agent) return undefined;
+    const env = { MC_AGENT: agent, MC_SOCKET: this.config.socketPath };
+    const session = event?.sessionKey ?? ctx?.sessionKey;
+    if (session) env.MC_SESSION = session;
+    const file = this.config.agentTokenDir && path.join(this.config.agentTokenDir, `${agent}.token`);
+    if (file && fs.existsSync(file)) env.MC_TOKEN_FILE = file;
+    return env;
+  }
+
+  /** `before_prompt_build`: what the agent works on, in one line of the system prompt. */
+  async workLine(event, ctx) {
+    const agent = agentName(this.config, ctx, event);
+    if (!agent) return undefined;
+    const beat = await this.#beat(agent, ctx?.sessionKey, WORK_LINE_MS);
+    const open = beat?.assigned ?? [];
+    const lines = open.slice(0, 3).map((task) => `${task.id} [${task.state}] "${oneLine(task.title, 120)}"`);
+    const work = lines.length > 0 ? `Your tasks: ${lines.join("; ")}.` : "You have no task; mc_task list shows what can be claimed.";
+    const waiting = (beat?.decisions ?? []).slice(0, 5).map((approval) => `${approval.id} is ${approval.status}`);
+    const decided = waiting.length > 0 ? ` Decided: ${waiting.join(", ")}; repeat an approved call exactly.` : "";
+    return { appendSystemContext: `Mission Control governs this agent (${agent}). ${work}${decided} Use mc_task to claim, plan, report and submit work.` };
+  }
+
+  /** Begins to say every minute that the agents are alive. */
+  start() {
+    this.stop();
+    this.timer = setInterval(() => {
+      for (const [agent, session] of this.state.sessions) void this.#beat(agent, session);
+    }, BEAT_MS);
+    this.timer.unref();
+  }
+
+  stop() {
+    clearInterval(this.timer);
+  }
+
+  async #beat(agent, session, timeoutMs) {
+    const isBusy = [...this.state.current.keys()].some((key) => this.state.currentRun(key)?.agent === agent);
+    try {
+      return await this.link.call("agent.heartbeat", { agent, status: isBusy ? "busy" : "idle", ...(session ? { session } : {}) }, { timeoutMs });
+    } catch (error) {
+      if (error.kind === "halted") this.state.halted = true;
+      return undefined; // the gate says what is to be said when the daemon is away
+    }
+  }
+}
+
+function count(value) {
+  return Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
+}
+
+/** Returns the text parts of a tool's result. */
+function resultText(result) {
+  if (typeof result === "string") return result;
+  const parts = Array.isArray(result?.content) ? result.content : [];
+  return parts.map((part) => (typeof part?.text === "string" ? part.text : "")).join("\n");
+}
+
+function hasFailed(details) {
+  return ["failed", "error", "blocked", "timeout"].includes(details?.status) || (Number.isInteger(details?.exitCode) && details.exitCode !== 0);
+}
+
+function failure(details) {
+  return Number.isInteger(details?.exitCode) && details.exitCode !== 0 ? `exit code ${details.exitCode}` : `ended as ${details?.status ?? "failed"}`;
+}

@@ -1,0 +1,336 @@
+//! `policy.toml` as a type: every section may be left out and then is as written here.
+//!
+//! A list or a number in the file takes the place of the default; the tables `tools.risk`,
+//! `budgets.task_uusd`, `levels` and `tasks.checklists` add to theirs, entry by entry. What is
+//! denied by [`super::tools::DENIED`] stays denied whatever the file says.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Risk, acts::Act};
+use crate::{
+    actor::Level,
+    agent::Autonomy,
+    money::MicroUsd,
+    task::{TASK_TYPES, checklist},
+};
+
+/// The whole policy as an operator writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyDoc {
+    /// Which tools there are and how dangerous they are.
+    pub tools: ToolRules,
+    /// What is refused outright, beside what always is.
+    pub deny: DenyRules,
+    /// Where agents may read and write.
+    pub paths: PathRules,
+    /// Which hosts agents may reach.
+    pub network: NetworkRules,
+    /// What work may cost.
+    pub budgets: BudgetRules,
+    /// How long approvals wait.
+    pub approvals: ApprovalRules,
+    /// The assurance level that each human act needs.
+    pub levels: BTreeMap<Act, Level>,
+    /// Task types and their checklists.
+    pub tasks: TaskRules,
+    /// How much there may be of anything.
+    pub limits: Limits,
+}
+
+/// Which tools there are and how dangerous they are. A name may end in `*`; case doesn't matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ToolRules {
+    /// The risk of each tool; unknown ones are yellow.
+    pub risk: BTreeMap<String, Risk>,
+    /// Yellow tools that specialists and leads may use without asking.
+    pub allow: Vec<String>,
+    /// Tools that nobody may use.
+    pub deny: Vec<String>,
+}
+
+impl Default for ToolRules {
+    fn default() -> Self {
+        Self { risk: BTreeMap::new(), allow: strings(super::tools::ALLOWED), deny: Vec::new() }
+    }
+}
+
+/// What is refused outright.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DenyRules {
+    /// Paths, or parts of paths, that no call may name (`/srv/vault`, `.kube`).
+    pub paths: Vec<String>,
+}
+
+/// Where agents may read and write, as globs: absolute, below `~/`, or within the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PathRules {
+    /// May be read.
+    pub read: Vec<String>,
+    /// May be written, which is yellow.
+    pub write: Vec<String>,
+    /// May never be written.
+    pub write_deny: Vec<String>,
+    /// Hold secrets: even reading them is red.
+    pub secret: Vec<String>,
+    /// Steer agents, builds or history: writing them is red.
+    pub control: Vec<String>,
+}
+
+impl Default for PathRules {
+    fn default() -> Self {
+        Self {
+            read: strings(&["**", "/tmp/mc-*", "/tmp/mc-*/**"]),
+            write: strings(&[
+                "output/**",
+                "docs/**",
+                "memory/**",
+                "artifacts/**",
+                "src/**",
+                "/tmp/mc-*",
+                "/tmp/mc-*/**",
+            ]),
+            write_deny: strings(&[
+                "**/.env*",
+                "config/**",
+                "**/*.pem",
+                "**/*.key",
+                "**/id_rsa*",
+                "**/id_ed25519*",
+                "**/id_ecdsa*",
+                "/etc/**",
+                "/var/**",
+                "/usr/**",
+                "/boot/**",
+                "/proc/**",
+                "/sys/**",
+                "/dev/**",
+                "~/.ssh/**",
+                "~/.aws/**",
+                "~/.openclaw/*",
+                "**/openclaw.json",
+            ]),
+            secret: strings(&[
+                "**/.env*",
+                "**/*.pem",
+                "**/*.key",
+                "**/*.p12",
+                "**/id_rsa*",
+                "**/id_ed25519*",
+                "**/id_ecdsa*",
+                "**/secrets*",
+                "**/credentials*",
+                "**/.netrc",
+                "**/.npmrc",
+                "**/.pypirc",
+            ]),
+            control: strings(&[
+                "**/.git/**",
+                "**/.github/workflows/**",
+                "**/.gitlab-ci.yml",
+                "**/AGENTS.md",
+                "**/CLAUDE.md",
+                "**/SOUL.md",
+                "**/.claude/**",
+            ]),
+        }
+    }
+}
+
+/// Which hosts agents may reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkRules {
+    /// Hosts by exact name, or all below a domain as `*.example.org`.
+    pub allow: Vec<String>,
+    /// Ports of this machine that steer something, such as the gateway's: reaching them is red.
+    pub control_ports: Vec<u16>,
+}
+
+impl Default for NetworkRules {
+    fn default() -> Self {
+        let allow = strings(&[
+            "github.com",
+            "*.githubusercontent.com",
+            "api.anthropic.com",
+            "api.openai.com",
+            "generativelanguage.googleapis.com",
+            "openrouter.ai",
+            "api.mistral.ai",
+            "api.deepseek.com",
+            "api.groq.com",
+            "api.x.ai",
+            "localhost",
+        ]);
+        Self { allow, control_ports: (18_789..=18_799).collect() }
+    }
+}
+
+/// An amount for each autonomy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByAutonomy {
+    /// For interns.
+    pub intern: MicroUsd,
+    /// For specialists.
+    pub specialist: MicroUsd,
+    /// For leads.
+    pub lead: MicroUsd,
+}
+
+impl ByAutonomy {
+    fn new(amount: impl Fn(Autonomy) -> MicroUsd) -> Self {
+        Self {
+            intern: amount(Autonomy::Intern),
+            specialist: amount(Autonomy::Specialist),
+            lead: amount(Autonomy::Lead),
+        }
+    }
+
+    /// Returns the amount of `autonomy`.
+    pub const fn of(&self, autonomy: Autonomy) -> MicroUsd {
+        match autonomy {
+            Autonomy::Intern => self.intern,
+            Autonomy::Specialist => self.specialist,
+            Autonomy::Lead => self.lead,
+        }
+    }
+}
+
+/// What work may cost, in micro-dollars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BudgetRules {
+    /// An agent's day.
+    pub daily_cap_uusd: ByAutonomy,
+    /// One run.
+    pub run_cap_uusd: ByAutonomy,
+    /// One task, by its type.
+    pub task_uusd: BTreeMap<String, MicroUsd>,
+    /// One task of any other type.
+    pub task_default_uusd: MicroUsd,
+    /// The squad's day; `None` is off.
+    pub squad_day_uusd: Option<MicroUsd>,
+    /// The squad's month; `None` is off.
+    pub squad_month_uusd: Option<MicroUsd>,
+    /// The shares, in percent, at which a cap warns.
+    pub warn_percent: Vec<u8>,
+}
+
+impl Default for BudgetRules {
+    fn default() -> Self {
+        Self {
+            daily_cap_uusd: ByAutonomy::new(Autonomy::daily_cap),
+            run_cap_uusd: ByAutonomy::new(Autonomy::run_cap),
+            task_uusd: BTreeMap::new(),
+            task_default_uusd: MicroUsd::cents(300),
+            squad_day_uusd: None,
+            squad_month_uusd: None,
+            warn_percent: vec![80, 95],
+        }
+    }
+}
+
+/// What a task of each known type may cost, in dollars.
+pub(super) const TASK_DOLLARS: &[(&str, i64)] = &[
+    ("content", 6),
+    ("social", 2),
+    ("email_marketing", 4),
+    ("customer_research", 5),
+    ("seo_research", 4),
+    ("engineering", 8),
+    ("docs", 3),
+    ("ops", 3),
+];
+
+/// How long approvals wait, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApprovalRules {
+    /// Until a green one expires.
+    pub green_expires_s: u64,
+    /// Until a yellow one expires.
+    pub yellow_expires_s: u64,
+    /// Until a red one expires.
+    pub red_expires_s: u64,
+    /// How long a runtime holds a call that waits.
+    pub hold_s: u64,
+}
+
+impl Default for ApprovalRules {
+    fn default() -> Self {
+        let day = 24 * 3600;
+        Self { green_expires_s: day, yellow_expires_s: day, red_expires_s: day, hold_s: 240 }
+    }
+}
+
+/// Task types and their checklists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskRules {
+    /// The types that a task may have.
+    pub types: Vec<String>,
+    /// Review checklists that take the place of the built-in ones, by type.
+    pub checklists: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for TaskRules {
+    fn default() -> Self {
+        Self { types: strings(TASK_TYPES), checklists: BTreeMap::new() }
+    }
+}
+
+impl TaskRules {
+    /// Returns the checklist of a type.
+    pub(super) fn checklist(&self, task_type: &str) -> Vec<String> {
+        let own = self.checklists.get(task_type).cloned();
+        own.unwrap_or_else(|| strings(checklist::template(task_type)))
+    }
+}
+
+/// How much there may be of anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Arguments of one call, as JSON; more is denied.
+    pub argument_bytes: u64,
+    /// Waiting approvals of one agent.
+    pub pending_per_agent: u64,
+    /// Waiting approvals of the squad.
+    pub pending_per_squad: u64,
+    /// Agents that are neither stopped nor retired.
+    pub active_agents: u64,
+    /// Sub-agents of one task.
+    pub children_per_task: u64,
+    /// How deep sub-agents may spawn.
+    pub spawn_depth: u64,
+    /// How long a sub-agent lives, in seconds.
+    pub child_ttl_s: u64,
+    /// Until when an allowed call must have started, in seconds.
+    pub lease_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            argument_bytes: 128 * 1024,
+            pending_per_agent: 5,
+            pending_per_squad: 100,
+            active_agents: 30,
+            children_per_task: 3,
+            spawn_depth: 2,
+            child_ttl_s: 6 * 3600,
+            lease_s: 10,
+        }
+    }
+}
+
+pub(super) fn strings(items: &[&str]) -> Vec<String> {
+    items.iter().map(|item| (*item).to_owned()).collect()
+}

@@ -1,0 +1,176 @@
+//! Paths: where a call reads and writes, worked out without touching a disk.
+
+use super::tools::DENIED;
+
+/// Where relative paths begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Base<'a> {
+    /// The agent's workspace.
+    pub(super) workspace: Option<&'a str>,
+    /// The directory that the call runs in.
+    pub(super) cwd: Option<&'a str>,
+    /// The home directory.
+    pub(super) home: Option<&'a str>,
+}
+
+/// A path without `.`, `..` and `~`, in the forms that a rule may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    /// From the root.
+    pub(super) absolute: String,
+    /// Within the workspace; empty for the workspace itself.
+    pub(super) inside: Option<String>,
+    /// Below the home directory, as `~/...`.
+    pub(super) at_home: Option<String>,
+}
+
+/// Returns where `raw` leads; `None` when that can't be known without a shell or a disk.
+pub(super) fn resolve(raw: &str, base: Base<'_>) -> Option<Resolved> {
+    let is_odd = |c: char| c.is_control() || matches!(c, '$' | '`');
+    if raw.is_empty() || raw.contains(is_odd) || raw.contains("://") {
+        return None;
+    }
+    let workspace = base.workspace.and_then(normal).filter(|path| path != "/");
+    let home = base.home.and_then(normal).filter(|path| path != "/");
+    let absolute = if raw.starts_with('/') {
+        normal(raw)?
+    } else if let Some(rest) = raw.strip_prefix('~') {
+        if !rest.is_empty() && !rest.starts_with('/') {
+            return None;
+        }
+        normal(&format!("{}/{rest}", home.as_deref()?))?
+    } else {
+        let start = base.cwd.or(workspace.as_deref())?;
+        normal(&format!("{start}/{raw}"))?
+    };
+    let inside = workspace.and_then(|top| below(&absolute, &top).map(str::to_owned));
+    let at_home = home.and_then(|top| below(&absolute, &top).map(|rest| format!("~/{rest}")));
+    Some(Resolved { absolute, inside, at_home })
+}
+
+/// Returns an absolute path without `.`, `..` and double slashes.
+fn normal(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.strip_prefix('/')?.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+/// Returns what is left of `path` below `top`.
+fn below<'p>(path: &'p str, top: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(top)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
+/// Returns the denied path that `text` names, if any.
+///
+/// This is coarse on purpose: quotes and backslashes are taken out, and a name counts wherever it
+/// stands as a whole piece. The agent's own workspace may lie in such a place and doesn't count.
+pub(super) fn denied<'d>(text: &str, more: &'d [String], base: Base<'_>) -> Option<&'d str> {
+    let mut plain = text.replace(['\'', '"', '\\'], "");
+    let spelled = base.workspace.map(|workspace| workspace.trim_end_matches('/'));
+    if let Some(workspace) = spelled.filter(|workspace| !workspace.is_empty()) {
+        plain = without(&plain, workspace);
+        let short = base.home.and_then(|home| workspace.strip_prefix(home.trim_end_matches('/')));
+        if let Some(rest) = short.filter(|rest| rest.starts_with('/')) {
+            plain = without(&plain, &format!("~{rest}"));
+        }
+    }
+    let plain = plain.to_lowercase();
+    let own = DENIED.iter().copied();
+    own.chain(more.iter().map(String::as_str)).find(|name| mentions(&plain, &name.to_lowercase()))
+}
+
+/// Returns `text` without the mentions of `workspace` that a slash, a space or the end follows. A
+/// path that climbs out of it again stays whole.
+fn without(text: &str, workspace: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(workspace) {
+        out.push_str(before);
+        let word = after.split(char::is_whitespace).next().unwrap_or_default();
+        let ends = after.is_empty() || after.starts_with(['/', ' ', ';', '&', '|']);
+        if !ends || word.contains("..") {
+            out.push_str(workspace);
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// Says whether `name` stands in `text` as a whole piece of a path.
+fn mentions(text: &str, name: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|head| head.chars().next_back());
+        let after = text.get(at + name.len()..).and_then(|tail| tail.chars().next());
+        let opens = name.starts_with('/') || !before.is_some_and(part);
+        let closes = name.ends_with('/') || !after.is_some_and(|c| part(c) && c != '.');
+        opens && closes
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: Base<'_> =
+        Base { workspace: Some("/home/k/.openclaw/ws/"), cwd: None, home: Some("/home/k") };
+
+    #[test]
+    fn paths_are_worked_out_without_a_disk() {
+        for (raw, absolute, inside) in [
+            ("a/./b//c", "/home/k/.openclaw/ws/a/b/c", Some("a/b/c")),
+            ("../x", "/home/k/.openclaw/x", None),
+            ("~/x", "/home/k/x", None),
+            ("/../../etc/passwd", "/etc/passwd", None),
+            (".", "/home/k/.openclaw/ws", Some("")),
+            ("/home/k/.openclaw/wsx", "/home/k/.openclaw/wsx", None),
+        ] {
+            let found = resolve(raw, BASE).unwrap();
+            assert_eq!((found.absolute.as_str(), found.inside.as_deref()), (absolute, inside));
+        }
+        for raw in ["", "~root/x", "$HOME/x", "a\0b", "`pwd`", "file:///etc"] {
+            assert_eq!(resolve(raw, BASE), None, "{raw}");
+        }
+        let nowhere = Base { workspace: None, cwd: None, home: None };
+        assert_eq!(resolve("a", nowhere), None);
+    }
+
+    #[test]
+    fn denied_places_are_found_however_they_are_quoted() {
+        for text in [
+            "cat ~/.ssh/id_rsa",
+            "cat ~/.s''sh/id_rsa",
+            "tar c $HOME/.aws",
+            "cat /etc/shadow",
+            "nc -U /x/mcd.sock",
+            "cat ~/.openclaw/openclaw.json",
+            "cat ~/.openclaw/ws/../openclaw.json",
+            "ls /home/k/.openclaw",
+            "cat /home/k/.SSH/x",
+            "git config core.sshCommand 'ssh -i /root/.ssh/k'",
+        ] {
+            assert!(denied(text, &[], BASE).is_some(), "{text}");
+        }
+        let more = ["/srv/vault".to_owned()];
+        assert_eq!(denied("ls /srv/vault/x", &more, BASE), Some("/srv/vault"));
+        for text in [
+            "cat /home/k/.openclaw/ws/notes.md",
+            "ls ~/.openclaw/ws",
+            "vim .sshrc",
+            "echo a.awsome",
+            "cat docs/shadow",
+            "ls /srv/vaults",
+        ] {
+            assert_eq!(denied(text, &more, BASE), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `mcctl approve` and `mcctl deny`: a decision is bound to what was read.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use clap::Args;
+use mc_core::{
+    approval::{Approval, ApprovalStatus},
+    policy::Risk,
+};
+use mc_proto::method::approval::{self as wire, Get};
+
+use crate::{
+    approval::{evidence, receipt},
+    cli::OfApproval,
+    context::Context,
+    failure::{Exit, Failure},
+    output,
+};
+
+/// A yes.
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    of: OfApproval,
+    /// A note for the record and the agent.
+    #[arg(long)]
+    note: Option<String>,
+    /// Don't ask: for scripts that have read the evidence and name its digest.
+    #[arg(long, requires = "digest")]
+    yes: bool,
+    /// The digest of the evidence that was read, in hex; another one is refused.
+    #[arg(long, value_name = "HEX")]
+    digest: Option<String>,
+}
+
+/// A no.
+#[derive(Debug, Args)]
+pub(crate) struct Deny {
+    #[command(flatten)]
+    of: OfApproval,
+    /// The reason that the agent gets.
+    #[arg(long)]
+    note: Option<String>,
+    /// The digest of the evidence that was read, in hex; another one is refused.
+    #[arg(long, value_name = "HEX")]
+    digest: Option<String>,
+}
+
+/// Shows the evidence, asks, and says yes to exactly that.
+///
+/// # Errors
+///
+/// When it is no longer open, differs from the digest given, is not confirmed, or is refused.
+pub(crate) fn approve(args: &Approve, cx: &mut Context) -> Result<Exit, Failure> {
+    let detail = cx.call(&Get { approval: args.of.approval })?;
+    let asked = &detail.approval;
+    still_that(asked, args.digest.as_deref())?;
+    if !args.yes {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(Failure::Usage(format!(
+                "approving {0} needs a terminal, or --yes with --digest of what was read \
+                 (`mcctl approval show {0} --json`)",
+                asked.id
+            )));
+        }
+        let now = cx.now()?;
+        output::note(&evidence(&detail, now));
+        confirm(asked)?;
+    }
+    let approve = wire::Approve {
+        approval: asked.id,
+        rev: asked.rev,
+        digest: asked.digest.clone(),
+        note: args.note.clone(),
+    };
+    cx.show(&approve, |done, _| receipt(done))
+}
+
+/// Says no.
+///
+/// # Errors
+///
+/// When it is no longer open, differs from the digest given, or is refused.
+pub(crate) fn deny(args: Deny, cx: &mut Context) -> Result<Exit, Failure> {
+    let asked = cx.call(&Get { approval: args.of.approval })?.approval;
+    still_that(&asked, args.digest.as_deref())?;
+    let deny = wire::Deny {
+        approval: asked.id,
+        rev: asked.rev,
+        digest: asked.digest.clone(),
+        note: args.note,
+    };
+    cx.show(&deny, |done, _| receipt(done))
+}
+
+/// Checks that `asked` waits, and is what the caller read.
+fn still_that(asked: &Approval, digest: Option<&str>) -> Result<(), Failure> {
+    if asked.status != ApprovalStatus::Pending {
+        return Err(Failure::Failed(format!(
+            "{} is {} already; nothing was decided",
+            asked.id,
+            asked.status.as_str()
+        )));
+    }
+    match digest {
+        Some(read) if !read.eq_ignore_ascii_case(&asked.digest) => Err(Failure::Failed(format!(
+            "{} has digest {}, not the one given: read it again with `mcctl approval show {0}`",
+            asked.id, asked.digest
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// How much of the digest has to be typed for RED.
+const CODE_DIGITS: usize = 6;
+
+/// Returns what has to be typed to say yes.
+fn wanted(asked: &Approval) -> &str {
+    match asked.risk {
+        Risk::Green | Risk::Yellow => "y",
+        Risk::Red => {
+            let from = asked.digest.len().saturating_sub(CODE_DIGITS);
+            asked.digest.get(from..).unwrap_or(&asked.digest)
+        }
+    }
+}
+
+fn confirm(asked: &Approval) -> Result<(), Failure> {
+    let wanted = wanted(asked);
+    output::note(&match asked.risk {
+        Risk::Green | Risk::Yellow => {
+            format!("Approve {}? Type y, Enter. Anything else: no.", asked.id)
+        }
+        Risk::Red => format!("Approve {}? Type {wanted}, Enter. Anything else: no.", asked.id),
+    });
+    let mut typed = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut typed)
+        .map_err(|error| Failure::Failed(format!("can't read the answer: {error}")))?;
+    if typed.trim() == wanted {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!("not confirmed: {} still waits", asked.id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::tests::pending;
+
+    #[test]
+    fn red_wants_a_code_of_the_digest() {
+        assert_eq!(wanted(&pending("yellow", "ls").approval), "y");
+        assert_eq!(wanted(&pending("red", "ls").approval), "ff00ff");
+    }
+
+    #[test]
+    fn another_digest_or_a_closed_question_is_refused() {
+        let mut asked = pending("red", "ls").approval;
+        assert!(still_that(&asked, None).is_ok());
+        assert!(still_that(&asked, Some("00FF00FF")).is_ok());
+        assert!(still_that(&asked, Some("00ff00fe")).is_err());
+        asked.status = ApprovalStatus::Expired;
+        assert!(still_that(&asked, None).is_err());
+    }
+}

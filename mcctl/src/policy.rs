@@ -1,0 +1,207 @@
+//! `mcctl policy`: what is in force, what a call would get, whether a file is good.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use mc_core::{
+    agent::AgentName,
+    id::TaskId,
+    policy::{Decision, Outcome},
+};
+use mc_proto::method::admin::{
+    Findings, PolicyGet, PolicyHistory, PolicyTest, PolicyValidate, PolicyVersion,
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    approval,
+    context::Context,
+    failure::{Exit, Failure},
+    paging::{self, Paging},
+    table::{Cell, Sheet, Table, Tone, cell},
+    task::text_of,
+    text,
+    words::word,
+};
+
+/// What can be asked about the policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Print the policy in force.
+    Get,
+    /// Say what a tool call would get, and record nothing. Exit code 0 allow, 4 deny, 5 ask.
+    #[command(visible_alias = "test")]
+    Check(Box<CheckArgs>),
+    /// Say what is wrong with a policy file.
+    Validate {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+    },
+    /// List the versions of the policy, newest first.
+    History(Paging),
+}
+
+/// A tool call that is not made.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The tool.
+    tool: String,
+    /// Its arguments as a JSON object.
+    #[arg(long, value_name = "JSON", conflicts_with = "arg")]
+    arguments: Option<String>,
+    /// One argument as text; repeat for more.
+    #[arg(long, value_name = "NAME=TEXT")]
+    arg: Vec<String>,
+    /// The directory that it would run in.
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<String>,
+    /// The agent that would ask [default: the caller, or a specialist].
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<AgentName>,
+    /// The task that it would serve.
+    #[arg(long, value_name = "T-n")]
+    task: Option<TaskId>,
+    /// A candidate file instead of the policy in force.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+/// Carries a verb out.
+///
+/// # Errors
+///
+/// Why it was not carried out.
+pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Get => cx.show(&PolicyGet {}, |version, _| in_force(version)),
+        Verb::Check(args) => check(*args, cx),
+        Verb::Validate { file } => validate(&file, cx),
+        Verb::History(paging) => {
+            let ask = |limit, cursor| PolicyHistory { limit, cursor };
+            paging::list(cx, &paging, ask, |versions, _| history(versions))
+        }
+    }
+}
+
+fn check(args: CheckArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    let test = PolicyTest {
+        tool: args.tool,
+        arguments: arguments(args.arguments.as_deref(), &args.arg)?,
+        cwd: args.cwd,
+        agent: args.agent,
+        task: args.task,
+        toml: text_of(None, args.policy.as_deref())?,
+    };
+    let decision = cx.call(&test)?;
+    cx.print(&decision, verdict)?;
+    Ok(match decision.outcome {
+        Outcome::Allow => Exit::Done,
+        Outcome::Ask => Exit::Waiting,
+        Outcome::Deny => Exit::Denied,
+    })
+}
+
+fn arguments(json: Option<&str>, pairs: &[String]) -> Result<Value, Failure> {
+    if let Some(json) = json {
+        return serde_json::from_str(json)
+            .map_err(|error| Failure::Usage(format!("--arguments is no JSON: {error}")));
+    }
+    let mut map = Map::new();
+    for pair in pairs {
+        let (name, text) = pair
+            .split_once('=')
+            .ok_or_else(|| Failure::Usage(format!("--arg `{pair}`: write NAME=TEXT")))?;
+        map.insert(name.to_owned(), Value::String(text.to_owned()));
+    }
+    Ok(Value::Object(map))
+}
+
+fn verdict(decision: &Decision) -> String {
+    let toned = match decision.outcome {
+        Outcome::Allow => Tone::Good,
+        Outcome::Ask => Tone::Warn,
+        Outcome::Deny => Tone::Bad,
+    };
+    let mut sheet = Sheet::default();
+    sheet.toned("decision", word(decision.outcome), toned);
+    sheet.toned("risk", word(decision.risk), approval::tone(decision.risk));
+    sheet.line("rule", &decision.rule).line("because", &decision.reason);
+    sheet.to_string()
+}
+
+fn validate(file: &Path, cx: &mut Context) -> Result<Exit, Failure> {
+    let toml = text_of(None, Some(file))?.unwrap_or_default();
+    let findings = cx.call(&PolicyValidate { toml })?;
+    cx.print(&findings, |findings| lines(file, findings))?;
+    Ok(if findings.valid { Exit::Done } else { Exit::Unwell })
+}
+
+fn lines(file: &Path, findings: &Findings) -> String {
+    let file = file.display();
+    let mut out = String::new();
+    for finding in &findings.findings {
+        let text = text::line(&finding.message);
+        put!(out, "{file}:{}:{}: {text}\n", finding.line, finding.column);
+    }
+    if findings.valid {
+        put!(out, "{file} is good\n");
+    }
+    out
+}
+
+fn in_force(version: &PolicyVersion) -> String {
+    let mut out = format!(
+        "# version {}, in force since {} by {}\n# sha256 {}\n",
+        version.version,
+        text::when(version.at),
+        text::line(&version.by),
+        text::line(&version.sha256)
+    );
+    for finding in &version.refused {
+        let text = text::line(&finding.message);
+        let line = format!("# NOT IN FORCE: the file on disk, line {}: {text}\n", finding.line);
+        out.push_str(&Tone::Bad.paint(&line));
+    }
+    out.push_str(text::block(&version.text).trim_end());
+    out.push('\n');
+    out
+}
+
+fn history(versions: &[PolicyVersion]) -> String {
+    if versions.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["VERSION", "AT", "BY", "SHA256"]);
+    for version in versions {
+        table.row([
+            Cell::new(version.version, Tone::Strong),
+            cell(text::when(version.at)),
+            cell(&version.by),
+            cell(&version.sha256),
+        ]);
+    }
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_json_or_pairs() {
+        let pairs = ["command=a=b".to_owned()];
+        assert_eq!(arguments(None, &pairs).unwrap()["command"], "a=b");
+        assert_eq!(arguments(Some(r#"{"n":1}"#), &[]).unwrap()["n"], 1);
+        assert!(arguments(Some("{"), &[]).is_err());
+        assert!(arguments(None, &["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_finding_names_file_line_and_column() {
+        let findings = serde_json::from_value(serde_json::json!({
+            "valid": false, "findings": [{"line": 3, "column": 7, "message": "no such key"}],
+        }))
+        .unwrap();
+        assert_eq!(lines(Path::new("p.toml"), &findings), "p.toml:3:7: no such key\n");
+    }
+}

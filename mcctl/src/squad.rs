@@ -1,0 +1,248 @@
+//! `mcctl status`, `mcctl squad`, `mcctl stop`, `mcctl budget`: the squad as a whole.
+
+use clap::{Args, Subcommand};
+use mc_core::{agent::AgentName, id::TaskId, time::Timestamp};
+use mc_proto::method::{
+    Method,
+    squad::{
+        BudgetGet, Budgets, Drain, EmergencyResume, EmergencyStop, Pause, Receipt, Resume, Status,
+        StatusGet,
+    },
+};
+
+use crate::{
+    context::Context,
+    failure::{Exit, Failure},
+    table::{Cell, Sheet, Table, Tone, cell, maybe},
+    text,
+    words::{money, word},
+};
+
+/// What can be done with the squad.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// How the squad stands.
+    Status,
+    /// Pause every agent at once.
+    Pause(Reason),
+    /// End a pause.
+    Resume(Reason),
+    /// Let every agent finish its task, then pause it.
+    Drain(Reason),
+    /// EMERGENCY STOP: everything, now.
+    #[command(visible_alias = "emergency-stop")]
+    Stop(Reason),
+    /// End an emergency stop and move tasks back to where they were.
+    EmergencyResume {
+        #[command(flatten)]
+        reason: Reason,
+        /// A task to move back [default: all]; repeat for more.
+        #[arg(long = "task", value_name = "T-n")]
+        tasks: Vec<TaskId>,
+    },
+}
+
+/// Why.
+#[derive(Debug, Args)]
+pub(crate) struct Reason {
+    /// Why; goes into the record.
+    #[arg(long, default_value = "from the command line")]
+    reason: String,
+}
+
+/// Whose budget.
+#[derive(Debug, Args)]
+pub(crate) struct BudgetOf {
+    /// Only of this agent.
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<AgentName>,
+    /// Only of this task.
+    #[arg(long, value_name = "T-n")]
+    task: Option<TaskId>,
+}
+
+/// Carries a verb out.
+///
+/// # Errors
+///
+/// Why it was not carried out.
+pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Status => status(cx),
+        Verb::Pause(Reason { reason }) => act(&Pause { reason }, cx),
+        Verb::Resume(Reason { reason }) => act(&Resume { reason }, cx),
+        Verb::Drain(Reason { reason }) => act(&Drain { reason }, cx),
+        Verb::Stop(reason) => emergency_stop(reason, cx),
+        Verb::EmergencyResume { reason: Reason { reason }, tasks } => {
+            let tasks = (!tasks.is_empty()).then_some(tasks);
+            act(&EmergencyResume { reason, tasks }, cx)
+        }
+    }
+}
+
+/// Stops everything.
+///
+/// # Errors
+///
+/// When the daemon refuses or is not there; then the halt file is the way.
+pub(crate) fn emergency_stop(Reason { reason }: Reason, cx: &mut Context) -> Result<Exit, Failure> {
+    let stopped = act(&EmergencyStop { reason }, cx);
+    if let Err(failure @ Failure::Client(_)) = &stopped
+        && failure.is_unreachable()
+    {
+        crate::output::note(
+            "NOT STOPPED through the daemon. `mcd halt` sets the halt file, which adapters watch, \
+             without a daemon.",
+        );
+    }
+    stopped
+}
+
+/// Shows how the squad stands.
+///
+/// # Errors
+///
+/// When the daemon is not there.
+pub(crate) fn status(cx: &mut Context) -> Result<Exit, Failure> {
+    cx.show(&StatusGet {}, |status, _| standing(status))
+}
+
+/// Shows caps and what is spent of them.
+///
+/// # Errors
+///
+/// When the daemon is not there or does not know the agent or task.
+pub(crate) fn budget(of: BudgetOf, cx: &mut Context) -> Result<Exit, Failure> {
+    cx.show(&BudgetGet { agent: of.agent, task: of.task }, |budgets, _| caps(budgets))
+}
+
+fn act<M: Method<Result = Receipt>>(call: &M, cx: &mut Context) -> Result<Exit, Failure> {
+    cx.show(call, receipt)
+}
+
+fn receipt(receipt: &Receipt, _: Timestamp) -> String {
+    let mut out = format!("{}\n", Tone::Strong.paint(&text::line(&receipt.text)));
+    if !receipt.agents.is_empty() {
+        let mut table = Table::new(&["AGENT", "WAS WORKING", "TOLD TO END", "WHAT"]);
+        for agent in &receipt.agents {
+            let told = if agent.told { Tone::Good } else { Tone::Warn };
+            table.row([
+                cell(&agent.agent),
+                cell(yes(agent.was_working)),
+                Cell::new(yes(agent.told), told),
+                cell(&agent.text),
+            ]);
+        }
+        out.push_str(&table.to_string());
+    }
+    let mut sheet = Sheet::default();
+    sheet.list("tasks moved", &receipt.tasks);
+    sheet.line("approvals canceled", receipt.approvals).maybe("event", receipt.event);
+    format!("{out}{sheet}")
+}
+
+const fn yes(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+fn counts(map: &std::collections::BTreeMap<String, i64>) -> Option<String> {
+    let all: Vec<String> =
+        map.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{n} {name}")).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+fn standing(status: &Status) -> String {
+    let mut sheet = Sheet::default();
+    let squad = &status.squad;
+    sheet.line("squad", &squad.name);
+    let since = squad.since.map(|at| format!(" since {}", text::when(at))).unwrap_or_default();
+    let by = squad.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let reason = squad.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    if status.halted {
+        sheet.toned("HALTED", format!("emergency stop in force{since}{by}{reason}"), Tone::Bad);
+    } else {
+        let toned = if word(squad.status) == "running" { Tone::Good } else { Tone::Warn };
+        sheet.toned("state", format!("{}{since}{by}{reason}", word(squad.status)), toned);
+    }
+    if let Some(why) = &status.read_only {
+        sheet.toned("READ ONLY", why, Tone::Bad);
+    }
+    if status.shared_uid {
+        let text = "agents run under an operator's user: human acts are proven at L1 at most";
+        sheet.toned("SHARED UID", text, Tone::Warn);
+    }
+    let waiting = status.approvals_waiting;
+    let tone = if waiting > 0 { Tone::Warn } else { Tone::Plain };
+    sheet.toned("approvals", format!("{waiting} waiting"), tone);
+    sheet.line("tasks", counts(&status.tasks).unwrap_or_else(|| "none".to_owned()));
+    let agents = counts(&status.agents).unwrap_or_else(|| "none".to_owned());
+    sheet.line("agents", format!("{agents}; {} at work", status.working));
+    sheet.maybe("alerts", counts(&status.alerts));
+    let cap = status.daily_cap_uusd.map(|cap| format!(" of {cap}")).unwrap_or_default();
+    sheet.line("today", format!("{}{cap}", money(status.spent_today_uusd, status.unpriced)));
+    let up = text::age(status.now, status.started_at);
+    sheet.line("daemon", format!("mcd {}, up {up}, event {}", status.version, status.head));
+    sheet.to_string()
+}
+
+fn caps(budgets: &Budgets) -> String {
+    let mut table = Table::new(&["SCOPE", "OF", "SPENT", "CAP", "USED"]);
+    for budget in &budgets.budgets {
+        let spent = budget.spent_uusd;
+        let used = budget.cap_uusd.filter(|cap| cap.0 > 0).map(|cap| spent.0 * 100 / cap.0);
+        let tone = match used {
+            Some(95..) => Tone::Bad,
+            Some(80..) => Tone::Warn,
+            Some(_) | None => Tone::Plain,
+        };
+        table.row([
+            cell(&budget.scope),
+            Cell::new(&budget.of, Tone::Strong),
+            Cell::new(money(spent, budget.unpriced), tone),
+            maybe(budget.cap_uusd),
+            maybe(used.map(|used| format!("{used}%"))),
+        ]);
+    }
+    format!(
+        "{table}{}\n",
+        Tone::Dim.paint(&format!("daily caps count {}", text::line(&budgets.day)))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(changes: &serde_json::Value) -> String {
+        let mut value = serde_json::json!({
+            "squad": {"name": "a", "status": "running", "stopped": [], "policy_version": 1},
+            "halted": false, "tasks": {"inbox": 2, "done": 0}, "agents": {"active": 1},
+            "working": 0, "approvals_waiting": 0, "alerts": {}, "spent_today_uusd": 120_000,
+            "unpriced": false, "shared_uid": false, "version": "0.1.0",
+            "started_at": "2026-01-01T00:00:00Z", "head": 9, "now": "2026-01-01T02:00:00Z",
+        });
+        for (key, change) in changes.as_object().unwrap() {
+            value[key] = change.clone();
+        }
+        let status = serde_json::from_value(value).unwrap();
+        anstream::adapter::strip_str(&standing(&status)).to_string()
+    }
+
+    #[test]
+    fn status_says_what_needs_a_person_first() {
+        let text = status(&serde_json::json!({}));
+        assert!(text.contains("tasks      2 inbox\n"), "{text}");
+        assert!(text.contains("mcd 0.1.0, up 2h00, event 9"), "{text}");
+        assert!(!text.contains("SHARED UID"), "{text}");
+    }
+
+    #[test]
+    fn what_weakens_the_squad_is_always_said() {
+        let text = status(&serde_json::json!({
+            "shared_uid": true, "halted": true, "read_only": "the disk is full",
+        }));
+        for part in ["SHARED UID", "HALTED", "READ ONLY", "the disk is full"] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+}

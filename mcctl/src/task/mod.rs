@@ -1,0 +1,320 @@
+//! `mcctl task`: what can be asked about tasks, and how they come to be and change.
+
+mod moves;
+mod view;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use mc_core::{
+    agent::AgentName,
+    id::{MessageId, Seq, TaskId},
+    message::MessageKind,
+    money::MicroUsd,
+    time::Timestamp,
+};
+use mc_proto::method::{
+    task::{AnswersGet, Create, Get, List, Subscribe, Timeline, Transitions, Unsubscribe, Update},
+    thread::Post,
+};
+
+use crate::{
+    context::Context,
+    failure::{Exit, Failure},
+    message,
+    paging::{self, Paging},
+    words::{dollars, one_of},
+};
+
+/// What can be done with tasks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Create a task.
+    Create(CreateArgs),
+    /// List tasks.
+    List(ListArgs),
+    /// Show a task with what belongs to it.
+    Show(OfTask),
+    /// Change fields of a task.
+    Update(UpdateArgs),
+    /// What happened, who did it, why, what it cost, what comes next.
+    Answers(OfTask),
+    /// Everything that happened to a task, in order.
+    Timeline(TimelineArgs),
+    /// The table of moves.
+    Transitions,
+    /// Follow a task.
+    Subscribe(OfTask),
+    /// No longer follow a task.
+    Unsubscribe(OfTask),
+    /// Say something in the thread of a task.
+    Comment(CommentArgs),
+    /// The moves, each by its name.
+    #[command(flatten)]
+    Move(moves::Verb),
+}
+
+/// Which task.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct OfTask {
+    /// The task, such as T-142.
+    #[arg(value_name = "T-n")]
+    pub(crate) task: TaskId,
+}
+
+/// A new task.
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// One line.
+    title: String,
+    /// Its type: content, social, `email_marketing`, `customer_research`, `seo_research`,
+    /// engineering, docs, ops, or another that is configured.
+    #[arg(long = "type", value_name = "TYPE")]
+    task_type: String,
+    /// Markdown.
+    #[arg(long, value_name = "TEXT", conflicts_with = "description_file")]
+    description: Option<String>,
+    /// Take the description from a file; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    description_file: Option<PathBuf>,
+    /// 1 critical, 2 high, 3 normal, 4 low.
+    #[arg(long, short, value_name = "1-4")]
+    priority: Option<u8>,
+    /// An agent that is to do it; repeat for more.
+    #[arg(long = "assign", value_name = "AGENT")]
+    assignees: Vec<AgentName>,
+    /// An agent that is to judge it; repeat for more.
+    #[arg(long = "reviewer", value_name = "AGENT")]
+    reviewers: Vec<AgentName>,
+    /// The task that it is a part of.
+    #[arg(long, value_name = "T-n")]
+    parent: Option<TaskId>,
+    /// A task that must be closed first; repeat for more.
+    #[arg(long, value_name = "T-n")]
+    depends_on: Vec<TaskId>,
+    /// The project it belongs to.
+    #[arg(long)]
+    project: Option<String>,
+    /// A free label; repeat for more.
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// When it should be done, such as 2026-12-24T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    due: Option<Timestamp>,
+    /// What it may cost, in dollars.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    budget: Option<MicroUsd>,
+}
+
+/// Which tasks.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// A filter, such as `is:blocked -agent:heron cost>2`.
+    #[arg(value_name = "FILTER", allow_hyphen_values = true)]
+    filter: Vec<String>,
+    /// id, updated, prio, cost or due; with `-` in front descending.
+    #[arg(long, allow_hyphen_values = true)]
+    sort: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// What changes.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    #[command(flatten)]
+    of: OfTask,
+    /// The revision that was seen [default: the newest].
+    #[arg(long)]
+    rev: Option<i64>,
+    /// One line.
+    #[arg(long)]
+    title: Option<String>,
+    /// Markdown.
+    #[arg(long, value_name = "TEXT", conflicts_with = "description_file")]
+    description: Option<String>,
+    /// Take the description from a file; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    description_file: Option<PathBuf>,
+    /// 1 critical, 2 high, 3 normal, 4 low.
+    #[arg(long, short, value_name = "1-4")]
+    priority: Option<u8>,
+    /// An agent that is to judge it; replaces all, repeat for more.
+    #[arg(long = "reviewer", value_name = "AGENT")]
+    reviewers: Vec<AgentName>,
+    /// A task that must be closed first; replaces all, repeat for more.
+    #[arg(long, value_name = "T-n")]
+    depends_on: Vec<TaskId>,
+    /// The project it belongs to.
+    #[arg(long)]
+    project: Option<String>,
+    /// A free label; replaces all, repeat for more.
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// When it should be done.
+    #[arg(long, value_name = "TIME")]
+    due: Option<Timestamp>,
+    /// What it may cost, in dollars.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    budget: Option<MicroUsd>,
+}
+
+/// Which part of a timeline.
+#[derive(Debug, Args)]
+pub(crate) struct TimelineArgs {
+    #[command(flatten)]
+    of: OfTask,
+    /// Only what came after this event.
+    #[arg(long, value_name = "SEQ")]
+    since: Option<Seq>,
+    /// Only events of this kind, such as `task_moved`; repeat for more.
+    #[arg(long = "kind", value_name = "KIND")]
+    kinds: Vec<String>,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// A message to a thread.
+#[derive(Debug, Args)]
+pub(crate) struct CommentArgs {
+    #[command(flatten)]
+    of: OfTask,
+    /// Markdown; `@name` mentions.
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    text: Option<String>,
+    /// Take the text from a file; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// What it is.
+    #[arg(long, default_value = "comment", value_parser = one_of::<MessageKind>(message::KINDS))]
+    kind: MessageKind,
+    /// The message that it answers.
+    #[arg(long, value_name = "M-n")]
+    reply_to: Option<MessageId>,
+    /// A name to mention beside those in the text; repeat for more.
+    #[arg(long = "mention", value_name = "NAME")]
+    mentions: Vec<String>,
+    /// The name of an artifact of the task; repeat for more.
+    #[arg(long = "artifact", value_name = "NAME")]
+    artifacts: Vec<String>,
+}
+
+/// Carries a verb out.
+///
+/// # Errors
+///
+/// Why it was not carried out.
+pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Create(args) => create(args, cx),
+        Verb::List(args) => list(&args, cx),
+        Verb::Show(OfTask { task }) => cx.show(&Get { task }, view::detail),
+        Verb::Update(args) => update(args, cx),
+        Verb::Answers(OfTask { task }) => {
+            cx.show(&AnswersGet { task }, |answers, _| view::answers(answers))
+        }
+        Verb::Timeline(args) => timeline(&args, cx),
+        Verb::Transitions => cx.show(&Transitions {}, |table, _| view::transitions(table)),
+        Verb::Subscribe(OfTask { task }) => cx.show(&Subscribe { task }, view::task),
+        Verb::Unsubscribe(OfTask { task }) => cx.show(&Unsubscribe { task }, view::task),
+        Verb::Comment(args) => comment(args, cx),
+        Verb::Move(verb) => moves::run(verb, cx),
+    }
+}
+
+fn create(args: CreateArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    let description = text_of(args.description, args.description_file.as_deref())?;
+    let create = Create {
+        title: args.title,
+        description: description.unwrap_or_default(),
+        task_type: args.task_type,
+        priority: args.priority,
+        assignees: args.assignees,
+        reviewers: args.reviewers,
+        parent: args.parent,
+        depends_on: args.depends_on,
+        project: args.project,
+        labels: args.labels,
+        due_at: args.due,
+        budget_uusd: args.budget,
+    };
+    cx.show(&create, view::task)
+}
+
+fn list(args: &ListArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    let filter = (!args.filter.is_empty()).then(|| args.filter.join(" "));
+    let sort = args.sort.clone();
+    let ask = |limit, cursor| List { filter: filter.clone(), sort: sort.clone(), limit, cursor };
+    paging::list(cx, &args.paging, ask, view::cards)
+}
+
+fn update(args: UpdateArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    let task = args.of.task;
+    let rev = match args.rev {
+        Some(rev) => rev,
+        None => cx.call(&Get { task })?.task.rev,
+    };
+    let update = Update {
+        task,
+        rev,
+        title: args.title,
+        description: text_of(args.description, args.description_file.as_deref())?,
+        priority: args.priority,
+        reviewers: some(args.reviewers),
+        depends_on: some(args.depends_on),
+        project: args.project,
+        labels: some(args.labels),
+        due_at: args.due,
+        budget_uusd: args.budget,
+    };
+    if update == (Update { task, rev, ..Update::default() }) {
+        return Err(Failure::Usage("nothing to change: give at least one field".to_owned()));
+    }
+    cx.show(&update, view::task)
+}
+
+fn timeline(args: &TimelineArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    let ask = |limit, cursor| Timeline {
+        task: args.of.task,
+        since: args.since,
+        kinds: args.kinds.clone(),
+        limit,
+        cursor,
+    };
+    paging::list(cx, &args.paging, ask, |items, _| view::timeline(items))
+}
+
+fn comment(args: CommentArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    let post = Post {
+        task: args.of.task,
+        kind: args.kind,
+        text: text_of(args.text, args.file.as_deref())?.unwrap_or_default(),
+        mentions: args.mentions,
+        reply_to: args.reply_to,
+        artifacts: args.artifacts,
+    };
+    cx.show(&post, |message, now| message::view(std::slice::from_ref(message), now))
+}
+
+/// Returns a list, if it has items: the command line knows no empty replacement.
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+/// Returns the text that was given, or that is in `file`; `-` is standard input.
+///
+/// # Errors
+///
+/// When the file can't be read or is no text.
+pub(crate) fn text_of(
+    text: Option<String>,
+    file: Option<&Path>,
+) -> Result<Option<String>, Failure> {
+    let Some(path) = file else { return Ok(text) };
+    let read = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    read.map(Some).map_err(|error| Failure::file("read", path, &error))
+}

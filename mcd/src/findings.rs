@@ -1,0 +1,145 @@
+//! What is wrong with a file that a person wrote: line, column, reason and the nearest good word.
+
+use mc_core::refusal::FieldError;
+use mc_proto::method::admin::Finding;
+use serde::de::DeserializeOwned;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// Reads TOML.
+///
+/// # Errors
+///
+/// The first thing that is wrong, with its place.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Finding> {
+    toml::from_str(text).map_err(|error| {
+        let (line, column) = error.span().map_or((0, 0), |span| place(text, span.start));
+        Finding { line, column, message: with_nearest(error.message().trim()) }
+    })
+}
+
+/// Returns `error` with the place of its field (`paths.write[2]`) in `text`.
+pub fn located(text: &str, error: &FieldError) -> Finding {
+    let message = format!("{}: {}", error.field, error.message);
+    let (line, column) = find(text, &error.field).map_or((0, 0), |at| place(text, at));
+    Finding { line, column, message }
+}
+
+/// Returns the finding as one line: `file:line:column: message`.
+pub fn line(file: &str, finding: &Finding) -> String {
+    match finding.line {
+        0 => format!("{file}: {}", finding.message),
+        line => format!("{file}:{line}:{}: {}", finding.column, finding.message),
+    }
+}
+
+/// Returns line and column, both from 1, of a byte.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (line, before.get(start..).unwrap_or_default().chars().count() + 1)
+}
+
+/// Returns the byte at which a field begins, or the nearest table around it.
+fn find(text: &str, field: &str) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let mut table = root.get_ref();
+    let mut found = None;
+    for part in field.split('.') {
+        let name = part.split('[').next().unwrap_or(part);
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else {
+            return found;
+        };
+        found = Some(key.span().start);
+        if let Some(item) = item(value, part) {
+            return Some(item.span().start);
+        }
+        let DeValue::Table(inner) = value.get_ref() else { return found };
+        table = inner;
+    }
+    found
+}
+
+/// Returns the item that `part` (`write[2]`) names.
+fn item<'a, 'i>(value: &'a Spanned<DeValue<'i>>, part: &str) -> Option<&'a Spanned<DeValue<'i>>> {
+    let DeValue::Array(items) = value.get_ref() else { return None };
+    let at: usize = part.split('[').nth(1)?.trim_end_matches(']').parse().ok()?;
+    items.get(at)
+}
+
+/// Adds the likeliest word to a message about an unknown one.
+fn with_nearest(message: &str) -> String {
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let nearest = match words.split_first() {
+        Some((wrong, known)) if message.starts_with("unknown ") => nearest(wrong, known),
+        _ => None,
+    };
+    match nearest {
+        Some(word) => format!("{message}; did you mean `{word}`?"),
+        None => message.to_owned(),
+    }
+}
+
+fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (steps, word) = known.iter().map(|word| (distance(wrong, word), *word)).min()?;
+    (steps <= wrong.len().div_ceil(2)).then_some(word)
+}
+
+/// Returns how many letters must change to make `a` of `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut left = i + 1;
+        let mut diagonal = i;
+        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = *cell;
+            left = replaced.min(diagonal + 1).min(left + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Doc {
+        #[expect(dead_code, reason = "only its name matters")]
+        rate_limit: i64,
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place_and_the_nearest_one() {
+        let finding = read::<Doc>("\nrate_limt = 3\n").unwrap_err();
+        assert_eq!((finding.line, finding.column), (2, 1));
+        assert!(finding.message.contains("did you mean `rate_limit`?"), "{}", finding.message);
+    }
+
+    #[test]
+    fn a_wrong_value_is_found_by_the_name_of_its_field() {
+        let text = "[paths]\nread = [\"a\"]\nwrite = [\"a\",\n  \"../b\"]\n";
+        let finding = located(text, &FieldError::new("paths.write[1]", "must not hold `..`"));
+        assert_eq!((finding.line, finding.column), (4, 3));
+        let finding = located(text, &FieldError::new("paths.read", "x"));
+        assert_eq!((finding.line, finding.column), (2, 1));
+        assert_eq!(located(text, &FieldError::new("limits.x", "x")).line, 0);
+    }
+
+    #[test]
+    fn the_distance_counts_letters() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "ab"), 2);
+        assert_eq!(nearest("zzzz", &["limits"]), None);
+    }
+}

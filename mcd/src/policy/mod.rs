@@ -1,0 +1,79 @@
+//! The policy file: read, checked as a whole, brought into force or refused with its findings.
+
+use std::path::Path;
+
+use mc_core::policy::{Policy, PolicyDoc};
+use mc_proto::{
+    home::Home,
+    method::admin::{Finding, Findings},
+};
+
+use crate::findings;
+
+/// The largest policy file that is read.
+const POLICY_BYTES: usize = 1024 * 1024;
+
+/// Reads a policy and checks it as a whole.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn parse(text: &str) -> Result<Policy, Vec<Finding>> {
+    if text.len() > POLICY_BYTES {
+        let message = format!("the file is {} bytes long, limit is {POLICY_BYTES}", text.len());
+        return Err(vec![Finding { line: 0, column: 0, message }]);
+    }
+    let doc: PolicyDoc = findings::read(text).map_err(|finding| vec![finding])?;
+    Policy::compile(doc)
+        .map_err(|errors| errors.iter().map(|error| findings::located(text, error)).collect())
+}
+
+/// Says what is wrong with a policy.
+pub fn validate(text: &str) -> Findings {
+    let findings = parse(text).err().unwrap_or_default();
+    Findings { valid: findings.is_empty(), findings }
+}
+
+/// Reads a policy and closes the daemon's own places to all agents.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn parse_for(text: &str, home: &Home) -> Result<Policy, Vec<Finding>> {
+    Ok(parse(text)?.protecting(own_places(home)))
+}
+
+/// Returns where the daemon keeps its own files and sockets.
+fn own_places(home: &Home) -> impl Iterator<Item = String> {
+    [&home.config, &home.state, &home.run].into_iter().map(|dir| real(dir).display().to_string())
+}
+
+/// Returns the path as agents would write it; as it stands where it does not exist yet.
+fn real(path: &Path) -> std::path::PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default_policy() {
+        assert!(validate("").valid);
+    }
+
+    #[test]
+    fn a_typing_error_is_shown_with_line_column_and_nearest_key() {
+        let findings = validate("[tools]\nalow = [\"read\"]\n").findings;
+        assert_eq!((findings[0].line, findings[0].column), (2, 1));
+        assert!(findings[0].message.contains("did you mean `allow`?"), "{}", findings[0].message);
+    }
+
+    #[test]
+    fn a_wrong_value_is_shown_where_it_stands() {
+        let text = "[paths]\nwrite = [\"src/**\", \"../x\"]\n";
+        let findings = validate(text).findings;
+        assert_eq!(findings[0].line, 2);
+        assert!(findings[0].message.starts_with("paths.write[1]"), "{}", findings[0].message);
+    }
+}
