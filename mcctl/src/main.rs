@@ -27,6 +27,7 @@ mod feed;
 mod identity;
 mod init;
 mod message;
+mod openclaw;
 mod output;
 mod paging;
 mod policy;
