@@ -92,12 +92,6 @@ impl<'a> Reader<'a> {
     fn number(self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
         Ok(self.0.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
     }
-
-    fn numbers(self, sql: &str, params: impl Params) -> Result<Vec<i64>, StoreError> {
-        let mut statement = self.0.prepare_cached(sql)?;
-        let rows = statement.query_map(params, |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
 }
 
 /// Either a refusal of the rules or a fault of the store.

@@ -1,8 +1,11 @@
 //! Tasks and what belongs to them.
 
 use mc_core::{
+    alert::Alert,
+    approval::Approval,
     id::TaskId,
     message::Artifact,
+    run::Run,
     task::{Task, TaskCard, TaskState},
 };
 
@@ -54,16 +57,6 @@ pub fn board(db: Reader<'_>, open: i64, closed: i64) -> Result<Vec<TaskCard>, St
 pub fn inbox(db: Reader<'_>, limit: i64) -> Result<Vec<Task>, StoreError> {
     let sql = "SELECT body FROM tasks WHERE state = 'inbox' ORDER BY priority, id LIMIT ?1";
     db.bodies(sql, [limit])
-}
-
-/// Returns the parts of a task.
-///
-/// # Errors
-///
-/// When the store can't be read.
-pub fn children(db: Reader<'_>, parent: TaskId) -> Result<Vec<TaskId>, StoreError> {
-    let sql = "SELECT id FROM tasks WHERE parent = ?1 ORDER BY id LIMIT 200";
-    Ok(db.numbers(sql, [parent.0])?.into_iter().map(TaskId).collect())
 }
 
 /// Returns the state of a task, if it exists.
@@ -127,15 +120,6 @@ pub fn task_counts(db: Reader<'_>) -> Result<Vec<(String, i64)>, StoreError> {
     counts(db, "SELECT state, count(*) FROM tasks GROUP BY state")
 }
 
-/// Returns what was made for a task, by name.
-///
-/// # Errors
-///
-/// When the store can't be read.
-pub fn artifacts(db: Reader<'_>, task: TaskId) -> Result<Vec<Artifact>, StoreError> {
-    db.bodies("SELECT body FROM artifacts WHERE task = ?1 ORDER BY name LIMIT 200", [task.0])
-}
-
 /// Returns one artifact and its content.
 ///
 /// # Errors
@@ -148,4 +132,63 @@ pub fn artifact(db: Reader<'_>, task: TaskId, name: &str) -> Result<(Artifact, S
     let text = db.text("SELECT text FROM blobs WHERE sha256 = ?1", [&artifact.sha256])?;
     let text = found(text, format_args!("the content of artifact `{name}`"))?;
     Ok((artifact, text))
+}
+
+/// What belongs to a task.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Belongings {
+    /// What was made for it, by name.
+    pub artifacts: Vec<Artifact>,
+    /// Its approvals, newest first.
+    pub approvals: Vec<Approval>,
+    /// Its runs, newest first.
+    pub runs: Vec<Run>,
+    /// Its alerts that are not resolved, newest first.
+    pub alerts: Vec<Alert>,
+    /// Its parts.
+    pub children: Vec<TaskId>,
+}
+
+/// One statement, so that it is of one moment and costs one walk.
+const WITH_BELONGINGS: &str = "
+    SELECT 0, body FROM tasks WHERE id = ?1
+    UNION ALL SELECT 1, body FROM
+        (SELECT body FROM artifacts WHERE task = ?1 ORDER BY name LIMIT 200)
+    UNION ALL SELECT 2, body FROM
+        (SELECT body FROM approvals WHERE task = ?1 ORDER BY id DESC LIMIT 50)
+    UNION ALL SELECT 3, body FROM
+        (SELECT body FROM runs WHERE task = ?1 ORDER BY id DESC LIMIT 50)
+    UNION ALL SELECT 4, body FROM
+        (SELECT body FROM alerts WHERE task = ?1 AND status <> 'resolved' ORDER BY id DESC LIMIT 50)
+    UNION ALL SELECT 5, id FROM
+        (SELECT id FROM tasks WHERE parent = ?1 ORDER BY id LIMIT 200)";
+
+/// Returns a task and what belongs to it.
+///
+/// # Errors
+///
+/// When there is none, or the store can't be read.
+pub fn task_with_belongings(db: Reader<'_>, id: TaskId) -> Result<(Task, Belongings), Fail> {
+    let mut statement =
+        db.connection().prepare_cached(WITH_BELONGINGS).map_err(StoreError::from)?;
+    let mut rows = statement.query([id.0]).map_err(StoreError::from)?;
+    let mut task = None;
+    let mut all = Belongings::default();
+    while let Some(row) = rows.next().map_err(StoreError::from)? {
+        let kind: i64 = row.get(0).map_err(StoreError::from)?;
+        match kind {
+            0 => task = Some(body(row)?),
+            1 => all.artifacts.push(body(row)?),
+            2 => all.approvals.push(body(row)?),
+            3 => all.runs.push(body(row)?),
+            4 => all.alerts.push(body(row)?),
+            _ => all.children.push(TaskId(row.get(1).map_err(StoreError::from)?)),
+        }
+    }
+    Ok((found(task, format_args!("task `{id}`"))?, all))
+}
+
+fn body<T: serde::de::DeserializeOwned>(row: &rusqlite::Row<'_>) -> Result<T, StoreError> {
+    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(serde_json::from_str(text)?)
 }

@@ -9,15 +9,6 @@ use mc_core::{
 use super::Reader;
 use crate::store::StoreError;
 
-/// Returns the runs on a task, newest first.
-///
-/// # Errors
-///
-/// When the store can't be read.
-pub fn runs_of_task(db: Reader<'_>, task: TaskId, limit: i64) -> Result<Vec<Run>, StoreError> {
-    db.bodies("SELECT body FROM runs WHERE task = ?1 ORDER BY id DESC LIMIT ?2", [task.0, limit])
-}
-
 /// Returns the runs that go on, of one agent or of all.
 ///
 /// # Errors
@@ -88,17 +79,6 @@ pub fn unresolved_alerts(db: Reader<'_>, limit: i64) -> Result<Vec<Alert>, Store
 pub fn resolved_alerts(db: Reader<'_>, limit: i64) -> Result<Vec<Alert>, StoreError> {
     let sql = "SELECT body FROM alerts WHERE status = 'resolved' ORDER BY id DESC LIMIT ?1";
     db.bodies(sql, [limit])
-}
-
-/// Returns the unresolved alerts of a task.
-///
-/// # Errors
-///
-/// When the store can't be read.
-pub fn alerts_of_task(db: Reader<'_>, task: TaskId) -> Result<Vec<Alert>, StoreError> {
-    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND task = ?1
-               ORDER BY id DESC LIMIT 50";
-    db.bodies(sql, [task.0])
 }
 
 /// Returns the unresolved alert of this kind about this agent and task, if there is one.
