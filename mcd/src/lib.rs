@@ -5,9 +5,12 @@
 
 pub mod caller;
 pub mod clock;
+pub mod config;
 pub mod findings;
 pub mod handlers;
+pub mod identity;
 pub mod journal;
 pub mod live;
 pub mod policy;
+pub mod server;
 pub mod store;
