@@ -323,7 +323,8 @@ impl<'a> Case<'a> {
             let (id, ends) = (approval.id, minute(approval.expires_at));
             let left = span(approval.expires_at.since(self.facts.now));
             let text = format!(
-                "operator: decide {id} within {left} (until {ends}), else it expires and is not executed"
+                "operator: decide {id} within {left} (until {ends}), else it expires and is not \
+                 executed"
             );
             return answer(text, self.asked(approval));
         }

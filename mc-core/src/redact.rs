@@ -6,30 +6,32 @@
 
 mod rules;
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{LazyLock, OnceLock},
+};
 
 use regex::{Captures, Regex, RegexSet};
 use rules::{Hit, RULES, Rule};
 use serde_json::{Map, Value};
 
-/// The rules, compiled: a set that tells which of them match, and each by itself.
-struct Compiled {
-    set: RegexSet,
-    rules: Vec<(Regex, &'static Rule)>,
-}
-
-static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
+/// Tells which rules match at all.
+static SET: LazyLock<RegexSet> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles them")]
-    let set = RegexSet::new(RULES.iter().map(|rule| rule.pattern)).expect("good patterns");
-    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles them")]
-    let compile = |rule: &'static Rule| (Regex::new(rule.pattern).expect("a good pattern"), rule);
-    Compiled { set, rules: RULES.iter().map(compile).collect() }
+    RegexSet::new(RULES.iter().map(|rule| rule.pattern)).expect("good patterns")
 });
 
+/// Each rule by itself, compiled when it first matches.
+static ALONE: [OnceLock<Regex>; RULES.len()] = [const { OnceLock::new() }; RULES.len()];
+
 /// Returns the rules that may have something to say about `text`, in order.
-fn concerned(text: &str) -> impl Iterator<Item = &'static (Regex, &'static Rule)> {
-    let compiled = &*COMPILED;
-    compiled.set.matches(text).into_iter().filter_map(|at| compiled.rules.get(at))
+fn concerned(text: &str) -> impl Iterator<Item = (&'static Regex, &'static Rule)> {
+    SET.matches(text).into_iter().filter_map(|at| {
+        let rule = RULES.get(at)?;
+        #[expect(clippy::expect_used, reason = "the set has compiled the same pattern")]
+        let compile = || Regex::new(rule.pattern).expect("a good pattern");
+        Some((ALONE.get(at)?.get_or_init(compile), rule))
+    })
 }
 
 /// Returns where the secret of a match stands; `None` when it is none after all.

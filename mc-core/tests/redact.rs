@@ -78,6 +78,9 @@ fn ordinary_text_is_not_even_copied() {
         "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "the key is in /home/kestrel/projects/billing/some/long/path/to/it",
         "secret: none",
+        "const apiKey = process.env.API_KEY;",
+        "connect(password=password, token = await fetch_token())",
+        "secret: z.string(), token: Option<String>",
         "",
     ] {
         assert!(matches!(redact::text(text), Cow::Borrowed(_)), "{}", redact::text(text));

@@ -10,9 +10,9 @@ use mc_proto::method::{admin::ProtocolDescribe, session::Whoami};
 use crate::{
     adapter, agent, alert, approval, artifact, audit,
     context::Context,
-    decide,
+    decide, doctor,
     failure::{Exit, Failure},
-    feed, message, output, policy, run, squad,
+    feed, init, message, output, policy, run, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -122,6 +122,10 @@ pub(crate) enum Command {
     Whoami,
     /// Print the protocol as an OpenRPC document.
     Describe,
+    /// Look for weaknesses of this machine; exit code 1 when one is an error.
+    Doctor,
+    /// Set a squad up, without a daemon. Safe to run again.
+    Init(Box<init::InitArgs>),
     /// Print a completion script.
     Completions {
         /// The shell.
@@ -157,6 +161,8 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Audit(verb) => audit::run(verb, cx),
         Command::Whoami => whoami(cx),
         Command::Describe => describe(cx),
+        Command::Doctor => doctor::run(cx),
+        Command::Init(args) => init::run(&args, cx),
         Command::Completions { shell } => completions(shell),
     }
 }
@@ -257,6 +263,8 @@ mod tests {
         "mcctl whoami",
         "mcctl describe",
         "mcctl completions bash",
+        "mcctl doctor",
+        "mcctl init --passphrase-file p --squad x --agent wren:lead:openclaw --agent kea",
     ];
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -301,6 +309,7 @@ mod tests {
             "mcctl agent pause wren",
             "mcctl task create x --type docs --budget lots",
             "mcctl status --timeout 0",
+            "mcctl init --system --single-user",
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -27,6 +27,11 @@ impl Context {
         Self { global, reader, session: None }
     }
 
+    /// Returns the options that every command takes.
+    pub(crate) fn global(&self) -> &Global {
+        &self.global
+    }
+
     /// Says whether a program reads the output.
     pub(crate) fn is_json(&self) -> bool {
         self.reader == Reader::Program

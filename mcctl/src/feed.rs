@@ -135,8 +135,8 @@ mod tests {
         let line = anstream::adapter::strip_str(&line(&recorded)).to_string();
         assert_eq!(
             line,
-            "e7 2026-01-01 00:00:00 UTC  wren  message_posted  T-1  M-1  two lines  \
-             \"because of this<U+001B>[2J\"\n"
+            "e7 2026-01-01 00:00:00 UTC  wren  message_posted  T-1  M-1  two\\nlines  \
+             \"because\\nof this¤\"\n"
         );
     }
 }

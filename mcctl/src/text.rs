@@ -1,40 +1,19 @@
 //! Foreign text on a terminal: nothing that steers the terminal, hides or turns around gets through.
 
-use std::fmt::Write as _;
-
-use mc_core::time::Timestamp;
+use mc_core::{
+    clean::{Clean, Glyphs},
+    time::Timestamp,
+};
 
 /// Returns `text` as one line that can't steer the terminal.
 pub(crate) fn line(text: &str) -> String {
-    shown(text, |c| if c == '\n' || c == '\t' { Some(' ') } else { None })
+    Clean::line(text, Glyphs::Unicode).into_string()
 }
 
-/// Returns `text` with its lines kept and everything that would not be seen made visible.
+/// Returns `text` whole, with its lines kept and everything that would not be seen spelled out.
 pub(crate) fn block(text: &str) -> String {
-    shown(text, |c| (c == '\n').then_some('\n'))
-}
-
-fn shown(text: &str, keep: impl Fn(char) -> Option<char>) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        match keep(c) {
-            Some(kept) => clean.push(kept),
-            // Writing to a `String` can't fail.
-            None if is_hidden(c) => write!(clean, "<U+{:04X}>", u32::from(c)).unwrap_or_default(),
-            None => clean.push(c),
-        }
-    }
-    clean
-}
-
-/// Says whether `c` steers, hides or turns text around instead of being seen.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    let lines = Clean::evidence_lines(text, Glyphs::Unicode);
+    lines.into_iter().map(Clean::into_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns `text` as one line of at most `columns` columns; what is cut is marked.
@@ -90,9 +69,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_hides_or_turns_is_made_visible() {
-        assert_eq!(line("a\u{1b}[31mb\tc\nd"), "a<U+001B>[31mb c d");
-        assert_eq!(block("a\u{202e}b\nc\u{200b}\r"), "a<U+202E>b\nc<U+200B><U+000D>");
+    fn what_steers_hides_or_turns_is_not_shown_as_it_is() {
+        for hostile in ["a\u{1b}[31mb", "a\u{202e}b", "a\nb", "a\u{9b}2Jb"] {
+            let line = line(hostile);
+            assert!(line.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{line:?}");
+        }
+        assert_eq!(block("a\u{202e}b\nc"), "a<U+202E>b\nc");
         assert_eq!(line("日本語 é"), "日本語 é");
     }
 

@@ -62,8 +62,9 @@ export class Reporter {
     run.finished = true;
     const session = ctx?.sessionKey ?? run.session;
     if (this.state.current.get(session) === runId) this.state.current.delete(session);
-    const error = event.success ? undefined : oneLine(event.error || "the turn did not succeed", PREVIEW);
-    const status = event.success ? "succeeded" : /abort|cancel/i.test(error) ? "aborted" : "failed";
+    // The host names no error when it has cut the turn off.
+    const status = event.success ? "succeeded" : event.error ? "failed" : "aborted";
+    const error = event.success ? undefined : oneLine(event.error || "the turn was cut off", PREVIEW);
     this.outbox.push("run.finish", { agent: run.agent, run: run.run, status, ...(error ? { error } : {}) });
   }
 

@@ -7,7 +7,7 @@ use super::{
     path::{self, Base, Resolved},
     tools::{self, Class},
 };
-use crate::{agent::Agent, canonical, redact};
+use crate::{agent::Agent, redact};
 
 /// What was found out about a call.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ const RAISES: &[Check] =
 
 fn arguments_are_small(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<Finding> {
     let limit = case.policy.doc.limits.argument_bytes;
-    let size = u64::try_from(canonical::json(case.call.arguments).len()).unwrap_or(u64::MAX);
+    let size = u64::try_from(case.call.arguments.to_string().len()).unwrap_or(u64::MAX);
     let reason = || format!("the arguments are {size} bytes, the limit is {limit}");
     (size > limit).then(|| ("limit.arguments", reason()))
 }
@@ -168,8 +168,11 @@ fn paths_are_harmless(case: &Case<'_>, paths: &[(&str, Option<Resolved>)]) -> Op
             Some(("path.outside", format!("{raw} lies outside the workspace and shared folders")))
         } else if globs.secret.find(found, workspace).is_some() {
             Some(("path.secret", format!("{raw} is a place for secrets")))
-        } else if writes(case.class) && globs.control.find(found, workspace).is_some() {
+        } else if case.class != Class::Read && globs.control.find(found, workspace).is_some() {
             Some(("path.control", format!("{raw} steers agents, builds or history")))
+        } else if case.class != Class::Read && globs.write_deny.find(found, workspace).is_some() {
+            // A tool that is no known reader may well write.
+            Some(("path.write_deny", format!("{raw} must not be written")))
         } else {
             None
         }

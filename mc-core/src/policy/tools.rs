@@ -97,7 +97,6 @@ pub(super) const ALLOWED: &[&str] = &[
     "webfetch",
     "web_search",
     "websearch",
-    "browser",
     "sessions_spawn",
     "subagents",
     "task",

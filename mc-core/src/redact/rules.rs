@@ -34,10 +34,16 @@ const fn sure(kind: &'static str, pattern: &'static str) -> Rule {
 pub(super) const RULES: &[Rule] = &[
     sure(
         "private_key",
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+        concat!(
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)",
+            r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+        ),
     ),
     sure("private_key", r"AGE-SECRET-KEY-1[A-Z0-9]{30,}"),
-    sure("url_password", r#"(?i)[a-z][a-z0-9+.-]{1,30}://[^\s/?\#@:"'<>]*:([^\s/"'<>]+)@"#),
+    sure(
+        "url_password",
+        r#"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^ \t\r\n/?\#@:"'<>]*:([^ \t\r\n/"'<>]+)@"#,
+    ),
     sure("jwt", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),
     sure("agent_token", r"mct_[A-Za-z0-9_-]{16,}"),
     sure("api_key", r"(?-u:\b)sk-[A-Za-z0-9_-]{16,}"),
@@ -58,9 +64,12 @@ pub(super) const RULES: &[Rule] = &[
     sure("bot_token", r"(?-u:\b)[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}"),
     sure(
         "authorization",
-        r#"(?i)authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:bearer|basic|token|digest|apikey)\s+)?([^\s"'\\,;]{6,})"#,
+        concat!(
+            r#"(?i-u:authorization)\\*["']?[ \t]*[:=][ \t]*\\*["']?"#,
+            r#"(?i-u:(?:bearer|basic|token|digest|apikey)[ \t]+)?([^ \t\r\n"'\\,;]{6,})"#,
+        ),
     ),
-    sure("bearer", r"(?i)(?-u:\b)bearer\s+([A-Za-z0-9._~+/=-]{12,})"),
+    sure("bearer", r"(?i-u:\bbearer\s+)([A-Za-z0-9._~+/=-]{12,})"),
     Rule { kind: "assignment", pattern: ASSIGNMENT, is_secret: is_assignment },
     Rule { kind: "assignment", pattern: FLAG, is_secret: is_assignment },
     Rule { kind: "high_entropy", pattern: r"[A-Za-z0-9+/_=-]{32,}", is_secret: is_random },
@@ -68,16 +77,19 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Name, separator and value: escaped, quoted or bare.
 const ASSIGNMENT: &str = concat!(
-    r"(?i)(?<name>[a-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key",
-    r"|access[_-]?key|private[_-]?key|auth[_-]?key|credential)[a-z0-9_-]*)",
-    r#"(?:\\*["'])?\s*(?<sep>:=|=>|=|:)\s*"#,
-    r#"(?:\\+["']([^"'\\]{3,})|"((?:[^"\\]|\\.){3,})|'([^']{3,})|(?<bare>(?:‹secret:[a-z_]+›|[^\s"'\\&,;›])+))"#,
+    r"(?<name>(?i-u:[a-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key",
+    r"|access[_-]?key|private[_-]?key|auth[_-]?key|credential)[a-z0-9_-]*))",
+    r#"(?:\\*["'])?[ \t\r\n]*(?<sep>:=|=>|=|:)[ \t\r\n]*"#,
+    r#"(?:\\+["']([^"'\\]{3,})|"((?:[^"\\]|\\.){3,})|'([^']{3,})"#,
+    r#"|(?<bare>(?:‹secret:[a-z_]+›|[^ \t\r\n"'\\&,;›])+))"#,
 );
 
 /// A flag of a command line and the word behind it.
 const FLAG: &str = concat!(
-    r"(?i)(?<name>--[a-z0-9-]*(?:password|passwd|passphrase|secret|token|api-?key|credential)",
-    r#"[a-z0-9-]*)(?<sep>\s+)(?:"([^"]{3,})|'([^']{3,})|(?<bare>(?:‹secret:[a-z_]+›|[^\s"'\\&,;›-])(?:‹secret:[a-z_]+›|[^\s"'\\&,;›])*))"#,
+    r"(?<name>(?i-u:--[a-z0-9-]*(?:password|passwd|passphrase|secret|token|api-?key|credential)",
+    r#"[a-z0-9-]*))(?<sep>[ \t]+)(?:"([^"]{3,})|'([^']{3,})"#,
+    r#"|(?<bare>(?:‹secret:[a-z_]+›|[^ \t\r\n"'\\&,;›-])"#,
+    r#"(?:‹secret:[a-z_]+›|[^ \t\r\n"'\\&,;›])*))"#,
 );
 
 /// Whether a value stood in quotes.
@@ -134,6 +146,21 @@ const HARMLESS: &[&str] = &[
     "changeme",
     "redacted",
     "***",
+    "await",
+    "async",
+    "new",
+    "function",
+    "typeof",
+    "some",
+    "default",
+    "input",
+    "field",
+];
+
+/// Objects of code whose fields hold a secret by name only: `process.env.TOKEN`.
+const OBJECTS: &[&str] = &[
+    "process", "os", "env", "config", "settings", "self", "this", "args", "opts", "options", "req",
+    "request", "ctx", "state", "props", "params", "user", "data", "std",
 ];
 
 /// Says whether a field of this name holds a secret.
@@ -141,7 +168,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
         #[expect(clippy::expect_used, reason = "a constant pattern, which a test compiles")]
         Regex::new(concat!(
-            r"(?i)(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key",
+            r"(?i-u:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key",
             r"|private[_-]?key|auth[_-]?key|credential|authorization)",
         ))
         .expect("a good pattern")
@@ -163,8 +190,11 @@ pub(super) fn is_secret_value(name: &str, value: &str, quoting: Quoting) -> bool
         return false;
     }
     let is_path = |c: char| c.is_ascii_lowercase() || matches!(c, '_' | '.');
+    let head = value.split('.').next().unwrap_or_default();
     let is_code = value.contains(['(', '{', '[', '<', '*'])
         || value.contains("::")
+        || name.ends_with(&value.to_ascii_lowercase())
+        || (head != value && OBJECTS.contains(&head))
         || (value.contains('.') && value.chars().all(is_path));
     match quoting {
         Quoting::Quoted => !name.ends_with("tokens"),

@@ -104,6 +104,14 @@ macro_rules! methods {
                 match self { $(Self::$name(_) => &<$params as Method>::INFO,)* }
             }
 
+            /// Returns a hash of the method and its parameters in canonical form, in hex: what an
+            /// idempotency key stands for.
+            pub fn fingerprint(&self) -> String {
+                match self {
+                    $(Self::$name(params) => mc_core::canonical::digest($wire, params),)*
+                }
+            }
+
             fn read(method: &str, raw: Option<&RawValue>) -> Option<Read> {
                 match method {
                     $($wire => Some(

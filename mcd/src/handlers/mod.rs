@@ -1,1 +1,164 @@
-//! The desks: one file a capability; load, ask the core, emit events.
+//! The desks: one file a capability. Each command is load, ask the core, record, answer.
+
+pub mod agent;
+pub mod alert;
+pub mod approval;
+pub mod enrol;
+mod input;
+mod lists;
+mod moves;
+mod notify;
+pub mod run;
+pub mod squad;
+pub mod stop;
+pub mod system;
+pub mod task;
+pub mod thread;
+mod ticks;
+pub mod tool;
+pub mod views;
+
+use mc_core::refusal::Refusal;
+use mc_proto::{error::RpcError, method::Request};
+
+use crate::{
+    caller::Caller,
+    live::Live,
+    store::{
+        Answer, Desk,
+        desk::answer,
+        queries::{Fail, Reader},
+    },
+};
+
+/// Carries a command out and returns its answer as JSON.
+///
+/// # Errors
+///
+/// A refusal, or a fault of the store.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the commands on the squad have their own list")]
+pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
+    match request {
+        Request::TaskCreate(p) => answer(&task::create(desk, p)?),
+        Request::TaskUpdate(p) => answer(&task::update(desk, p)?),
+        Request::TaskTransition(p) => answer(&moves::transition(desk, p)?),
+        Request::TaskAssign(p) => answer(&moves::assign(desk, p)?),
+        Request::TaskClaim(p) => answer(&moves::claim(desk, &p)?),
+        Request::TaskStart(p) => answer(&moves::start(desk, p)?),
+        Request::TaskSubmit(p) => answer(&moves::submit(desk, p)?),
+        Request::TaskRequestChanges(p) => answer(&moves::request_changes(desk, p)?),
+        Request::TaskComplete(p) => answer(&moves::complete(desk, p)?),
+        Request::TaskBlock(p) => answer(&moves::block(desk, p)?),
+        Request::TaskUnblock(p) => answer(&moves::unblock(desk, p)?),
+        Request::TaskCancel(p) => answer(&moves::cancel(desk, p)?),
+        Request::TaskReopen(p) => answer(&moves::reopen(desk, p)?),
+        Request::TaskReportBlocker(p) => answer(&moves::report_blocker(desk, &p)?),
+        Request::TaskSubscribe(p) => answer(&thread::subscribe(desk, p.task)?),
+        Request::TaskUnsubscribe(p) => answer(&thread::unsubscribe(desk, p.task)?),
+        Request::MessagePost(p) => answer(&thread::post(desk, p)?),
+        Request::ArtifactPut(p) => answer(&thread::put_artifact(desk, p)?),
+        Request::AgentRegister(p) => answer(&enrol::register(desk, p)?),
+        Request::AgentUpdate(p) => answer(&agent::update(desk, p)?),
+        Request::AgentRotateToken(p) => answer(&enrol::rotate_token(desk, p)?),
+        Request::AgentRevokeToken(p) => answer(&enrol::revoke_token(desk, p)?),
+        Request::AgentHeartbeat(p) => answer(&agent::heartbeat(desk, &p)?),
+        Request::AgentPause(p) => answer(&stop::pause(desk, &p.agent, &p.reason)?),
+        Request::AgentResume(p) => answer(&stop::resume(desk, &p.agent, &p.reason)?),
+        Request::AgentDrain(p) => answer(&stop::drain(desk, &p.agent, &p.reason)?),
+        Request::AgentQuarantine(p) => answer(&stop::quarantine(desk, &p.agent, &p.reason)?),
+        Request::AgentStop(p) => answer(&stop::retire(desk, &p.agent, &p.reason)?),
+        Request::AdapterEnrol(p) => answer(&enrol::adapter(desk, p)?),
+        Request::RunStart(p) => answer(&run::start(desk, p)?),
+        Request::RunUsage(p) => answer(&run::usage(desk, &p)?),
+        Request::RunFinish(p) => answer(&run::finish(desk, p)?),
+        Request::ToolCheck(p) => answer(&tool::check(desk, p)?),
+        Request::ToolAwait(p) => answer(&tool::wait(desk, &p)?),
+        Request::ToolDrop(p) => answer(&tool::drop_call(desk, &p)?),
+        Request::ToolFinish(p) => answer(&tool::finish(desk, p)?),
+        Request::ApprovalRequest(p) => answer(&approval::request(desk, p)?),
+        Request::ApprovalApprove(p) => answer(&approval::approve(desk, &p)?),
+        Request::ApprovalDeny(p) => answer(&approval::deny(desk, &p)?),
+        Request::ApprovalCancel(p) => answer(&approval::cancel(desk, &p)?),
+        other => decide_for_squad(desk, other),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "queries never come to the writer")]
+fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
+    match request {
+        Request::SquadPause(p) => answer(&squad::pause(desk, &p.reason)?),
+        Request::SquadResume(p) => answer(&squad::resume(desk, &p.reason)?),
+        Request::SquadDrain(p) => answer(&squad::drain(desk, &p.reason)?),
+        Request::SquadEmergencyResume(p) => answer(&squad::emergency_resume(desk, &p)?),
+        Request::AlertAck(p) => answer(&alert::acknowledge(desk, p)?),
+        Request::AlertResolve(p) => answer(&alert::resolve(desk, p)?),
+        Request::NotificationAck(p) => answer(&alert::notification_ack(desk, &p)?),
+        Request::RuntimeAttach(p) => answer(&system::attach(desk, p)?),
+        Request::RuntimeReport(p) => answer(&system::report(desk, &p)?),
+        other => {
+            let text =
+                format!("`{}` changes nothing and has no place at the writer", other.info().name);
+            Err(Refusal::forbidden(text).into())
+        }
+    }
+}
+
+/// Says whether the answer holds a secret that must not be kept for a repeated key.
+pub fn answers_with_a_secret(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::AgentRegister(_) | Request::AgentRotateToken(_) | Request::AdapterEnrol(_)
+    )
+}
+
+/// Answers a query from one snapshot.
+///
+/// # Errors
+///
+/// What the query refuses, or `unavailable`.
+pub fn query(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Answer {
+    db.snapshot(|db| read(db, live, caller, request)).map_err(|fail: Fail| match fail {
+        Fail::Refused(refusal) => refusal.into(),
+        Fail::Fault(error) => RpcError::from(error),
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "commands never come to a reader")]
+fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Result<Box<str>, Fail> {
+    match request {
+        Request::TaskGet(p) => answer(&views::task_detail(db, live, caller, p.task)?),
+        Request::TaskList(p) => answer(&lists::tasks(db, live, p)?),
+        Request::TaskTimeline(p) => answer(&lists::timeline(db, p)?),
+        Request::TaskAnswers(p) => answer(&views::answers(db, live, p.task)?),
+        Request::TaskTransitions(_) => answer(&views::transitions()),
+        Request::MessageList(p) => answer(&lists::messages(db, p)?),
+        Request::ArtifactGet(p) => answer(&views::artifact(db, p.task, &p.name)?),
+        Request::AgentGet(p) => answer(&views::one_agent(db, live, &p.agent)?),
+        Request::AgentList(p) => answer(&lists::agents(db, live, p)?),
+        Request::AgentTree(_) => answer(&views::tree(db, live)?),
+        Request::RunGet(p) => answer(&views::run_detail(db, p.run)?),
+        Request::RunList(p) => answer(&lists::runs(db, p)?),
+        Request::ToolList(p) => answer(&lists::calls(db, p)?),
+        Request::PolicyGet(_) => answer(&views::policy(db, live)?),
+        Request::PolicyHistory(p) => answer(&lists::policies(db, p)?),
+        Request::PolicyValidate(p) => answer(&crate::policy::validate(&p.toml)),
+        Request::PolicyTest(p) => answer(&tool::test(db, live, caller, p)?),
+        Request::ApprovalList(p) => answer(&lists::approvals(db, caller, p)?),
+        Request::ApprovalGet(p) => answer(&views::approval_detail(db, caller, p.approval)?),
+        Request::SquadStatus(_) => answer(&views::status(db, live)?),
+        Request::BudgetGet(p) => answer(&views::budgets(db, live, p)?),
+        Request::AlertList(p) => answer(&lists::alerts(db, p)?),
+        Request::NotificationList(p) => answer(&lists::notifications(db, caller, p)?),
+        Request::SnapshotGet(_) => answer(&views::snapshot(db, live, caller)?),
+        Request::AuditVerify(p) => {
+            answer(&crate::store::queries::verify(db, p.remembered.as_ref())?)
+        }
+        Request::AuditExport(p) => answer(&lists::journal(db, p)?),
+        Request::AdminHealth(_) => answer(&views::health(db, live)?),
+        Request::ProtocolDescribe(_) => answer(&mc_proto::describe::openrpc()),
+        other => {
+            let text = format!("`{}` is no query", other.info().name);
+            Err(Refusal::forbidden(text).into())
+        }
+    }
+}

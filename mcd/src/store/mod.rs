@@ -1,21 +1,47 @@
 //! The store: one writer, many readers, one projection.
 
-use std::sync::Arc;
+pub mod desk;
+mod open;
+mod projections;
+pub mod queries;
+mod readers;
+mod rebuild;
+mod writer;
 
-use mc_core::event::Recorded;
-use mc_proto::{error::RpcError, method::feed::Changed};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    thread::JoinHandle,
+};
+
+pub use desk::{Desk, WriterState};
+use mc_core::{agent::AgentName, event::Recorded, id::Seq};
+use mc_proto::{
+    error::{ErrorKind, RpcError},
+    home::Home,
+    method::{Request, feed::Changed},
+};
+pub use rebuild::rebuild;
 use tokio::sync::{broadcast, oneshot};
 
+use self::{readers::Readers, writer::Job};
 use crate::{
     caller::{Caller, Work},
+    handlers,
+    journal::verify,
     live::Live,
 };
-use mc_proto::method::Request;
+
+/// How much work may wait for the writer.
+const QUEUE: usize = 4096;
+/// How many batches a follower may fall behind.
+const FOLLOW: usize = 1024;
 
 /// An answer as JSON, or the error to send.
 pub type Answer = Result<Box<str>, RpcError>;
 
-/// What one batch made durable.
+/// One durable event.
 #[derive(Debug)]
 pub struct Committed {
     /// The event.
@@ -24,7 +50,68 @@ pub struct Committed {
     pub changed: Vec<Changed>,
 }
 
-/// The store; clones share it.
+/// What goes wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refuses.
+    #[error("the database failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A migration fails; the database is as it was.
+    #[error("the schema can't be brought up to date: {0}")]
+    Migration(#[from] refinery::Error),
+    /// The schema was made by a newer version.
+    #[error(
+        "the database has schema {found}, this version knows up to {known}: install the version \
+         that wrote it; nothing was changed"
+    )]
+    NewerSchema {
+        /// The version found.
+        found: i64,
+        /// The newest one known here.
+        known: i64,
+    },
+    /// The file is something else.
+    #[error("{path} is no Mission Control database; move it away or name another home")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The journal and the tables do not fit together.
+    #[error("the journal is damaged: {0}; restore a backup, or see `mcd verify`")]
+    Damaged(String),
+    /// A stored value can't be read.
+    #[error("a stored value can't be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A file can't be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// SQLite is too old to be trusted with a write-ahead log.
+    #[error("SQLite {0} is too old: 3.51.3 or newer is needed")]
+    OldSqlite(String),
+}
+
+impl StoreError {
+    /// Says whether the disk is full: then writes may work again later.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Sqlite(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+}
+
+impl From<StoreError> for RpcError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        let text = "the store failed; nothing was changed. See the daemon's log";
+        Self::new(ErrorKind::Unavailable, text).retry_after(1000)
+    }
+}
+
+/// The store; clones share it. The writer ends with the last clone, or at [`Store::shutdown`].
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -33,13 +120,80 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     live: Arc<Live>,
+    readers: Readers,
+    queue: Mutex<Option<std::sync::mpsc::SyncSender<Job>>>,
     committed: broadcast::Sender<Arc<Vec<Committed>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A way to hand work to the writer; clones share the queue.
+#[derive(Debug, Clone)]
+pub struct Queue(std::sync::mpsc::SyncSender<Job>);
+
+impl Queue {
+    /// Hands work to the writer. The answer comes when it is durable.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` at once when the queue is full or the writer has ended.
+    pub fn submit(&self, work: Work) -> Result<oneshot::Receiver<Answer>, RpcError> {
+        use std::sync::mpsc::TrySendError;
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(Job { work, reply }).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                RpcError::new(ErrorKind::Unavailable, "too much work waits; try again")
+                    .retry_after(200)
+            }
+            TrySendError::Disconnected(_) => ended(),
+        })?;
+        Ok(answer)
+    }
+}
+
+fn ended() -> RpcError {
+    RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down")
 }
 
 impl Store {
+    /// Opens the database of `home`, brings its schema up to date and starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the database is then as it was.
+    pub fn open(home: &Home, live: Arc<Live>) -> Result<Self, StoreError> {
+        let path = home.database();
+        let connection = open::writer(&path)?;
+        let state = WriterState::load(&connection)?;
+        live.head.store(state.head.seq, Ordering::SeqCst);
+        let (committed, _) = broadcast::channel(FOLLOW);
+        let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE);
+        let readers = Readers::new(&path);
+        let writer = writer::start(connection, state, &live, (jobs, committed.clone()))
+            .map_err(|source| StoreError::Io { path: path.clone(), source })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                live,
+                readers,
+                queue: Mutex::new(Some(queue)),
+                committed,
+                writer: Mutex::new(Some(writer)),
+            }),
+        })
+    }
+
     /// Returns what lives outside of the database.
     pub fn live(&self) -> &Arc<Live> {
         &self.inner.live
+    }
+
+    /// Returns a way to the writer for a thread that sends much.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the store was shut down.
+    pub fn queue(&self) -> Result<Queue, RpcError> {
+        let queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.clone().map(Queue).ok_or_else(ended)
     }
 
     /// Hands work to the writer. The answer comes when it is durable.
@@ -48,24 +202,30 @@ impl Store {
     ///
     /// `unavailable` at once when the queue is full or the writer has ended.
     pub fn submit(&self, work: Work) -> Result<oneshot::Receiver<Answer>, RpcError> {
-        drop(work);
-        Err(RpcError::new(mc_proto::error::ErrorKind::Unavailable, "no writer"))
+        self.queue()?.submit(work)
     }
 
     /// Answers a query from a snapshot, on the calling thread. Lists and histories can take
-    /// milliseconds: call it through a pool of threads when `is_heavy` says so.
+    /// milliseconds: call it through a pool of threads when [`Store::is_heavy`] says so.
     ///
     /// # Errors
     ///
-    /// What the query refuses.
+    /// What the query refuses, or `unavailable`.
     pub fn query(&self, caller: &Caller, request: &Request) -> Answer {
-        drop((caller.clone(), request.clone()));
-        Err(RpcError::new(mc_proto::error::ErrorKind::Unavailable, "no reader"))
+        self.inner.readers.with(|db| handlers::query(db, &self.inner.live, caller, request))
     }
 
     /// Says whether a query may take milliseconds.
     pub fn is_heavy(request: &Request) -> bool {
-        !matches!(request, Request::TaskGet(_) | Request::AgentGet(_) | Request::ApprovalGet(_))
+        !matches!(
+            request,
+            Request::TaskGet(_)
+                | Request::AgentGet(_)
+                | Request::ApprovalGet(_)
+                | Request::RunGet(_)
+                | Request::SquadStatus(_)
+                | Request::PolicyTest(_)
+        )
     }
 
     /// Returns a receiver of everything that becomes durable from now on, batch by batch.
@@ -78,13 +238,29 @@ impl Store {
     /// # Errors
     ///
     /// `unavailable` when the store can't be read.
-    pub fn events_after(
-        &self,
-        since: mc_core::id::Seq,
-        limit: i64,
-    ) -> Result<Vec<Recorded>, RpcError> {
-        drop((since, limit));
-        Ok(Vec::new())
+    pub fn events_after(&self, since: Seq, limit: i64) -> Result<Vec<Recorded>, RpcError> {
+        self.inner.readers.with(|db| Ok(queries::events_after(db, since, limit)?))
+    }
+
+    /// Finds whose token has this SHA-256, if it is still good.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the store can't be read.
+    pub fn token_owner(&self, sha256_hex: &str) -> Result<Option<TokenOwner>, RpcError> {
+        let now = self.inner.live.clock.now();
+        self.inner.readers.with(|db| Ok(queries::token_owner(db, sha256_hex, now)?))
+    }
+
+    /// Takes no more work, finishes what waits and folds the log into the database.
+    pub fn shutdown(&self) {
+        let queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(queue);
+        let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A writer that panicked has already aborted the process.
+            writer.join().ok();
+        }
     }
 }
 
@@ -92,19 +268,25 @@ impl Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenOwner {
     /// An agent.
-    Agent(mc_core::agent::AgentName),
+    Agent(AgentName),
     /// An adapter and the agents that it may name.
-    Adapter(mc_core::agent::AgentName, Vec<mc_core::agent::AgentName>),
+    Adapter(AgentName, Vec<AgentName>),
 }
 
-impl Store {
-    /// Finds whose token has this SHA-256, if it is still good.
-    ///
-    /// # Errors
-    ///
-    /// `unavailable` when the store can't be read.
-    pub fn token_owner(&self, sha256_hex: &str) -> Result<Option<TokenOwner>, RpcError> {
-        let _ = sha256_hex;
-        Ok(None)
-    }
+/// Brings the schema of the database at `path` up to date, after a copy.
+///
+/// # Errors
+///
+/// Any [`StoreError`]; the database is then as it was.
+pub fn migrate(path: &Path) -> Result<(), StoreError> {
+    open::writer(path).map(drop)
+}
+
+/// Checks the journal of the database at `path`, without a daemon.
+///
+/// # Errors
+///
+/// When the database can't be read.
+pub fn verify(path: &Path) -> Result<mc_proto::method::admin::Verified, StoreError> {
+    verify::verify(&open::reader(path)?, None)
 }

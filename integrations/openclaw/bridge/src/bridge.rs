@@ -1,0 +1,234 @@
+//! The bridge itself: one link to the daemon, one connection to the gateway, orders in one
+//! direction and what was seen in the other.
+
+use std::{path::PathBuf, time::Duration};
+
+use mc_core::agent::Runtime;
+use mc_proto::{
+    client::{Client, Follow, Incoming, Link, LinkConfig, LinkEvent, ServerRequest},
+    error::RpcError,
+    method::{
+        feed::{Attach, Capability, Report},
+        session::Hello,
+    },
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::interval,
+};
+
+use crate::{
+    gateway::{Gateway, GatewayConfig, GatewayEvent},
+    identity::Identity,
+    orders::{Agents, Orders},
+    plugin::{self, Finding},
+};
+
+/// How often the plugin is looked for when nothing says that it has changed.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What the bridge needs to know.
+#[derive(Debug)]
+pub struct BridgeConfig {
+    /// The gateway.
+    pub gateway: GatewayConfig,
+    /// The bridge's identity there.
+    pub identity: Identity,
+    /// The daemon's socket for agents.
+    pub socket: PathBuf,
+    /// How to say hello to the daemon.
+    pub hello: Hello,
+    /// Who is who.
+    pub agents: Agents,
+}
+
+/// Runs until the process is told to end.
+pub async fn run(config: BridgeConfig) {
+    let (gateway, gateway_events) = Gateway::start(config.gateway, config.identity);
+    let follow = Follow::Nothing;
+    let (_link, daemon_events) =
+        Link::start(LinkConfig { path: config.socket, hello: config.hello, follow });
+    let orders = Orders::new(gateway.clone(), config.agents.clone());
+    let (daemon, its_daemon) = watch::channel(None);
+    let (nudge, nudged) = mpsc::channel(1);
+    tokio::spawn(Watcher { gateway, daemon: its_daemon, reported: None }.watch(nudged));
+    let version = "unknown".to_owned();
+    let bridge = Bridge { orders, agents: config.agents, daemon, version, nudge };
+    bridge.serve(gateway_events, daemon_events).await;
+}
+
+/// Answers the daemon. Nothing here waits for the gateway: an order must never queue behind a look.
+struct Bridge {
+    orders: Orders<Gateway>,
+    agents: Agents,
+    /// The daemon while it is there; the watcher sees each change.
+    daemon: watch::Sender<Option<Client>>,
+    /// The gateway's version, as last heard.
+    version: String,
+    /// Makes the watcher look now.
+    nudge: mpsc::Sender<()>,
+}
+
+impl Bridge {
+    async fn serve(
+        mut self,
+        mut gateway: mpsc::Receiver<GatewayEvent>,
+        mut daemon: mpsc::Receiver<LinkEvent>,
+    ) {
+        loop {
+            tokio::select! {
+                event = daemon.recv() => match event {
+                    Some(event) => self.hear_daemon(event).await,
+                    None => return,
+                },
+                event = gateway.recv() => match event {
+                    Some(event) => self.hear_gateway(event).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn hear_daemon(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Up(client) => {
+                self.attach(client).await;
+            }
+            LinkEvent::Request(request) => self.order(request),
+            LinkEvent::Lost { error, attempt, .. } => {
+                self.daemon.send_replace(None);
+                if attempt == 1 {
+                    tracing::warn!(%error, "the daemon is away");
+                }
+            }
+            LinkEvent::Item(_) | LinkEvent::Lagged(_) | LinkEvent::Beat(_) => {}
+        }
+    }
+
+    async fn hear_gateway(&mut self, event: GatewayEvent) {
+        match event {
+            GatewayEvent::Up { version } => {
+                tracing::info!(%version, "connected to the gateway");
+                if self.version != version {
+                    self.version = version;
+                    let daemon = self.daemon.borrow().clone();
+                    if let Some(daemon) = daemon {
+                        self.attach(daemon).await;
+                    }
+                }
+                self.look();
+            }
+            GatewayEvent::Changed => self.look(),
+            GatewayEvent::Down(why) => tracing::warn!(%why, "the gateway is away"),
+        }
+    }
+
+    /// Says at the daemon what stands behind this connection; then what was seen is told anew.
+    async fn attach(&mut self, daemon: Client) {
+        let attach = Attach {
+            runtime: Runtime::Openclaw,
+            version: self.version.clone(),
+            agents: self.agents.names(),
+            capabilities: vec![Capability::Abort, Capability::Deliver],
+        };
+        match daemon.call(&attach).await {
+            Ok(_) => {
+                tracing::info!("attached to the daemon");
+                self.daemon.send_replace(Some(daemon));
+            }
+            Err(error) => tracing::error!(%error, "the daemon does not take the bridge"),
+        }
+    }
+
+    fn look(&self) {
+        // A full channel means that the watcher is about to look anyway.
+        self.nudge.try_send(()).ok();
+    }
+
+    /// Carries an order out beside everything else, so that a slow one holds nothing up.
+    fn order(&self, request: ServerRequest) {
+        let orders = self.orders.clone();
+        tokio::spawn(async move { carry_out(&orders, request).await });
+    }
+}
+
+/// Looks whether the plugin is in force and tells the daemon when that has changed.
+struct Watcher {
+    gateway: Gateway,
+    daemon: watch::Receiver<Option<Client>>,
+    /// What the daemon knows.
+    reported: Option<Finding>,
+}
+
+impl Watcher {
+    async fn watch(mut self, mut nudged: mpsc::Receiver<()>) {
+        let mut look = interval(LOOK);
+        loop {
+            tokio::select! {
+                nudge = nudged.recv() => if nudge.is_none() { return },
+                changed = self.daemon.changed() => match changed {
+                    // A daemon that is new knows nothing.
+                    Ok(()) => self.reported = None,
+                    Err(_) => return,
+                },
+                _ = look.tick() => {}
+            }
+            self.look().await;
+        }
+    }
+
+    async fn look(&mut self) {
+        let Some(daemon) = self.daemon.borrow().clone() else { return };
+        let finding = match plugin::inspect(&self.gateway).await {
+            Ok(finding) => finding,
+            Err(error) => return tracing::debug!(%error, "the plugin can't be looked for"),
+        };
+        if self.reported.as_ref() == Some(&finding) {
+            return;
+        }
+        let report = Report {
+            runtime: Runtime::Openclaw,
+            state: finding.state,
+            detail: finding.detail.clone(),
+        };
+        match daemon.call(&report).await {
+            Ok(_) => {
+                tracing::info!(state = ?finding.state, detail = %finding.detail, "reported");
+                self.reported = Some(finding);
+            }
+            Err(error) => tracing::warn!(%error, "the finding could not be reported"),
+        }
+    }
+}
+
+async fn carry_out(orders: &Orders<Gateway>, request: ServerRequest) {
+    match request.method.as_str() {
+        "runtime.ping" => request.answer(&serde_json::json!({})),
+        "runtime.abort" => match Incoming::read(&request.params) {
+            Ok(order) => {
+                let done = orders.abort(&order).await;
+                tracing::info!(agent = %order.agent, session = ?order.session, reason = %order.reason, ended = done.ended, detail = %done.detail, "abort");
+                request.answer(&done);
+            }
+            Err(error) => request.refuse(&unread(&error)),
+        },
+        "runtime.deliver" => match Incoming::read(&request.params) {
+            Ok(order) => match orders.deliver(&order).await {
+                Ok(()) => request.answer(&serde_json::json!({})),
+                Err(error) => {
+                    tracing::warn!(agent = %order.agent, id = %order.id, %error, "not delivered");
+                    request.refuse(&error);
+                }
+            },
+            Err(error) => request.refuse(&unread(&error)),
+        },
+        other => {
+            let error = mc_proto::method::unknown(other);
+            request.refuse(&error);
+        }
+    }
+}
+
+fn unread(error: &serde_json::Error) -> RpcError {
+    RpcError::invalid("params", error.to_string())
+}

@@ -1,0 +1,188 @@
+//! What happened, in one line: for timelines, feeds and the command line.
+//!
+//! The text may hold words of agents; who shows it on a terminal cleans it.
+
+use crate::{
+    agent::AgentStatus,
+    approval::ApprovalStatus,
+    event::{Event, Recorded},
+    message::MessageKind,
+    policy::Outcome,
+    redact,
+    run::{CallStatus, RunStatus},
+};
+
+/// How much of a longer text stands in a line.
+const CHARS: usize = 160;
+
+/// Returns what happened in one line, without its time.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled by `work_line`")]
+pub fn line(recorded: &Recorded) -> String {
+    let who = &recorded.actor;
+    let why = recorded.reason.as_ref().map_or(String::new(), |why| format!(": {}", cut(why)));
+    match &recorded.event {
+        Event::TaskCreated { task } => format!("{who} created {}: {}", task.id, cut(&task.title)),
+        Event::TaskUpdated { task, .. } => format!("{who} changed {task}{why}"),
+        Event::TaskMoved { task, from, to, .. } => {
+            format!("{who} moved {task} from {} to {}{why}", from.title(), to.title())
+        }
+        Event::TaskClaimed { task, agent, .. } => format!("{agent} claimed {task}"),
+        Event::TaskSubscribed { task, name } => format!("{name} follows {task}"),
+        Event::TaskUnsubscribed { task, name } => format!("{name} no longer follows {task}"),
+        Event::MessagePosted { message } => {
+            format!("{} {} {}", message.author, said(message.kind), cut(&message.text))
+        }
+        Event::ArtifactStored { artifact } => {
+            format!("{who} stored {} ({} bytes)", cut(&artifact.name), artifact.size_bytes)
+        }
+        Event::AgentRegistered { agent, .. } => format!("{who} registered agent {}", agent.name),
+        Event::AgentUpdated { agent, .. } => format!("{who} changed agent {agent}"),
+        Event::AgentStatusChanged { agent, to, .. } => {
+            format!("{who} {} {agent}{why}", status_verb(*to))
+        }
+        _ => work_line(recorded, &why),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled by `squad_line`")]
+fn work_line(recorded: &Recorded, why: &str) -> String {
+    let who = &recorded.actor;
+    match &recorded.event {
+        Event::RunStarted { run } => format!("{} began {}", run.agent, run.id),
+        Event::RunUsed { agent, run, model, tokens, cost_uusd, .. } => {
+            format!(
+                "{agent} used {} tokens of {} in {run}, {cost_uusd}",
+                tokens.total(),
+                cut(model)
+            )
+        }
+        Event::RunFinished { agent, run, status, error, .. } => {
+            let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
+            format!("{run} of {agent} {}{error}", run_verb(*status))
+        }
+        Event::ToolChecked { call } => {
+            let answer = match call.decision {
+                Outcome::Allow => "allowed",
+                Outcome::Ask => "asked",
+                Outcome::Deny => "denied",
+            };
+            let text = cut(&call.preview);
+            format!(
+                "{} {} {text} {answer} by {}: {}",
+                call.agent,
+                cut(&call.tool),
+                call.rule,
+                call.reason
+            )
+        }
+        Event::ToolChanged { agent, call, status, error, .. } => {
+            let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
+            format!("{call} of {agent} {}{error}", call_verb(*status))
+        }
+        Event::ApprovalRequested { approval } => {
+            format!("{} asks for {}: {}", approval.agent, approval.id, cut(&approval.summary))
+        }
+        Event::ApprovalClosed { approval, status, note, .. } => {
+            let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
+            format!("{who} {} {approval}{note}", approval_verb(*status))
+        }
+        Event::ApprovalUsed { approval, agent, .. } => format!("{agent} used {approval}"),
+        Event::ApprovalDropped { approval, agent, .. } => {
+            format!("{agent} no longer holds the call of {approval}; it will be told")
+        }
+        Event::AlertRaised { alert } => format!("alert {}: {}", alert.id, cut(&alert.text)),
+        Event::AlertChanged { alert, note, .. } => {
+            let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
+            format!("{who} answered {alert}{note}")
+        }
+        Event::NotificationQueued { notification } => {
+            format!("told {}: {}", notification.to, cut(&notification.text))
+        }
+        Event::NotificationAcked { notification } => format!("{notification} arrived"),
+        _ => squad_line(recorded, why),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other kinds are handled by `line` and `work_line`"
+)]
+fn squad_line(recorded: &Recorded, why: &str) -> String {
+    let who = &recorded.actor;
+    match &recorded.event {
+        Event::SquadCreated { name } => format!("the squad is called {}", cut(name)),
+        Event::SquadStatusChanged { to, tasks, .. } => {
+            let to = format!("{to:?}").to_lowercase();
+            format!("{who} set the squad to {to}, {} tasks concerned{why}", tasks.len())
+        }
+        Event::PolicyActivated { version, .. } => format!("policy version {version} is in force"),
+        Event::OperatorUnlocked { operator, success: true, .. } => format!("{operator} unlocked"),
+        Event::OperatorUnlocked { operator, .. } => format!("{operator} gave a wrong passphrase"),
+        Event::ClockJumped { by_ms } => format!("the clock jumped by {by_ms} ms"),
+        Event::RuntimeAttached { name, version, .. } => {
+            format!("{name} attached, {}", cut(version))
+        }
+        Event::RuntimeDetached { name, .. } => format!("{name} detached"),
+        Event::TokenRotated { name, .. } => format!("{who} gave {name} a new token"),
+        Event::TokenRevoked { name } => format!("{who} ended the tokens of {name}"),
+        Event::AdapterEnrolled { name, .. } => format!("{who} enrolled adapter {name}"),
+        other => other.kind().to_owned(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    redact::preview(text.lines().next().unwrap_or_default(), CHARS)
+}
+
+const fn said(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Comment => "said:",
+        MessageKind::WorkPlan => "plans:",
+        MessageKind::Progress => "reports:",
+        MessageKind::Artifact => "made:",
+        MessageKind::Review => "reviewed:",
+        MessageKind::Decision => "decided:",
+        MessageKind::System => "noted:",
+    }
+}
+
+const fn status_verb(status: AgentStatus) -> &'static str {
+    match status {
+        AgentStatus::Active => "resumed",
+        AgentStatus::Paused => "paused",
+        AgentStatus::Drained => "drains",
+        AgentStatus::Quarantined => "quarantined",
+        AgentStatus::Stopped => "retired",
+    }
+}
+
+const fn run_verb(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => "goes on",
+        RunStatus::Succeeded => "ended well",
+        RunStatus::Failed => "failed",
+        RunStatus::Aborted => "was aborted",
+        RunStatus::TimedOut => "timed out",
+    }
+}
+
+const fn call_verb(status: CallStatus) -> &'static str {
+    match status {
+        CallStatus::Allowed => "may run",
+        CallStatus::Waiting => "waits",
+        CallStatus::Denied => "was denied",
+        CallStatus::Succeeded => "succeeded",
+        CallStatus::Failed => "failed",
+        CallStatus::Dropped => "was given up",
+    }
+}
+
+const fn approval_verb(status: ApprovalStatus) -> &'static str {
+    match status {
+        ApprovalStatus::Pending => "asks for",
+        ApprovalStatus::Approved => "approved",
+        ApprovalStatus::Denied => "denied",
+        ApprovalStatus::Expired => "let expire",
+        ApprovalStatus::Canceled => "canceled",
+    }
+}

@@ -1,0 +1,418 @@
+//! Approvals: asked, decided once, used once.
+
+use std::time::Duration;
+
+use mc_core::{
+    actor::Actor,
+    approval::{Approval, ApprovalKind, ApprovalStatus, Statement, call_key},
+    canonical,
+    event::Event,
+    id::{ApprovalId, CallId, EventId},
+    policy::{Decision, Risk},
+    redact,
+    refusal::Refusal,
+    task::{MoveDetails, Task, TaskState},
+};
+use mc_proto::{
+    limits::{ARGUMENT_BYTES, SHORT_BYTES, TEXT_BYTES},
+    method::approval::{Approve, Ask, Cancel, Deny, Receipt},
+};
+use serde_json::Value;
+
+use super::{enrol::random_hex, input, moves, notify, tool::Asked};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// The longest that an approval may wait.
+const LONGEST: Duration = Duration::from_hours(24);
+/// How much of a call stands in a list.
+const SUMMARY_CHARS: usize = 120;
+
+/// Creates the approval that a tool call waits for, and returns its number.
+pub(super) fn of_call(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    call: CallId,
+) -> Result<ApprovalId, Fail> {
+    let id = desk.next_approval();
+    let expires_at = desk.now.plus(desk.policy.approval_expiry(decision.risk));
+    let squad = desk.squad()?;
+    let statement = Statement {
+        version: 1,
+        approval: id,
+        kind: decision.ask_for,
+        agent: asked.agent.name.clone(),
+        run: asked.run.as_ref().map(|run| run.id),
+        task: asked.task.as_ref().map(|task| task.id),
+        tool: asked.params.tool.clone(),
+        arguments: redact::value(&asked.params.arguments),
+        arguments_sha256: asked.arguments_sha256.clone(),
+        cwd: asked.params.cwd.clone(),
+        env: asked.env.clone(),
+        policy_version: squad.policy_version,
+        nonce: random_hex::<16>()?,
+        not_before: desk.now,
+        expires_at,
+    };
+    let words = |text: &Option<String>| text.as_ref().map(|text| redact::text(text).into_owned());
+    let approval = Approval {
+        id,
+        rev: 1,
+        kind: decision.ask_for,
+        status: ApprovalStatus::Pending,
+        agent: asked.agent.name.clone(),
+        task: statement.task,
+        run: statement.run,
+        call: Some(call),
+        session: asked.params.session.clone(),
+        risk: decision.risk,
+        rule: decision.rule.clone(),
+        reason: decision.reason.clone(),
+        summary: summary(&asked.params.tool, &asked.params.arguments),
+        justification: words(&asked.params.justification),
+        rollback: words(&asked.params.rollback),
+        estimated_cost_uusd: asked.params.estimated_cost_uusd,
+        digest: statement.digest(),
+        call_key: asked.call_key.clone(),
+        asked_at: desk.now,
+        expires_at,
+        statement,
+        decided_by: None,
+        decided_at: None,
+        note: None,
+        used_at: None,
+        dropped: false,
+    };
+    desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
+    Ok(id)
+}
+
+/// Returns a call in one line: the command of a shell, else the arguments.
+fn summary(tool: &str, arguments: &Value) -> String {
+    let command = arguments.get("command").or_else(|| arguments.get("cmd")).and_then(Value::as_str);
+    let text = command.map_or_else(|| arguments.to_string(), str::to_owned);
+    redact::preview(&format!("{tool} {text}"), SUMMARY_CHARS)
+}
+
+/// `approval.request`
+///
+/// # Errors
+///
+/// `invalid_params`, `forbidden` on somebody else's task, `rate_limited` when too many wait.
+pub fn request(desk: &mut Desk<'_>, params: Ask) -> Result<Approval, Fail> {
+    let agent = moves::acting_agent(desk)?;
+    if params.kind == ApprovalKind::ToolCall {
+        let text = "a tool call is asked for with `tool.check`";
+        return Err(Refusal::invalid("kind", text).into());
+    }
+    let task = params.task.map(|id| queries::task(desk.db, id)).transpose()?;
+    if let Some(task) = task.as_ref().filter(|task| !task.is_assigned_to(&agent.name)) {
+        let text = format!("{} is not assigned to {}", task.id, agent.name);
+        return Err(Refusal::forbidden(text).into());
+    }
+    not_too_many(desk, &agent.name)?;
+    let approval = asked_for(desk, &agent.name, params)?;
+    let id = approval.id;
+    desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
+    if let Some(task) = task {
+        wait_for(desk, &task, id)?;
+    }
+    queries::approval(desk.db, id)
+}
+
+fn not_too_many(desk: &Desk<'_>, agent: &str) -> Result<(), Fail> {
+    let (squad, own) = queries::waiting_approvals(desk.db, agent)?;
+    let limits = desk.policy.doc().limits;
+    let over = |count: i64, limit: u64| u64::try_from(count).unwrap_or(0) >= limit;
+    if !over(own, limits.pending_per_agent) && !over(squad, limits.pending_per_squad) {
+        return Ok(());
+    }
+    let text = format!("{own} approvals of this agent wait already, {squad} of the squad");
+    Err(Refusal::new(mc_core::refusal::RefusalKind::RateLimited, text).into())
+}
+
+fn asked_for(
+    desk: &mut Desk<'_>,
+    agent: &mc_core::agent::AgentName,
+    params: Ask,
+) -> Result<Approval, Fail> {
+    let payload = canonical::json(&params.payload);
+    input::at_most("payload", &payload, ARGUMENT_BYTES)?;
+    let summary = input::needed("summary", &params.summary, SHORT_BYTES)?;
+    let justification = input::needed("justification", &params.justification, TEXT_BYTES)?;
+    let expires_at = desk.now.plus(expiry(params.expires_in_s)?);
+    // What an agent calls harmless is not: its word can only raise the risk.
+    let risk = params.risk.unwrap_or(Risk::Yellow).max(Risk::Yellow);
+    let id = desk.next_approval();
+    let kind = serde_json::to_value(params.kind).unwrap_or_default();
+    let kind = kind.as_str().unwrap_or_default().to_owned();
+    let arguments_sha256 = canonical::sha256_hex(payload.as_bytes());
+    let statement = Statement {
+        version: 1,
+        approval: id,
+        kind: params.kind,
+        agent: agent.clone(),
+        run: None,
+        task: params.task,
+        tool: kind.clone(),
+        arguments: redact::value(&serde_json::json!({
+            "payload": params.payload, "summary": params.summary,
+        })),
+        arguments_sha256: arguments_sha256.clone(),
+        cwd: None,
+        env: Vec::new(),
+        policy_version: desk.squad()?.policy_version,
+        nonce: random_hex::<16>()?,
+        not_before: desk.now,
+        expires_at,
+    };
+    Ok(Approval {
+        id,
+        rev: 1,
+        kind: params.kind,
+        status: ApprovalStatus::Pending,
+        agent: agent.clone(),
+        task: params.task,
+        run: None,
+        call: None,
+        session: params.session,
+        risk,
+        rule: format!("asked.{kind}"),
+        reason: "the agent asks for a decision".to_owned(),
+        summary,
+        justification: Some(justification),
+        rollback: input::maybe("rollback", params.rollback)?,
+        estimated_cost_uusd: params.estimated_cost_uusd,
+        digest: statement.digest(),
+        call_key: call_key(
+            agent,
+            params.task,
+            &format!("request:{kind}"),
+            &arguments_sha256,
+            (None, &[]),
+        ),
+        asked_at: desk.now,
+        expires_at,
+        statement,
+        decided_by: None,
+        decided_at: None,
+        note: None,
+        used_at: None,
+        dropped: true,
+    })
+}
+
+fn expiry(seconds: Option<i64>) -> Result<Duration, Refusal> {
+    let Some(seconds) = seconds else { return Ok(LONGEST) };
+    let wrong = || Refusal::invalid("expires_in_s", "must be 1 second to 24 hours (86400)");
+    let expiry = u64::try_from(seconds).map(Duration::from_secs).map_err(|_| wrong())?;
+    if expiry.is_zero() || expiry > LONGEST { Err(wrong()) } else { Ok(expiry) }
+}
+
+/// The system moves a task that can't go on to Needs Approval.
+fn wait_for(desk: &mut Desk<'_>, task: &Task, id: ApprovalId) -> Result<(), Fail> {
+    let open = [TaskState::Inbox, TaskState::Assigned, TaskState::InProgress, TaskState::Review];
+    if !open.contains(&task.state) {
+        return Ok(());
+    }
+    let details = MoveDetails { reason: Some(format!("waits for {id}")), ..MoveDetails::default() };
+    moves::go_as(desk, task, TaskState::NeedsApproval, (details, &Actor::system("approvals")))?;
+    Ok(())
+}
+
+/// The runtime no longer holds the call: the task waits, and the agent will be told.
+pub(super) fn dropped(desk: &mut Desk<'_>, id: ApprovalId) -> Result<(), Fail> {
+    let approval = queries::approval(desk.db, id)?;
+    if approval.dropped || approval.used_at.is_some() {
+        return Ok(());
+    }
+    desk.emit(Event::ApprovalDropped {
+        approval: id,
+        agent: approval.agent.clone(),
+        task: approval.task,
+    })?;
+    if approval.status == ApprovalStatus::Approved {
+        return tell(desk, &queries::approval(desk.db, id)?);
+    }
+    match approval.task {
+        Some(task) if approval.status == ApprovalStatus::Pending => {
+            let task = queries::task(desk.db, task)?;
+            wait_for(desk, &task, id)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `approval.approve`
+///
+/// # Errors
+///
+/// `conflict` when revision, digest or status are not what was on screen.
+pub fn approve(desk: &mut Desk<'_>, params: &Approve) -> Result<Receipt, Fail> {
+    let approval = bound(desk, params.approval, (params.rev, &params.digest))?;
+    let note = note(params.note.as_deref())?;
+    let event = close(desk, &approval, ApprovalStatus::Approved, note)?;
+    let approval = queries::approval(desk.db, approval.id)?;
+    if let Some(task) = approval.task {
+        let task = queries::task(desk.db, task)?;
+        go_on(desk, &task)?;
+    }
+    if approval.dropped || desk.now >= approval.asked_at.plus(desk.policy.hold()) {
+        tell(desk, &approval)?;
+    }
+    let text = format!("{} approved, for this once: {}", approval.id, approval.summary);
+    Ok(Receipt { approval, event, text })
+}
+
+/// The human who approved lets the task go on where it was, unless it waits for more.
+fn go_on(desk: &mut Desk<'_>, task: &Task) -> Result<(), Fail> {
+    let Some(to) = task.resume_state.filter(|_| task.state == TaskState::NeedsApproval) else {
+        return Ok(());
+    };
+    let waiting = queries::approvals_of_task(desk.db, task.id, 50)?;
+    if waiting.iter().any(|one| one.status == ApprovalStatus::Pending) {
+        return Ok(());
+    }
+    let details = MoveDetails { note: Some("approved".to_owned()), ..MoveDetails::default() };
+    match moves::go(desk, task, to, details) {
+        // A guard that no longer holds leaves the task where it is; the approval stands.
+        Ok(_) | Err(Fail::Refused(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// `approval.deny`
+///
+/// # Errors
+///
+/// `conflict` when revision, digest or status are not what was on screen.
+pub fn deny(desk: &mut Desk<'_>, params: &Deny) -> Result<Receipt, Fail> {
+    let approval = bound(desk, params.approval, (params.rev, &params.digest))?;
+    let note = note(params.note.as_deref())?;
+    let event = close(desk, &approval, ApprovalStatus::Denied, note)?;
+    let approval = queries::approval(desk.db, approval.id)?;
+    ended(desk, &approval)?;
+    let text = format!("{} denied: {}", approval.id, approval.summary);
+    Ok(Receipt { approval, event, text })
+}
+
+/// `approval.cancel`
+///
+/// # Errors
+///
+/// `conflict` when it is decided already, `forbidden` for another agent's question.
+pub fn cancel(desk: &mut Desk<'_>, params: &Cancel) -> Result<Receipt, Fail> {
+    let approval = queries::approval(desk.db, params.approval)?;
+    if !desk.caller.is_human() && desk.caller.agent.as_ref() != Some(&approval.agent) {
+        let text = format!("{} was asked by another agent", approval.id);
+        return Err(Refusal::forbidden(text).into());
+    }
+    pending(desk, &approval)?;
+    let note = note(params.reason.as_deref())?;
+    let event = close(desk, &approval, ApprovalStatus::Canceled, note)?;
+    let approval = queries::approval(desk.db, approval.id)?;
+    ended(desk, &approval)?;
+    let text = format!("{} canceled", approval.id);
+    Ok(Receipt { approval, event, text })
+}
+
+fn note(text: Option<&str>) -> Result<Option<String>, Refusal> {
+    text.map(|text| input::optional("note", text, SHORT_BYTES)).transpose()
+}
+
+/// Returns the approval if it is exactly the one that was on screen, and can be decided.
+fn bound(desk: &Desk<'_>, id: ApprovalId, (rev, digest): (i64, &str)) -> Result<Approval, Fail> {
+    let approval = queries::approval(desk.db, id)?;
+    pending(desk, &approval)?;
+    if approval.digest != digest {
+        let text = format!("{id} is not what you saw (another digest): read it again");
+        return Err(Refusal::conflict(text).into());
+    }
+    if approval.rev != rev {
+        let text = format!("{id} is at revision {}, you saw {rev}: read it again", approval.rev);
+        return Err(Refusal::conflict(text).into());
+    }
+    if approval.statement.digest() != approval.digest {
+        let text = format!("{id} no longer fits its digest; it can't be decided");
+        return Err(Refusal::conflict(text).into());
+    }
+    Ok(approval)
+}
+
+fn pending(desk: &Desk<'_>, approval: &Approval) -> Result<(), Fail> {
+    if approval.status != ApprovalStatus::Pending {
+        let by = approval.decided_by.as_deref().unwrap_or("nobody");
+        let status = approval.status.as_str();
+        return Err(
+            Refusal::conflict(format!("{} is {status} already, by {by}", approval.id)).into()
+        );
+    }
+    if desk.now >= approval.expires_at {
+        let text = format!("{} has expired: not executed", approval.id);
+        return Err(Refusal::conflict(text).into());
+    }
+    Ok(())
+}
+
+/// Records the end of a question.
+pub(super) fn close(
+    desk: &mut Desk<'_>,
+    approval: &Approval,
+    status: ApprovalStatus,
+    note: Option<String>,
+) -> Result<EventId, Fail> {
+    let event = Event::ApprovalClosed {
+        approval: approval.id,
+        agent: approval.agent.clone(),
+        task: approval.task,
+        status,
+        note: note.clone(),
+    };
+    Ok(desk.emit_as(desk.caller.actor.clone(), note, event)?)
+}
+
+/// A question that ended without a yes: a task that waited for it is blocked, the agent told.
+pub(super) fn ended(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail> {
+    if let Some(id) = approval.task {
+        let task = queries::task(desk.db, id)?;
+        if task.state == TaskState::NeedsApproval {
+            let why = approval.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
+            let reason = format!("{} was {}{why}", approval.id, approval.status.as_str());
+            let details = MoveDetails { reason: Some(reason), ..MoveDetails::default() };
+            moves::go_as(desk, &task, TaskState::Blocked, (details, &Actor::system("approvals")))?;
+        }
+    }
+    if approval.dropped || desk.now >= approval.asked_at.plus(desk.policy.hold()) {
+        tell(desk, approval)?;
+    }
+    Ok(())
+}
+
+/// Tells the agent how its question ended.
+pub(super) fn tell(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail> {
+    let note = approval.note.as_ref().map_or(String::new(), |note| format!(" Note: {note}"));
+    let by = approval.decided_by.as_deref().unwrap_or("nobody");
+    let text = match approval.status {
+        ApprovalStatus::Approved if approval.call.is_some() => format!(
+            "{} was approved by {by}: {}. Repeat the identical call now; it may run once.{note}",
+            approval.id, approval.summary
+        ),
+        ApprovalStatus::Approved => {
+            format!("{} was approved by {by}: {}. Go on.{note}", approval.id, approval.summary)
+        }
+        ApprovalStatus::Denied => format!(
+            "{} was denied by {by}: {}. Do not try it another way.{note}",
+            approval.id, approval.summary
+        ),
+        ApprovalStatus::Expired => {
+            format!("{} expired without an answer: {}.{note}", approval.id, approval.summary)
+        }
+        ApprovalStatus::Canceled | ApprovalStatus::Pending => {
+            format!("{} was canceled: {}.{note}", approval.id, approval.summary)
+        }
+    };
+    Ok(notify::decided(desk, approval, text)?)
+}

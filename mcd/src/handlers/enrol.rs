@@ -1,0 +1,283 @@
+//! Registering agents and adapters, and their tokens. A token is random, shown once, kept as hash.
+
+use std::time::Duration;
+
+use mc_core::{
+    agent::{Agent, AgentName, AgentStatus},
+    canonical,
+    event::Event,
+    money::MicroUsd,
+    refusal::Refusal,
+};
+use mc_proto::{
+    limits::{SHORT_BYTES, TITLE_BYTES},
+    method::agent::{
+        AdapterEnrol, AdapterToken, Done, Register, Registered, RevokeToken, RotateToken, Token,
+    },
+};
+
+use super::input;
+use crate::store::{
+    Desk, StoreError,
+    queries::{self, Fail},
+};
+
+/// How long an old token is good after a rotation.
+const OVERLAP: Duration = Duration::from_mins(10);
+/// The largest cap that can be given to an agent: a million dollars.
+const CAP_LIMIT: i64 = 1_000_000_000_000;
+
+/// `agent.register`
+///
+/// # Errors
+///
+/// `conflict` when the name is taken, `forbidden` when an agent may not spawn.
+pub fn register(desk: &mut Desk<'_>, params: Register) -> Result<Registered, Fail> {
+    check(desk, &params)?;
+    let parent = spawner(desk, &params)?;
+    let agent = begin(desk, params, parent)?;
+    let token = new_token()?;
+    let token_sha256 = canonical::sha256_hex(token.as_bytes());
+    let name = agent.name.clone();
+    desk.emit(Event::AgentRegistered { agent: Box::new(agent), token_sha256 })?;
+    Ok(Registered { agent: queries::agent(desk.db, &name)?, token })
+}
+
+fn check(desk: &Desk<'_>, params: &Register) -> Result<(), Fail> {
+    let name = &params.name;
+    if queries::find_agent(desk.db, name)?.is_some() || queries::has_adapter(desk.db, name)? {
+        return Err(Refusal::conflict(format!("the name `{name}` is taken")).into());
+    }
+    let limit = i64::try_from(desk.policy.doc().limits.active_agents).unwrap_or(i64::MAX);
+    let active = queries::agents(desk.db, false)?.len();
+    if i64::try_from(active).unwrap_or(i64::MAX) >= limit {
+        let text = format!("the squad has {active} agents, the limit is {limit}: stop one first");
+        return Err(Refusal::forbidden(text).into());
+    }
+    if let Some(workspace) = &params.workspace {
+        check_workspace("workspace", workspace)?;
+    }
+    if let Some(display) = &params.display_name {
+        input::needed("display_name", display, TITLE_BYTES)?;
+    }
+    check_caps(&[
+        ("daily_cap_uusd", params.daily_cap_uusd),
+        ("run_cap_uusd", params.run_cap_uusd),
+    ])?;
+    check_lists(
+        desk,
+        &[
+            ("task_types", Some(&params.task_types)),
+            ("tools_allow", Some(&params.tools_allow)),
+            ("tools_deny", Some(&params.tools_deny)),
+        ],
+    )
+}
+
+/// Refuses a workspace that is no absolute path.
+pub(super) fn check_workspace(field: &str, path: &str) -> Result<(), Fail> {
+    input::needed(field, path, SHORT_BYTES)?;
+    let is_plain = path.starts_with('/') && !path.split('/').any(|part| part == "..");
+    if is_plain && path != "/" {
+        return Ok(());
+    }
+    Err(Refusal::invalid(field, "must be an absolute path without `..`, and not `/`").into())
+}
+
+/// Refuses lists that are too long, and unknown task types.
+pub(super) fn check_lists(
+    desk: &Desk<'_>,
+    lists: &[(&str, Option<&[String]>)],
+) -> Result<(), Fail> {
+    for (field, list) in lists {
+        let list = list.unwrap_or_default();
+        input::few(field, list.len())?;
+        for (at, item) in list.iter().enumerate() {
+            let field = format!("{field}[{at}]");
+            input::needed(&field, item, TITLE_BYTES)?;
+            if field.contains("task_types") && !desk.policy.has_task_type(item) {
+                return Err(Refusal::invalid(field, format!("`{item}` is no task type")).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses caps that are negative or absurd.
+pub(super) fn check_caps(caps: &[(&str, Option<MicroUsd>)]) -> Result<(), Fail> {
+    for (field, cap) in caps {
+        if cap.is_some_and(|cap| !(0..=CAP_LIMIT).contains(&cap.0)) {
+            let text = format!("must be 0 to {CAP_LIMIT} micro-dollars");
+            return Err(Refusal::invalid(*field, text).into());
+        }
+    }
+    Ok(())
+}
+
+/// Returns the agent that spawns, after checking that it may; `None` when a human registers.
+fn spawner(desk: &Desk<'_>, params: &Register) -> Result<Option<AgentName>, Fail> {
+    let Some(caller) = &desk.caller.agent else {
+        if let Some(parent) = &params.parent {
+            queries::agent(desk.db, parent)?;
+        }
+        return Ok(params.parent.clone());
+    };
+    let refuse =
+        |text: String| -> Result<Option<AgentName>, Fail> { Err(Refusal::forbidden(text).into()) };
+    let agent = queries::agent(desk.db, caller)?;
+    if !agent.can_spawn || agent.status != AgentStatus::Active {
+        return refuse(format!("{caller} may not spawn sub-agents"));
+    }
+    if params.can_spawn || rank(params.autonomy) > rank(agent.autonomy) {
+        return refuse("a child may not spawn, and may not go further than its parent".to_owned());
+    }
+    if params.task.is_none() || params.purpose.is_none() {
+        return Err(Refusal::invalid("purpose", "a child needs `purpose` and `task`").into());
+    }
+    let limits = &desk.policy.doc().limits;
+    let siblings = queries::agents(desk.db, false)?;
+    let children = siblings.iter().filter(|one| one.serves == params.task && one.parent.is_some());
+    if children.count() as u64 >= limits.children_per_task {
+        return refuse(format!("a task has at most {} sub-agents", limits.children_per_task));
+    }
+    if depth(desk, &agent)? >= limits.spawn_depth {
+        return refuse(format!("sub-agents go at most {} deep", limits.spawn_depth));
+    }
+    let over = |child: Option<MicroUsd>, own: MicroUsd| child.is_some_and(|cap| cap > own);
+    if over(params.daily_cap_uusd, agent.daily_cap_uusd)
+        || over(params.run_cap_uusd, agent.run_cap_uusd)
+    {
+        return refuse("a child's caps may not exceed its parent's".to_owned());
+    }
+    Ok(Some(caller.clone()))
+}
+
+const fn rank(autonomy: mc_core::agent::Autonomy) -> u8 {
+    match autonomy {
+        mc_core::agent::Autonomy::Intern => 0,
+        mc_core::agent::Autonomy::Specialist => 1,
+        mc_core::agent::Autonomy::Lead => 2,
+    }
+}
+
+fn depth(desk: &Desk<'_>, agent: &Agent) -> Result<u64, Fail> {
+    let mut depth = 0;
+    let mut parent = agent.parent.clone();
+    while let Some(name) = parent.filter(|_| depth < 16) {
+        depth += 1;
+        parent = queries::agent(desk.db, &name)?.parent;
+    }
+    Ok(depth)
+}
+
+fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result<Agent, Fail> {
+    Ok(Agent {
+        daily_cap_uusd: params
+            .daily_cap_uusd
+            .unwrap_or_else(|| desk.policy.daily_cap(params.autonomy)),
+        run_cap_uusd: params.run_cap_uusd.unwrap_or_else(|| desk.policy.run_cap(params.autonomy)),
+        name: params.name,
+        rev: 1,
+        display_name: params.display_name,
+        autonomy: params.autonomy,
+        status: AgentStatus::Active,
+        status_reason: None,
+        runtime: params.runtime,
+        workspace: params.workspace,
+        task_types: params.task_types,
+        tools_allow: params.tools_allow,
+        tools_deny: params.tools_deny,
+        can_spawn: params.can_spawn,
+        parent,
+        purpose: input::maybe("purpose", params.purpose)?,
+        serves: params
+            .task
+            .map(|task| queries::task(desk.db, task).map(|task| task.id))
+            .transpose()?,
+        current_task: None,
+        current_run: None,
+        error_streak: 0,
+        spend_day: String::new(),
+        spent_today_uusd: MicroUsd::ZERO,
+        spent_uusd: MicroUsd::ZERO,
+        unpriced: false,
+        labels: params.labels,
+        created_at: desk.now,
+        last_work_at: None,
+    })
+}
+
+/// `adapter.enrol`
+///
+/// # Errors
+///
+/// `conflict` when an agent has the name, `not_found` for an unknown agent.
+pub fn adapter(desk: &mut Desk<'_>, params: AdapterEnrol) -> Result<AdapterToken, Fail> {
+    if queries::find_agent(desk.db, &params.name)?.is_some() {
+        let text = format!("`{}` is an agent; give the adapter another name", params.name);
+        return Err(Refusal::conflict(text).into());
+    }
+    input::few("agents", params.agents.len())?;
+    for agent in &params.agents {
+        queries::agent(desk.db, agent)?;
+    }
+    let token = new_token()?;
+    desk.emit(Event::AdapterEnrolled {
+        name: params.name.to_string(),
+        runtime: params.runtime,
+        agents: params.agents,
+        token_sha256: canonical::sha256_hex(token.as_bytes()),
+    })?;
+    Ok(AdapterToken { name: params.name, token })
+}
+
+/// `agent.rotate_token`
+///
+/// # Errors
+///
+/// `not_found`.
+pub fn rotate_token(desk: &mut Desk<'_>, params: RotateToken) -> Result<Token, Fail> {
+    known(desk, &params.agent)?;
+    let token = new_token()?;
+    let old_until = desk.now.plus(OVERLAP);
+    desk.emit(Event::TokenRotated {
+        name: params.agent.clone(),
+        token_sha256: canonical::sha256_hex(token.as_bytes()),
+        old_until,
+    })?;
+    Ok(Token { name: params.agent, token, old_until })
+}
+
+/// `agent.revoke_token`
+///
+/// # Errors
+///
+/// `not_found`.
+pub fn revoke_token(desk: &mut Desk<'_>, params: RevokeToken) -> Result<Done, Fail> {
+    known(desk, &params.agent)?;
+    let text = format!("every token of {} has ended", params.agent);
+    desk.emit(Event::TokenRevoked { name: params.agent })?;
+    Ok(Done { text })
+}
+
+fn known(desk: &Desk<'_>, name: &str) -> Result<(), Fail> {
+    if queries::find_agent(desk.db, name)?.is_some() || queries::has_adapter(desk.db, name)? {
+        return Ok(());
+    }
+    Err(Refusal::not_found(format_args!("agent or adapter `{name}`")).into())
+}
+
+/// Returns `mct_` and 32 random bytes in hex.
+fn new_token() -> Result<String, StoreError> {
+    Ok(format!("mct_{}", random_hex::<32>()?))
+}
+
+/// Returns `N` random bytes in hex.
+pub(super) fn random_hex<const N: usize>() -> Result<String, StoreError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Io {
+        path: "the system's random source".into(),
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(canonical::hex(&bytes))
+}

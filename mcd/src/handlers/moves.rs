@@ -1,0 +1,416 @@
+//! Moving tasks: every named move is the same door with another target.
+
+use mc_core::{
+    actor::{Actor, ActorKind},
+    agent::{Agent, AgentName},
+    alert::NotificationKind,
+    approval::ApprovalStatus,
+    event::Event,
+    id::{EventId, TaskId},
+    message::{Message, MessageKind},
+    refusal::{FieldError, Refusal, RefusalKind},
+    task::{
+        MoveDetails, Task, TaskPatch, TaskState,
+        law::{self, MoveContext},
+    },
+};
+use mc_proto::{
+    limits::TEXT_BYTES,
+    method::task::{
+        Assign, Block, Cancel, Claim, Complete, MoveMade, Moved, Reopen, ReportBlocker,
+        RequestChanges, Start, Submit, Transition, Unblock,
+    },
+};
+
+use super::{
+    input,
+    notify::{self, Notice},
+    task::check_names,
+};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// `task.transition`
+pub(super) fn transition(desk: &mut Desk<'_>, params: Transition) -> Result<Moved, Fail> {
+    let (id, to, fence) = (params.task, params.to, params.fence);
+    let task = queries::task(desk.db, id)?;
+    check_fence(&task, fence)?;
+    let mut details = clean(params.details())?;
+    // An agent that moves a task to Assigned without naming anybody claims it.
+    if let (TaskState::Inbox, TaskState::Assigned, None, Some(agent)) =
+        (task.state, to, &details.assignees, &desk.caller.agent)
+    {
+        details.assignees = Some(vec![agent.clone()]);
+    }
+    if let Some(names) = &details.assignees {
+        known_agents(desk, names)?;
+    }
+    let claims = task.state == TaskState::Inbox && to == TaskState::Assigned;
+    let made = go(desk, &task, to, details)?;
+    let claimed = claims.then(|| hold(desk, id)).transpose()?.flatten();
+    answer(desk, id, made, claimed)
+}
+
+/// `task.assign`
+pub(super) fn assign(desk: &mut Desk<'_>, params: Assign) -> Result<Moved, Fail> {
+    let task = queries::task(desk.db, params.task)?;
+    if params.assignees.is_empty() {
+        return Err(Refusal::invalid("assignees", "name at least one agent").into());
+    }
+    known_agents(desk, &params.assignees)?;
+    let reason = input::maybe("reason", params.reason)?;
+    if task.state == TaskState::Inbox {
+        let assignees = Some(params.assignees.clone());
+        let details = MoveDetails { reason, assignees, ..MoveDetails::default() };
+        let made = go(desk, &task, TaskState::Assigned, details)?;
+        return answer(desk, task.id, made, None);
+    }
+    reassign(desk, &task, params.assignees, reason)
+}
+
+/// Gives a task that is not in Inbox to other agents; its state stays.
+fn reassign(
+    desk: &mut Desk<'_>,
+    task: &Task,
+    assignees: Vec<AgentName>,
+    reason: Option<String>,
+) -> Result<Moved, Fail> {
+    if !desk.caller.is_human() || task.state.is_final() {
+        let text =
+            format!("{} is {}: only a human can give an open task to others", task.id, task.state);
+        return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
+    }
+    let new: Vec<AgentName> =
+        assignees.iter().filter(|name| !task.assignees.contains(name)).cloned().collect();
+    let patch = TaskPatch { assignees: Some(assignees), ..TaskPatch::default() };
+    let event = Event::TaskUpdated { task: task.id, patch };
+    desk.emit_as(desk.caller.actor.clone(), reason, event)?;
+    notify::assigned(desk, task, &new)?;
+    let made = MoveMade { from: task.state, to: task.state, event: None };
+    answer(desk, task.id, made, None)
+}
+
+/// `task.claim`
+pub(super) fn claim(desk: &mut Desk<'_>, params: &Claim) -> Result<Moved, Fail> {
+    let agent = acting_agent(desk)?.name;
+    let task = queries::task(desk.db, params.task)?;
+    if task.state == TaskState::Assigned && task.is_assigned_to(&agent) {
+        if let Some(holder) = task.holder.as_ref().filter(|holder| **holder != agent) {
+            let text = format!("{} is held by {holder}", task.id);
+            return Err(Refusal::conflict(text).into());
+        }
+        let made = MoveMade { from: task.state, to: task.state, event: None };
+        let fence = hold(desk, task.id)?;
+        return answer(desk, task.id, made, fence);
+    }
+    let details = MoveDetails { assignees: Some(vec![agent]), ..MoveDetails::default() };
+    let made = go(desk, &task, TaskState::Assigned, details)?;
+    let fence = hold(desk, task.id)?;
+    answer(desk, task.id, made, fence)
+}
+
+/// Makes the calling agent the holder of a task, with a new fence; `None` for a human.
+fn hold(desk: &mut Desk<'_>, id: TaskId) -> Result<Option<i64>, Fail> {
+    let Some(agent) = desk.caller.agent.clone() else { return Ok(None) };
+    let task = queries::task(desk.db, id)?;
+    if !task.is_assigned_to(&agent) {
+        return Ok(None);
+    }
+    let fence = task.fence + 1;
+    desk.emit(Event::TaskClaimed { task: id, agent, fence })?;
+    Ok(Some(fence))
+}
+
+/// `task.start`
+pub(super) fn start(desk: &mut Desk<'_>, params: Start) -> Result<Moved, Fail> {
+    let details = MoveDetails { work_plan: Some(params.work_plan), ..MoveDetails::default() };
+    fenced(desk, params.task, params.fence, (TaskState::InProgress, details))
+}
+
+/// `task.submit`
+pub(super) fn submit(desk: &mut Desk<'_>, params: Submit) -> Result<Moved, Fail> {
+    let details = MoveDetails {
+        deliverable: params.deliverable,
+        self_review: params.self_review,
+        evidence: params.evidence,
+        ..MoveDetails::default()
+    };
+    fenced(desk, params.task, params.fence, (TaskState::Review, details))
+}
+
+/// `task.request_changes`
+pub(super) fn request_changes(desk: &mut Desk<'_>, params: RequestChanges) -> Result<Moved, Fail> {
+    let details = MoveDetails { feedback: Some(params.feedback), ..MoveDetails::default() };
+    fenced(desk, params.task, None, (TaskState::InProgress, details))
+}
+
+/// `task.complete`
+pub(super) fn complete(desk: &mut Desk<'_>, params: Complete) -> Result<Moved, Fail> {
+    let details = MoveDetails { note: Some(params.note), ..MoveDetails::default() };
+    fenced(desk, params.task, None, (TaskState::Done, details))
+}
+
+/// `task.block`
+pub(super) fn block(desk: &mut Desk<'_>, params: Block) -> Result<Moved, Fail> {
+    let details = MoveDetails { reason: Some(params.reason), ..MoveDetails::default() };
+    fenced(desk, params.task, None, (TaskState::Blocked, details))
+}
+
+/// `task.cancel`
+pub(super) fn cancel(desk: &mut Desk<'_>, params: Cancel) -> Result<Moved, Fail> {
+    let details = MoveDetails { reason: Some(params.reason), ..MoveDetails::default() };
+    fenced(desk, params.task, None, (TaskState::Canceled, details))
+}
+
+/// `task.reopen`
+pub(super) fn reopen(desk: &mut Desk<'_>, params: Reopen) -> Result<Moved, Fail> {
+    let details = MoveDetails { reason: Some(params.reason), ..MoveDetails::default() };
+    fenced(desk, params.task, None, (TaskState::Review, details))
+}
+
+/// `task.unblock`
+pub(super) fn unblock(desk: &mut Desk<'_>, params: Unblock) -> Result<Moved, Fail> {
+    let task = queries::task(desk.db, params.task)?;
+    if task.state != TaskState::Blocked {
+        let text = format!("{} is {}, not blocked", task.id, task.state);
+        return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
+    }
+    let to = params.to.or(task.resume_state).unwrap_or(TaskState::Inbox);
+    let details = MoveDetails { note: Some(params.note), ..MoveDetails::default() };
+    fenced(desk, params.task, None, (to, details))
+}
+
+/// `task.report_blocker`: the system blocks, with the agent as the cause.
+pub(super) fn report_blocker(desk: &mut Desk<'_>, params: &ReportBlocker) -> Result<Moved, Fail> {
+    let agent = acting_agent(desk)?;
+    let task = queries::task(desk.db, params.task)?;
+    check_fence(&task, params.fence)?;
+    if !task.is_assigned_to(&agent.name) {
+        let text = format!("{} is not assigned to {}", task.id, agent.name);
+        return Err(Refusal::forbidden(text).into());
+    }
+    let mut reason = input::reason(&params.reason)?;
+    for (word, text) in [("tried", &params.tried), ("needs", &params.needs)] {
+        if let Some(text) = text {
+            let text = input::optional(word, text, TEXT_BYTES)?;
+            reason = format!("{reason}; {word}: {text}");
+        }
+    }
+    let details = MoveDetails { reason: Some(reason.clone()), ..MoveDetails::default() };
+    let system = Actor::system(format!("blocker of {}", agent.name));
+    let made = go_as(desk, &task, TaskState::Blocked, (details, &system))?;
+    let text = format!("{} is stuck on {}: {reason}", agent.name, task.id);
+    let notice =
+        Notice { to: "operator", kind: NotificationKind::Alert, text, task: Some(task.id) };
+    notify::send(desk, notice)?;
+    answer(desk, task.id, made, None)
+}
+
+fn fenced(
+    desk: &mut Desk<'_>,
+    id: TaskId,
+    fence: Option<i64>,
+    (to, details): (TaskState, MoveDetails),
+) -> Result<Moved, Fail> {
+    let task = queries::task(desk.db, id)?;
+    check_fence(&task, fence)?;
+    let made = go(desk, &task, to, clean(details)?)?;
+    answer(desk, id, made, None)
+}
+
+/// Refuses work that was begun under an older claim.
+fn check_fence(task: &Task, fence: Option<i64>) -> Result<(), Fail> {
+    match fence {
+        Some(fence) if fence != task.fence => {
+            let text = format!(
+                "{} was claimed again since (fence {}, yours is {fence}): claim it anew",
+                task.id, task.fence
+            );
+            Err(Refusal::conflict(text).into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Moves a task as the caller.
+pub(super) fn go(
+    desk: &mut Desk<'_>,
+    task: &Task,
+    to: TaskState,
+    details: MoveDetails,
+) -> Result<MoveMade, Fail> {
+    let actor = desk.caller.actor.clone();
+    go_as(desk, task, to, (details, &actor))
+}
+
+/// Moves a task as `actor`, if the law allows it, with all that follows from the move.
+pub(super) fn go_as(
+    desk: &mut Desk<'_>,
+    task: &Task,
+    to: TaskState,
+    (details, actor): (MoveDetails, &Actor),
+) -> Result<MoveMade, Fail> {
+    let agent = if actor.kind == ActorKind::Agent { Some(acting_agent(desk)?) } else { None };
+    let open = queries::open_among(desk.db, &task.depends_on)?;
+    let approvals = queries::approvals_of_task(desk.db, task.id, 20)?;
+    let waiting = approvals.iter().any(|one| one.status == ApprovalStatus::Pending);
+    let approved = !waiting
+        && approvals.iter().any(|one| {
+            one.status == ApprovalStatus::Approved
+                && one.decided_at.is_some_and(|at| at >= task.state_since)
+        });
+    let cx = MoveContext {
+        actor,
+        agent: agent.as_ref(),
+        open_dependencies: &open,
+        approved,
+        budget_left: task.spent_uusd < task.budget_uusd,
+        checklist: desk.policy.checklist(&task.task_type),
+    };
+    let event = law::transition(task, to, &details, &cx)?;
+    let sent_back = task.state == TaskState::Review && to == TaskState::InProgress;
+    if sent_back && law::review_cycle_limit_reached(task) {
+        return end_of_cycles(desk, task, &details);
+    }
+    let reason = details.reason.clone().or_else(|| details.note.clone());
+    let id = desk.emit_as(actor.clone(), reason, event)?;
+    follow_up(desk, task, to, &details)?;
+    Ok(MoveMade { from: task.state, to, event: Some(id) })
+}
+
+/// Sent back once too often: the system blocks the task, so that a human looks.
+fn end_of_cycles(
+    desk: &mut Desk<'_>,
+    task: &Task,
+    details: &MoveDetails,
+) -> Result<MoveMade, Fail> {
+    let event = law::block_for_review_cycles(task, details.feedback.as_deref());
+    let reason = format!("sent back more than {} times", law::MAX_REVIEW_CYCLES);
+    let id = desk.emit_as(Actor::system("review cycles"), Some(reason), event)?;
+    if let Some(feedback) = &details.feedback {
+        say(desk, task.id, MessageKind::Review, feedback)?;
+    }
+    Ok(MoveMade { from: task.state, to: TaskState::Blocked, event: Some(id) })
+}
+
+/// What a move brings with it: notices, and feedback in the thread.
+fn follow_up(
+    desk: &mut Desk<'_>,
+    before: &Task,
+    to: TaskState,
+    details: &MoveDetails,
+) -> Result<(), Fail> {
+    let new: Vec<AgentName> = details
+        .assignees
+        .iter()
+        .flatten()
+        .filter(|name| !before.assignees.contains(name))
+        .cloned()
+        .collect();
+    notify::assigned(desk, before, &new)?;
+    if before.state == TaskState::Review && to == TaskState::InProgress {
+        if let Some(feedback) = &details.feedback {
+            say(desk, before.id, MessageKind::Review, feedback)?;
+        }
+        tell(desk, before, &format!("{} came back with changes to make", before.id))?;
+    }
+    if before.state == TaskState::Blocked && !to.is_final() {
+        tell(
+            desk,
+            before,
+            &format!("{} is unblocked: {}", before.id, details.note.as_deref().unwrap_or("")),
+        )?;
+    }
+    if to == TaskState::Done || to == TaskState::Canceled {
+        tell(desk, before, &format!("{} is {to}", before.id))?;
+    }
+    Ok(())
+}
+
+fn tell(desk: &mut Desk<'_>, task: &Task, text: &str) -> Result<(), Fail> {
+    for name in &task.assignees {
+        if desk.caller.agent.as_ref() == Some(name) {
+            continue;
+        }
+        let kind = NotificationKind::Assignment;
+        notify::send(desk, Notice { to: name, kind, text: text.to_owned(), task: Some(task.id) })?;
+    }
+    Ok(())
+}
+
+/// Puts a message of the caller into the thread.
+pub(super) fn say(
+    desk: &mut Desk<'_>,
+    task: TaskId,
+    kind: MessageKind,
+    text: &str,
+) -> Result<EventId, Fail> {
+    let message = Message {
+        id: desk.next_message(),
+        task,
+        author: desk.caller.actor.clone(),
+        kind,
+        text: text.to_owned(),
+        mentions: Vec::new(),
+        reply_to: None,
+        artifacts: Vec::new(),
+        at: desk.now,
+    };
+    Ok(desk.emit(Event::MessagePosted { message: Box::new(message) })?)
+}
+
+/// Returns the row of the agent that acts.
+pub(super) fn acting_agent(desk: &Desk<'_>) -> Result<Agent, Fail> {
+    match &desk.caller.agent {
+        Some(name) => queries::agent(desk.db, name),
+        None if desk.caller.adapter.is_some() => {
+            Err(Refusal::invalid("agent", "an adapter names the agent that it speaks for").into())
+        }
+        None => Err(Refusal::forbidden("only an agent can do this").into()),
+    }
+}
+
+fn known_agents(desk: &Desk<'_>, names: &[AgentName]) -> Result<(), Fail> {
+    let mut wrong: Vec<FieldError> = Vec::new();
+    check_names(desk, "assignees", names, &mut wrong)?;
+    let Some(first) = wrong.first() else { return Ok(()) };
+    let mut refusal = Refusal::invalid(first.field.clone(), first.message.clone());
+    refusal.fields = wrong;
+    Err(refusal.into())
+}
+
+/// Masks secrets and refuses what is too long.
+fn clean(details: MoveDetails) -> Result<MoveDetails, Fail> {
+    let list = |field: &str, list: Option<Vec<String>>| {
+        list.map(|list| input::texts(field, list)).transpose()
+    };
+    let mut self_review = details.self_review;
+    for (at, item) in self_review.iter_mut().flatten().enumerate() {
+        item.item = input::optional(&format!("self_review[{at}].item"), &item.item, TEXT_BYTES)?;
+        item.note = input::maybe(&format!("self_review[{at}].note"), item.note.take())?;
+    }
+    if let Some(items) = &self_review {
+        input::few("self_review", items.len())?;
+    }
+    Ok(MoveDetails {
+        reason: input::maybe("reason", details.reason)?,
+        work_plan: list("work_plan", details.work_plan)?,
+        deliverable: input::maybe("deliverable", details.deliverable)?,
+        self_review,
+        evidence: list("evidence", details.evidence)?,
+        feedback: input::maybe("feedback", details.feedback)?,
+        note: input::maybe("note", details.note)?,
+        assignees: details.assignees,
+    })
+}
+
+fn answer(
+    desk: &Desk<'_>,
+    id: TaskId,
+    transition: MoveMade,
+    fence: Option<i64>,
+) -> Result<Moved, Fail> {
+    Ok(Moved { task: queries::task(desk.db, id)?, transition, fence })
+}

@@ -1,0 +1,204 @@
+//! The squad as a whole: pause, drain, the emergency stop's record, and resuming.
+
+use mc_core::{
+    agent::{Agent, AgentStatus},
+    event::Event,
+    id::TaskId,
+    refusal::{Refusal, RefusalKind},
+    squad::{SquadStatus, StoppedTask},
+    task::{MoveDetails, TaskState},
+};
+use mc_proto::method::squad::{AgentReceipt, EmergencyResume, Receipt};
+
+use super::{input, moves, stop};
+use crate::store::{
+    Desk, StoreError,
+    queries::{self, Fail},
+};
+
+/// How many open tasks one emergency stop can block; more stay where they are, and can't run.
+const STOPPED: i64 = 100_000;
+
+/// `squad.pause`
+///
+/// # Errors
+///
+/// `transition_refused` unless the squad runs.
+pub fn pause(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
+    let reason = input::reason(reason)?;
+    change(desk, (SquadStatus::Running, SquadStatus::Paused), &reason)?;
+    let granted = |status| status == mc_core::approval::ApprovalStatus::Approved;
+    let approvals = stop::close_open(desk, None, granted)?;
+    let text = "the squad is paused: no run starts, no tool call is allowed".to_owned();
+    receipt(desk, text, Vec::new(), approvals.len())
+}
+
+/// `squad.resume`
+///
+/// # Errors
+///
+/// `transition_refused` unless the squad is paused.
+pub fn resume(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
+    let reason = input::reason(reason)?;
+    change(desk, (SquadStatus::Paused, SquadStatus::Running), &reason)?;
+    receipt(desk, "the squad works again".to_owned(), Vec::new(), 0)
+}
+
+/// `squad.drain`
+///
+/// # Errors
+///
+/// `invalid_params` without a reason.
+pub fn drain(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
+    let reason = input::reason(reason)?;
+    let agents = queries::agents(desk.db, false)?;
+    let mut drained = 0;
+    for agent in agents.iter().filter(|agent| agent.status == AgentStatus::Active) {
+        stop::drain(desk, &agent.name, &reason)?;
+        drained += 1;
+    }
+    receipt(desk, format!("{drained} agents finish their task, then pause"), Vec::new(), 0)
+}
+
+fn change(
+    desk: &mut Desk<'_>,
+    (from, to): (SquadStatus, SquadStatus),
+    reason: &str,
+) -> Result<(), Fail> {
+    let squad = desk.squad()?;
+    if squad.status != from {
+        let text = match squad.status {
+            SquadStatus::Running => "the squad works already",
+            SquadStatus::Paused => "the squad is paused already",
+            SquadStatus::Halted => {
+                "the emergency stop is in force: an admin ends it with `squad emergency-resume`"
+            }
+        };
+        return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
+    }
+    desk.emit_because(reason, Event::SquadStatusChanged { from, to, tasks: Vec::new() })?;
+    Ok(())
+}
+
+/// Records an emergency stop that holds already: cancels approvals and blocks every open task.
+pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
+    let squad = desk.squad()?;
+    let was = squad.status;
+    let open = queries::open_tasks(desk.db, STOPPED)?;
+    let open: Vec<_> = open.into_iter().filter(|task| task.state != TaskState::Blocked).collect();
+    let mut tasks = if was == SquadStatus::Halted { squad.stopped.clone() } else { Vec::new() };
+    tasks.extend(open.iter().map(|task| StoppedTask { task: task.id, from: task.state }));
+    if was != SquadStatus::Halted || !open.is_empty() {
+        let event = Event::SquadStatusChanged { from: was, to: SquadStatus::Halted, tasks };
+        desk.emit_because(reason, event)?;
+    }
+    let approvals = stop::close_open(desk, None, |_| true)?;
+    for task in &open {
+        stop::block(desk, task, format!("emergency stop: {reason}"))?;
+    }
+    let blocked: Vec<TaskId> = open.iter().map(|task| task.id).collect();
+    let text = format!(
+        "everything is stopped: {} tasks blocked, {} approvals canceled",
+        blocked.len(),
+        approvals.len()
+    );
+    receipt(desk, text, blocked, approvals.len())
+}
+
+/// `squad.emergency_resume`
+///
+/// # Errors
+///
+/// `transition_refused` when no stop is in force.
+pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result<Receipt, Fail> {
+    let reason = input::reason(&params.reason)?;
+    let squad = desk.squad()?;
+    if squad.status != SquadStatus::Halted && !desk.live.halt.is_set() {
+        let text = "no emergency stop is in force";
+        return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
+    }
+    let chosen =
+        |row: &&StoppedTask| params.tasks.as_ref().is_none_or(|tasks| tasks.contains(&row.task));
+    let back: Vec<StoppedTask> = squad.stopped.iter().filter(chosen).copied().collect();
+    let event = Event::SquadStatusChanged {
+        from: squad.status,
+        to: SquadStatus::Running,
+        tasks: back.clone(),
+    };
+    desk.emit_because(&reason, event)?;
+    let (moved, left) = put_back(desk, &back, &reason)?;
+    desk.live
+        .halt
+        .clear()
+        .map_err(|source| StoreError::Io { path: desk.live.halt.path().to_path_buf(), source })?;
+    let text = format!(
+        "the squad works again: {} tasks are where they were, {left} stay blocked",
+        moved.len()
+    );
+    receipt(desk, text, moved, 0)
+}
+
+/// Moves tasks back to where the stop found them; what a guard keeps back stays blocked.
+fn put_back(
+    desk: &mut Desk<'_>,
+    rows: &[StoppedTask],
+    reason: &str,
+) -> Result<(Vec<TaskId>, usize), Fail> {
+    let mut moved = Vec::new();
+    for row in rows {
+        let task = queries::task(desk.db, row.task)?;
+        if task.state != TaskState::Blocked {
+            continue;
+        }
+        // The approval that it waited for was canceled by the stop: it goes on where it came from.
+        let to = match row.from {
+            TaskState::NeedsApproval => task.resume_state.unwrap_or(TaskState::Assigned),
+            TaskState::Inbox
+            | TaskState::Assigned
+            | TaskState::InProgress
+            | TaskState::Review
+            | TaskState::Blocked
+            | TaskState::Done
+            | TaskState::Canceled => row.from,
+        };
+        let note = Some(format!("resumed after the stop: {reason}"));
+        let details = MoveDetails { note, ..MoveDetails::default() };
+        match moves::go(desk, &task, to, details) {
+            Ok(_) => moved.push(task.id),
+            Err(Fail::Refused(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    let left = rows.len() - moved.len();
+    Ok((moved, left))
+}
+
+fn receipt(
+    desk: &mut Desk<'_>,
+    text: String,
+    tasks: Vec<TaskId>,
+    approvals: usize,
+) -> Result<Receipt, Fail> {
+    let agents = queries::agents(desk.db, false)?;
+    let agents = agents.iter().map(|agent| of_agent(desk, agent)).collect();
+    let event = desk.last_event().map(|recorded| mc_core::id::EventId(recorded.seq));
+    let squad = desk.squad()?.as_ref().clone();
+    let approvals = i64::try_from(approvals).unwrap_or(i64::MAX);
+    Ok(Receipt { text, squad, agents, tasks, approvals, event })
+}
+
+fn of_agent(desk: &Desk<'_>, agent: &Agent) -> AgentReceipt {
+    use mc_proto::method::feed::Capability;
+    let told = desk
+        .live
+        .runtimes_of(&agent.name)
+        .iter()
+        .any(|runtime| runtime.capabilities.contains(&Capability::Abort));
+    let was_working = agent.current_run.is_some();
+    let text = match (was_working, told) {
+        (true, true) => "was at work; its runtime was told",
+        (true, false) => "was at work; no runtime is attached that could end its session",
+        (false, _) => "was not at work",
+    };
+    AgentReceipt { agent: agent.name.clone(), was_working, told, text: text.to_owned() }
+}

@@ -1,0 +1,165 @@
+//! Pausing, draining, quarantining and retiring agents.
+
+use mc_core::{
+    agent::{Agent, AgentName, AgentStatus},
+    approval::ApprovalStatus,
+    event::Event,
+    id::{ApprovalId, TaskId},
+    refusal::{Refusal, RefusalKind},
+    task::{MoveDetails, Task, TaskState},
+};
+use mc_proto::method::agent::Touched;
+
+use super::{input, moves};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// `agent.pause`
+///
+/// # Errors
+///
+/// `not_found`, `transition_refused` when the agent is not active or drained.
+pub fn pause(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
+    let from = [AgentStatus::Active, AgentStatus::Drained];
+    let agent = change(desk, name, (&from, AgentStatus::Paused), reason)?;
+    let approvals = void_granted(desk, name)?;
+    touched(desk, agent, Vec::new(), approvals)
+}
+
+/// `agent.resume`
+///
+/// # Errors
+///
+/// `not_found`, `transition_refused` when the agent is retired or active already.
+pub fn resume(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
+    let from = [AgentStatus::Paused, AgentStatus::Drained, AgentStatus::Quarantined];
+    let agent = change(desk, name, (&from, AgentStatus::Active), reason)?;
+    touched(desk, agent, Vec::new(), Vec::new())
+}
+
+/// `agent.drain`
+///
+/// # Errors
+///
+/// `not_found`, `transition_refused` when the agent is not active.
+pub fn drain(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
+    let agent = change(desk, name, (&[AgentStatus::Active], AgentStatus::Drained), reason)?;
+    touched(desk, agent, Vec::new(), Vec::new())
+}
+
+/// `agent.quarantine`
+///
+/// # Errors
+///
+/// `not_found`, `transition_refused` when the agent is retired or quarantined already.
+pub fn quarantine(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
+    let from = [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Drained];
+    let agent = change(desk, name, (&from, AgentStatus::Quarantined), reason)?;
+    end_work(desk, &agent, reason)
+}
+
+/// `agent.stop`
+///
+/// # Errors
+///
+/// `not_found`, `transition_refused` when the agent is retired already.
+pub fn retire(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
+    let from =
+        [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Drained, AgentStatus::Quarantined];
+    let agent = change(desk, name, (&from, AgentStatus::Stopped), reason)?;
+    desk.emit(Event::TokenRevoked { name: name.to_string() })?;
+    end_work(desk, &agent, reason)
+}
+
+/// Cancels the agent's approvals and blocks its tasks.
+fn end_work(desk: &mut Desk<'_>, agent: &Agent, reason: &str) -> Result<Touched, Fail> {
+    let approvals = close_open(desk, Some(&agent.name), |_| true)?;
+    let mut tasks = Vec::new();
+    for task in queries::open_tasks_of(desk.db, &agent.name)? {
+        let text = format!("{} is {}: {reason}", agent.name, word(agent.status));
+        if block(desk, &task, text)? {
+            tasks.push(task.id);
+        }
+    }
+    let agent = queries::agent(desk.db, &agent.name)?;
+    touched(desk, agent, tasks, approvals)
+}
+
+/// Moves a task to Blocked, if it is not there already; says whether it moved.
+pub(super) fn block(desk: &mut Desk<'_>, task: &Task, reason: String) -> Result<bool, Fail> {
+    if task.state == TaskState::Blocked || task.state.is_final() {
+        return Ok(false);
+    }
+    let details = MoveDetails { reason: Some(reason), ..MoveDetails::default() };
+    moves::go(desk, task, TaskState::Blocked, details)?;
+    Ok(true)
+}
+
+/// Changes an agent's status, if it has one of `from`.
+pub(super) fn change(
+    desk: &mut Desk<'_>,
+    name: &AgentName,
+    (from, to): (&[AgentStatus], AgentStatus),
+    reason: &str,
+) -> Result<Agent, Fail> {
+    let agent = queries::agent(desk.db, name)?;
+    let reason = input::reason(reason)?;
+    if !from.contains(&agent.status) {
+        let text = format!("{name} is {}: it can't become {}", word(agent.status), word(to));
+        return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
+    }
+    let event = Event::AgentStatusChanged { agent: name.clone(), from: agent.status, to };
+    desk.emit_because(&reason, event)?;
+    queries::agent(desk.db, name)
+}
+
+/// What was granted and not used is void once its agent stands still.
+fn void_granted(desk: &mut Desk<'_>, name: &AgentName) -> Result<Vec<ApprovalId>, Fail> {
+    close_open(desk, Some(name), |status| status == ApprovalStatus::Approved)
+}
+
+/// Cancels approvals that wait or were not used, of one agent or of all.
+pub(super) fn close_open(
+    desk: &mut Desk<'_>,
+    agent: Option<&AgentName>,
+    wanted: impl Fn(ApprovalStatus) -> bool,
+) -> Result<Vec<ApprovalId>, Fail> {
+    let mut closed = Vec::new();
+    for approval in queries::open_approvals(desk.db, agent.map(AgentName::as_str))? {
+        if !wanted(approval.status) {
+            continue;
+        }
+        desk.emit(Event::ApprovalClosed {
+            approval: approval.id,
+            agent: approval.agent,
+            task: approval.task,
+            status: ApprovalStatus::Canceled,
+            note: Some("voided by a stop".to_owned()),
+        })?;
+        closed.push(approval.id);
+    }
+    Ok(closed)
+}
+
+fn touched(
+    desk: &Desk<'_>,
+    agent: Agent,
+    tasks: Vec<TaskId>,
+    approvals: Vec<ApprovalId>,
+) -> Result<Touched, Fail> {
+    let stands = agent.status != AgentStatus::Active && agent.status != AgentStatus::Drained;
+    let runs = if stands { queries::running(desk.db, Some(&agent.name))? } else { Vec::new() };
+    Ok(Touched { agent, tasks, approvals, runs: runs.into_iter().map(|run| run.id).collect() })
+}
+
+const fn word(status: AgentStatus) -> &'static str {
+    match status {
+        AgentStatus::Active => "active",
+        AgentStatus::Paused => "paused",
+        AgentStatus::Drained => "drained",
+        AgentStatus::Quarantined => "quarantined",
+        AgentStatus::Stopped => "stopped",
+    }
+}

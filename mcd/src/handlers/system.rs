@@ -1,0 +1,154 @@
+//! What the daemon does by itself, and what runtimes say of themselves.
+
+use mc_core::{
+    alert::{AlertKind, Severity},
+    event::Event,
+    refusal::Refusal,
+};
+use mc_proto::{
+    limits::SHORT_BYTES,
+    method::feed::{Attach, Attached, Governed, Report},
+};
+
+use super::{
+    input,
+    notify::{self, Warning},
+    squad, ticks,
+};
+use crate::{
+    caller::SystemCommand,
+    live::AttachedRuntime,
+    store::{
+        Desk,
+        desk::answer,
+        queries::{self, Fail},
+    },
+};
+
+/// Carries a command of the daemon itself out.
+///
+/// # Errors
+///
+/// A refusal, or a fault of the store.
+pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>, Fail> {
+    match command {
+        SystemCommand::SetUp { name } => set_up(desk, name)?,
+        SystemCommand::ActivatePolicy { text } => activate(desk, text)?,
+        SystemCommand::Tick => ticks::tick(desk)?,
+        SystemCommand::RuntimeDetached { name, runtime } => {
+            desk.emit(Event::RuntimeDetached { name, runtime })?;
+        }
+        SystemCommand::OperatorUnlocked { operator, role, success, .. } => {
+            desk.emit(Event::OperatorUnlocked { operator, role, success })?;
+        }
+        SystemCommand::Halt { reason, .. } => return answer(&squad::halt(desk, &reason)?),
+        SystemCommand::ClockJumped { by_ms } => {
+            desk.emit(Event::ClockJumped { by_ms })?;
+            if by_ms < 0 {
+                ticks::expire_all(desk, "the clock was set back")?;
+            }
+        }
+        SystemCommand::Delivered { notification } => {
+            if queries::notification(desk.db, notification)?.acked_at.is_none() {
+                desk.emit(Event::NotificationAcked { notification })?;
+            }
+        }
+    }
+    Ok("null".into())
+}
+
+fn set_up(desk: &mut Desk<'_>, name: String) -> Result<(), Fail> {
+    if desk.squad()?.name != name {
+        desk.emit(Event::SquadCreated { name })?;
+    }
+    Ok(())
+}
+
+fn activate(desk: &mut Desk<'_>, text: String) -> Result<(), Fail> {
+    let sha256 = mc_core::canonical::sha256_hex(text.as_bytes());
+    let newest = queries::policy(desk.db)?;
+    if newest.as_ref().is_some_and(|policy| policy.sha256 == sha256) {
+        return Ok(());
+    }
+    let version = newest.map_or(1, |policy| policy.version + 1);
+    desk.emit(Event::PolicyActivated { version, sha256, text, note: None })?;
+    Ok(())
+}
+
+/// `runtime.attach`
+///
+/// # Errors
+///
+/// `forbidden` for agents that the caller does not speak for.
+pub(super) fn attach(desk: &mut Desk<'_>, params: Attach) -> Result<Attached, Fail> {
+    let name = speaker(desk)?;
+    input::few("agents", params.agents.len())?;
+    input::at_most("version", &params.version, SHORT_BYTES)?;
+    for agent in &params.agents {
+        queries::agent(desk.db, agent)?;
+    }
+    desk.live.attach(AttachedRuntime {
+        connection: desk.caller.connection,
+        name: name.clone(),
+        runtime: params.runtime,
+        version: params.version.clone(),
+        agents: params.agents.clone(),
+        capabilities: params.capabilities,
+    });
+    desk.emit(Event::RuntimeAttached {
+        name,
+        runtime: params.runtime,
+        version: params.version,
+        agents: params.agents,
+    })?;
+    Ok(attached(desk))
+}
+
+fn speaker(desk: &Desk<'_>) -> Result<String, Refusal> {
+    let name = desk.caller.adapter.as_ref().or(desk.caller.agent.as_ref());
+    name.map(ToString::to_string)
+        .ok_or_else(|| Refusal::forbidden("only an agent or an adapter can do this"))
+}
+
+fn attached(desk: &Desk<'_>) -> Attached {
+    Attached {
+        halted: desk.live.halt.is_set(),
+        halt_file: desk.live.halt.path().display().to_string(),
+        hold_ms: u64::try_from(desk.policy.hold().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// `runtime.report`
+///
+/// # Errors
+///
+/// `forbidden` for humans.
+pub(super) fn report(desk: &mut Desk<'_>, params: &Report) -> Result<Attached, Fail> {
+    let name = speaker(desk)?;
+    let detail = input::optional("detail", &params.detail, SHORT_BYTES)?;
+    match params.state {
+        Governed::Ungoverned => {
+            let warning = Warning {
+                severity: Severity::Critical,
+                kind: AlertKind::Security,
+                text: format!("{name}: the runtime does not ask before it acts: {detail}"),
+                next: "run `mcctl openclaw check`; stop the runtime until it asks again",
+                task: None,
+                agent: None,
+            };
+            notify::warn(desk, warning)?;
+        }
+        Governed::Governed => {
+            let open = queries::open_alert(desk.db, AlertKind::Security, None, None)?;
+            if let Some(alert) = open.filter(|alert| alert.text.starts_with(&format!("{name}: "))) {
+                desk.emit(Event::AlertChanged {
+                    alert: alert.id,
+                    task: None,
+                    status: mc_core::alert::AlertStatus::Resolved,
+                    note: Some(detail),
+                })?;
+            }
+        }
+    }
+    Ok(attached(desk))
+}

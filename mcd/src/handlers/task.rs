@@ -1,0 +1,287 @@
+//! Creating and changing tasks.
+
+use mc_core::{
+    actor::ActorKind,
+    agent::{Agent, AgentName, AgentStatus, Autonomy},
+    event::Event,
+    id::TaskId,
+    money::{MicroUsd, Tokens},
+    refusal::{FieldError, Refusal},
+    task::{Task, TaskPatch, TaskState},
+};
+use mc_proto::{
+    limits::{SHORT_BYTES, TEXT_BYTES, TITLE_BYTES},
+    method::task::{Create, Update},
+};
+
+use super::{input, notify};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// How far a chain of dependencies is followed when looking for a cycle.
+const CHAIN: usize = 1000;
+/// The largest budget that can be given to a task: a million dollars.
+const BUDGET_LIMIT: MicroUsd = MicroUsd::cents(100_000_000);
+
+/// `task.create`
+///
+/// # Errors
+///
+/// `invalid_params` field by field, `forbidden` when an agent assigns others.
+pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
+    check(desk, &params)?;
+    let task = begin(desk, params)?;
+    let (id, assignees) = (task.id, task.assignees.clone());
+    desk.emit(Event::TaskCreated { task: Box::new(task) })?;
+    let task = queries::task(desk.db, id)?;
+    notify::assigned(desk, &task, &assignees)?;
+    Ok(task)
+}
+
+/// Returns the task as it begins.
+fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
+    let state = if params.assignees.is_empty() { TaskState::Inbox } else { TaskState::Assigned };
+    Ok(Task {
+        id: desk.next_task(),
+        rev: 1,
+        title: input::needed("title", &params.title, TITLE_BYTES)?,
+        description: input::optional("description", &params.description, TEXT_BYTES)?,
+        priority: params.priority.unwrap_or(3),
+        state,
+        state_since: desk.now,
+        assignees: params.assignees,
+        reviewers: params.reviewers,
+        subscribers: Vec::new(),
+        parent: params.parent,
+        depends_on: params.depends_on,
+        project: params.project,
+        labels: params.labels,
+        due_at: params.due_at,
+        budget_uusd: params.budget_uusd.unwrap_or_else(|| desk.policy.task_cap(&params.task_type)),
+        task_type: params.task_type,
+        spent_uusd: MicroUsd::ZERO,
+        unpriced: false,
+        tokens: Tokens::default(),
+        runs: 0,
+        work_plan: Vec::new(),
+        deliverable: None,
+        self_review: Vec::new(),
+        evidence: Vec::new(),
+        review_cycles: 0,
+        blocked_reason: None,
+        resume_state: None,
+        holder: None,
+        fence: 0,
+        decision: None,
+        created_by: desk.caller.actor.clone(),
+        created_at: desk.now,
+        updated_at: desk.now,
+        started_at: None,
+        submitted_at: None,
+        ended_at: None,
+    })
+}
+
+/// Collects everything that is wrong, so that one answer tells it all.
+fn check(desk: &Desk<'_>, params: &Create) -> Result<(), Fail> {
+    let mut wrong = Vec::new();
+    if !desk.policy.has_task_type(&params.task_type) {
+        let known = desk.policy.doc().tasks.types.join(", ");
+        let text = format!("`{}` is no task type; known are {known}", params.task_type);
+        wrong.push(FieldError::new("type", text));
+    }
+    check_names(desk, "assignees", &params.assignees, &mut wrong)?;
+    check_names(desk, "reviewers", &params.reviewers, &mut wrong)?;
+    check_patch(desk, &as_patch(params), None, &mut wrong)?;
+    if let Some(parent) = params.parent {
+        check_exists(desk, "parent", parent, &mut wrong)?;
+    }
+    refuse_if(wrong)?;
+    may_assign(desk, &params.assignees)
+}
+
+fn as_patch(params: &Create) -> TaskPatch {
+    TaskPatch {
+        title: Some(params.title.clone()),
+        description: None,
+        priority: params.priority,
+        assignees: None,
+        reviewers: None,
+        depends_on: Some(params.depends_on.clone()),
+        project: params.project.clone(),
+        labels: Some(params.labels.clone()),
+        due_at: params.due_at,
+        budget_uusd: params.budget_uusd,
+    }
+}
+
+fn refuse_if(wrong: Vec<FieldError>) -> Result<(), Fail> {
+    let Some(first) = wrong.first() else { return Ok(()) };
+    let mut refusal = Refusal::invalid(first.field.clone(), first.message.clone());
+    refusal.fields = wrong;
+    Err(refusal.into())
+}
+
+/// Refuses assignees that the calling agent may not give work to.
+fn may_assign(desk: &Desk<'_>, assignees: &[AgentName]) -> Result<(), Fail> {
+    let Some(agent) = &desk.caller.agent else { return Ok(()) };
+    if assignees.iter().all(|name| name == agent) && assignees.len() <= 1 {
+        let claims = assignees.first().map(|_| queries::agent(desk.db, agent)).transpose()?;
+        if claims.is_none_or(|agent| agent.autonomy != Autonomy::Intern) {
+            return Ok(());
+        }
+        let text = "an intern can't take tasks by itself; leave `assignees` out";
+        return Err(Refusal::forbidden(text).into());
+    }
+    if queries::agent(desk.db, agent)?.autonomy == Autonomy::Lead {
+        return Ok(());
+    }
+    Err(Refusal::forbidden("only a lead may assign tasks to others; leave `assignees` out").into())
+}
+
+/// Says for each name that is no agent, or a retired one, what is wrong.
+pub(super) fn check_names(
+    desk: &Desk<'_>,
+    field: &str,
+    names: &[AgentName],
+    wrong: &mut Vec<FieldError>,
+) -> Result<(), Fail> {
+    if let Err(refusal) = input::few(field, names.len()) {
+        wrong.extend(refusal.fields);
+        return Ok(());
+    }
+    for (at, name) in names.iter().enumerate() {
+        let field = || format!("{field}[{at}]");
+        match queries::find_agent(desk.db, name)? {
+            None => wrong.push(FieldError::new(field(), format!("agent `{name}` not found"))),
+            Some(Agent { status: AgentStatus::Stopped, .. }) => {
+                wrong.push(FieldError::new(field(), format!("agent `{name}` is retired")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_exists(
+    desk: &Desk<'_>,
+    field: &str,
+    task: TaskId,
+    wrong: &mut Vec<FieldError>,
+) -> Result<(), Fail> {
+    if queries::task_state(desk.db, task)?.is_none() {
+        wrong.push(FieldError::new(field, format!("task `{task}` not found")));
+    }
+    Ok(())
+}
+
+fn check_patch(
+    desk: &Desk<'_>,
+    patch: &TaskPatch,
+    task: Option<TaskId>,
+    wrong: &mut Vec<FieldError>,
+) -> Result<(), Fail> {
+    let mut note = |result: Result<(), Refusal>| {
+        if let Err(refusal) = result {
+            wrong.extend(refusal.fields);
+        }
+    };
+    if let Some(title) = &patch.title {
+        note(input::needed("title", title, TITLE_BYTES).map(drop));
+    }
+    if let Some(text) = &patch.description {
+        note(input::at_most("description", text, TEXT_BYTES));
+    }
+    if let Some(project) = &patch.project {
+        note(input::needed("project", project, TITLE_BYTES).map(drop));
+    }
+    let labels = patch.labels.as_deref().unwrap_or_default();
+    note(input::few("labels", labels.len()));
+    for (at, label) in labels.iter().enumerate() {
+        note(input::needed(&format!("labels[{at}]"), label, SHORT_BYTES).map(drop));
+    }
+    if patch.priority.is_some_and(|priority| !(1..=4).contains(&priority)) {
+        wrong.push(FieldError::new("priority", "must be 1 (critical) to 4 (low)"));
+    }
+    if patch.budget_uusd.is_some_and(|budget| budget.0 < 0 || budget > BUDGET_LIMIT) {
+        let text = format!("must be 0 to {} micro-dollars", BUDGET_LIMIT.0);
+        wrong.push(FieldError::new("budget_uusd", text));
+    }
+    check_dependencies(desk, task, patch.depends_on.as_deref().unwrap_or_default(), wrong)
+}
+
+/// Refuses unknown dependencies, and those that lead back to the task.
+fn check_dependencies(
+    desk: &Desk<'_>,
+    task: Option<TaskId>,
+    depends_on: &[TaskId],
+    wrong: &mut Vec<FieldError>,
+) -> Result<(), Fail> {
+    if let Err(refusal) = input::few("depends_on", depends_on.len()) {
+        wrong.extend(refusal.fields);
+        return Ok(());
+    }
+    for (at, dependency) in depends_on.iter().enumerate() {
+        check_exists(desk, &format!("depends_on[{at}]"), *dependency, wrong)?;
+    }
+    let Some(task) = task.filter(|_| wrong.is_empty()) else { return Ok(()) };
+    let mut ahead = depends_on.to_vec();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(next) = ahead.pop() {
+        if next == task || seen.len() > CHAIN {
+            let text = format!("`{task}` would wait for itself");
+            wrong.push(FieldError::new("depends_on", text));
+            return Ok(());
+        }
+        if seen.insert(next) {
+            ahead.extend(queries::task(desk.db, next)?.depends_on);
+        }
+    }
+    Ok(())
+}
+
+/// `task.update`
+///
+/// # Errors
+///
+/// `conflict` on another revision, `forbidden` for fields that an agent may not change.
+pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Task, Fail> {
+    let (id, rev) = (params.task, params.rev);
+    let task = queries::task(desk.db, id)?;
+    if task.rev != rev {
+        let text = format!("{id} is at revision {}, you saw {rev}: read it again", task.rev);
+        return Err(Refusal::conflict(text).into());
+    }
+    let mut patch = params.patch();
+    if desk.caller.actor.kind == ActorKind::Agent {
+        agent_may_change(desk, &task, &patch)?;
+    }
+    let mut wrong = Vec::new();
+    check_names(desk, "reviewers", patch.reviewers.as_deref().unwrap_or_default(), &mut wrong)?;
+    check_patch(desk, &patch, Some(id), &mut wrong)?;
+    refuse_if(wrong)?;
+    if patch == TaskPatch::default() {
+        return Err(Refusal::invalid("params", "nothing to change: name at least one field").into());
+    }
+    patch.title = input::maybe("title", patch.title)?;
+    patch.description = input::maybe("description", patch.description)?;
+    desk.emit(Event::TaskUpdated { task: id, patch })?;
+    queries::task(desk.db, id)
+}
+
+fn agent_may_change(desk: &Desk<'_>, task: &Task, patch: &TaskPatch) -> Result<(), Fail> {
+    let who = desk.caller.agent.as_ref().map_or("", |agent| agent.as_str());
+    let is_own = task.is_assigned_to(who) || task.created_by.is_agent(who);
+    let allowed = TaskPatch {
+        description: patch.description.clone(),
+        labels: patch.labels.clone(),
+        ..TaskPatch::default()
+    };
+    if is_own && *patch == allowed {
+        return Ok(());
+    }
+    let text = "an agent may change description and labels of its own tasks, and nothing else";
+    Err(Refusal::forbidden(text).into())
+}

@@ -1,0 +1,435 @@
+//! The tool gate: check, wait, drop, finish.
+
+use std::time::Duration;
+
+use mc_core::{
+    agent::Agent,
+    approval::{Approval, ApprovalKind, ApprovalStatus, call_key},
+    canonical,
+    event::Event,
+    id::{ApprovalId, CallId},
+    money::MicroUsd,
+    policy::{self, Call, Decision, Outcome, Risk, World},
+    redact,
+    refusal::{Refusal, RefusalKind},
+    run::{CallStatus, Run, ToolCall},
+    task::Task,
+    time::Timestamp,
+};
+use mc_proto::{
+    limits::{ARGUMENT_BYTES, SHORT_BYTES, TEXT_BYTES},
+    method::{
+        admin::PolicyTest,
+        run::{Await, Awaited, Check, Checked, Drop, Ended, ToolFinish},
+    },
+};
+
+use super::{approval, input, moves::acting_agent, run::own_run};
+use crate::{
+    caller::Caller,
+    live::Live,
+    store::{
+        Desk,
+        queries::{self, Fail, Reader},
+    },
+};
+
+/// How much of arguments and results is kept as text.
+const PREVIEW_CHARS: usize = 500;
+
+/// A call with the rows that bear on it.
+pub(super) struct Asked {
+    pub(super) agent: Agent,
+    pub(super) run: Option<Run>,
+    pub(super) task: Option<Task>,
+    pub(super) params: Check,
+    pub(super) arguments_sha256: String,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) call_key: String,
+}
+
+/// `tool.check`
+///
+/// # Errors
+///
+/// `forbidden` for another agent's run, `too_large`, `invalid_params`. A call that may not run is
+/// no error but the decision `deny`.
+pub fn check(desk: &mut Desk<'_>, params: Check) -> Result<Checked, Fail> {
+    let asked = load(desk, params)?;
+    let open = queries::approval_for(desk.db, &asked.agent.name, &asked.call_key)?;
+    let decision = judge(desk, &asked)?;
+    match (decision.outcome, open) {
+        (Outcome::Ask, Some(open)) if open.status == ApprovalStatus::Approved => {
+            use_approval(desk, &asked, &decision, &open)
+        }
+        (Outcome::Ask, Some(open)) => record(desk, &asked, &decision, Some(open.id)),
+        (Outcome::Ask, None) => ask(desk, &asked, &decision),
+        (Outcome::Allow | Outcome::Deny, _) => record(desk, &asked, &decision, None),
+    }
+}
+
+fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
+    let agent = acting_agent(desk)?;
+    input::needed("tool", &params.tool, SHORT_BYTES)?;
+    for (field, text) in [("session", &params.session), ("cwd", &params.cwd)] {
+        input::at_most(field, text.as_deref().unwrap_or_default(), SHORT_BYTES)?;
+    }
+    for (field, text) in [("justification", &params.justification), ("rollback", &params.rollback)]
+    {
+        input::at_most(field, text.as_deref().unwrap_or_default(), TEXT_BYTES)?;
+    }
+    let run = params.run.map(|id| own_run(desk, &agent, id)).transpose()?;
+    let task = params.task.or(run.as_ref().and_then(|run| run.task)).or(agent.current_task);
+    let task = task.map(|id| queries::task(desk.db, id)).transpose()?;
+    let arguments = canonical::json(&params.arguments);
+    let arguments_sha256 = canonical::sha256_hex(arguments.as_bytes());
+    let hashed =
+        |(name, value): (&String, &String)| (name.clone(), canonical::sha256_hex(value.as_bytes()));
+    let env: Vec<(String, String)> = params.env.iter().map(hashed).collect();
+    let task_id = task.as_ref().map(|task| task.id);
+    let around = (params.cwd.as_deref(), env.as_slice());
+    let call_key = call_key(&agent.name, task_id, &params.tool, &arguments_sha256, around);
+    Ok(Asked { agent, run, task, params, arguments_sha256, env, call_key })
+}
+
+/// Asks the policy, after the things that no policy may lift.
+fn judge(desk: &mut Desk<'_>, asked: &Asked) -> Result<Decision, Fail> {
+    if desk.live.halt.is_set() {
+        return Ok(denied("squad.halted", "the emergency stop is in force"));
+    }
+    if canonical::json(&asked.params.arguments).len() > ARGUMENT_BYTES {
+        return Ok(denied("limits.arguments", "the arguments are longer than 128 KiB"));
+    }
+    let squad = desk.squad()?;
+    let day = desk.live.day();
+    let call = Call {
+        tool: &asked.params.tool,
+        arguments: &asked.params.arguments,
+        cwd: asked.params.cwd.as_deref().or(asked.agent.workspace.as_deref()),
+        home: None,
+    };
+    let world = World {
+        squad: &squad,
+        agent: &asked.agent,
+        task: asked.task.as_ref(),
+        run: asked.run.as_ref(),
+        day: &day,
+        estimate: asked.params.estimated_cost_uusd.unwrap_or_default().max(MicroUsd::ZERO),
+    };
+    Ok(policy::decide(&desk.policy, &call, &world))
+}
+
+fn denied(rule: &str, reason: &str) -> Decision {
+    Decision {
+        outcome: Outcome::Deny,
+        risk: Risk::Red,
+        rule: rule.to_owned(),
+        reason: reason.to_owned(),
+        ask_for: ApprovalKind::ToolCall,
+    }
+}
+
+/// Creates the approval that the call waits for, unless too many wait already.
+fn ask(desk: &mut Desk<'_>, asked: &Asked, decision: &Decision) -> Result<Checked, Fail> {
+    let (squad, own) = queries::waiting_approvals(desk.db, &asked.agent.name)?;
+    let limits = desk.policy.doc().limits;
+    let over = |count: i64, limit: u64| u64::try_from(count).unwrap_or(0) >= limit;
+    if over(own, limits.pending_per_agent) || over(squad, limits.pending_per_squad) {
+        let text = format!("{own} approvals of this agent wait already, {squad} of the squad");
+        return record(desk, asked, &denied("limits.pending", &text), None);
+    }
+    let checked = record(desk, asked, decision, None)?;
+    let id = approval::of_call(desk, asked, decision, checked.call)?;
+    Ok(Checked { approval: Some(id), ..checked })
+}
+
+/// Records the call with what it was answered.
+fn record(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    approval: Option<ApprovalId>,
+) -> Result<Checked, Fail> {
+    let id = desk.next_call();
+    let now = desk.now;
+    let allowed = decision.outcome == Outcome::Allow;
+    let lease = allowed.then(|| now.plus(lease(desk)));
+    let call = ToolCall {
+        id,
+        agent: asked.agent.name.clone(),
+        run: asked.run.as_ref().map(|run| run.id),
+        task: asked.task.as_ref().map(|task| task.id),
+        session: asked.params.session.clone(),
+        tool: asked.params.tool.clone(),
+        preview: redact::preview(&asked.params.arguments.to_string(), PREVIEW_CHARS),
+        arguments_sha256: asked.arguments_sha256.clone(),
+        risk: decision.risk,
+        decision: decision.outcome,
+        rule: decision.rule.clone(),
+        reason: decision.reason.clone(),
+        approval,
+        status: match decision.outcome {
+            Outcome::Allow => CallStatus::Allowed,
+            Outcome::Ask => CallStatus::Waiting,
+            Outcome::Deny => CallStatus::Denied,
+        },
+        lease_expires_at: lease,
+        duration_ms: None,
+        result_preview: None,
+        result_sha256: None,
+        error: None,
+        at: now,
+        ended_at: None,
+    };
+    desk.emit(Event::ToolChecked { call: Box::new(call) })?;
+    let waits = decision.outcome == Outcome::Ask;
+    Ok(Checked {
+        call: id,
+        decision: decision.outcome,
+        risk: decision.risk,
+        rule: decision.rule.clone(),
+        reason: decision.reason.clone(),
+        approval,
+        hold_until: waits.then(|| now.plus(desk.policy.hold())),
+        lease_expires_at: lease,
+    })
+}
+
+fn lease(desk: &Desk<'_>) -> Duration {
+    Duration::from_secs(desk.policy.doc().limits.lease_s)
+}
+
+/// Lets a call run on the approval that was granted for exactly it.
+fn use_approval(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    open: &Approval,
+) -> Result<Checked, Fail> {
+    if desk.now >= open.expires_at {
+        let text = format!("{} has expired; ask again", open.id);
+        return record(desk, asked, &denied("approval.expired", &text), Some(open.id));
+    }
+    let by = open.decided_by.as_deref().unwrap_or("a human");
+    let granted = Decision {
+        outcome: Outcome::Allow,
+        rule: "approval.granted".to_owned(),
+        reason: format!("{} was approved by {by}, for this once", open.id),
+        ..decision.clone()
+    };
+    let checked = record(desk, asked, &granted, Some(open.id))?;
+    desk.emit(Event::ApprovalUsed {
+        approval: open.id,
+        agent: asked.agent.name.clone(),
+        task: open.task,
+        call: Some(checked.call),
+    })?;
+    Ok(checked)
+}
+
+/// `tool.await`, at the end of the wait: uses the approval when it was granted.
+///
+/// # Errors
+///
+/// `not_found`, `forbidden` for another agent's approval.
+pub fn wait(desk: &mut Desk<'_>, params: &Await) -> Result<Awaited, Fail> {
+    let agent = acting_agent(desk)?;
+    let approval = queries::approval(desk.db, params.approval)?;
+    if approval.agent != agent.name {
+        let text = format!("{} was asked by another agent", approval.id);
+        return Err(Refusal::forbidden(text).into());
+    }
+    let answer = |decision, reason: String| Awaited {
+        approval: approval.id,
+        status: approval.status,
+        decision,
+        call: None,
+        reason,
+        lease_expires_at: None,
+    };
+    let note = approval.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
+    let by = approval.decided_by.as_deref().unwrap_or("nobody");
+    Ok(match approval.status {
+        ApprovalStatus::Pending => {
+            answer(Outcome::Ask, format!("{} waits for a human", approval.id))
+        }
+        ApprovalStatus::Denied => answer(Outcome::Deny, format!("denied by {by}{note}")),
+        ApprovalStatus::Expired => answer(Outcome::Deny, "nobody answered in time".to_owned()),
+        ApprovalStatus::Canceled => answer(Outcome::Deny, format!("canceled{note}")),
+        ApprovalStatus::Approved => return redeem(desk, &agent, &approval),
+    })
+}
+
+/// Turns a granted approval into the lease of the call that waited for it.
+fn redeem(desk: &mut Desk<'_>, agent: &Agent, approval: &Approval) -> Result<Awaited, Fail> {
+    let refuse = |reason: &str| Awaited {
+        approval: approval.id,
+        status: approval.status,
+        decision: Outcome::Deny,
+        call: approval.call,
+        reason: reason.to_owned(),
+        lease_expires_at: None,
+    };
+    let call = approval.call.map(|id| queries::call(desk.db, id)).transpose()?;
+    let by = approval.decided_by.as_deref().unwrap_or("a human");
+    let granted = |lease: Timestamp| Awaited {
+        decision: Outcome::Allow,
+        lease_expires_at: Some(lease),
+        ..refuse(&format!("{} was approved by {by}, for this once", approval.id))
+    };
+    if approval.used_at.is_some() {
+        // The same lease again is no second use: the first answer may have been lost.
+        let lease = call.filter(|call| call.status == CallStatus::Allowed);
+        let lease = lease.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
+        return Ok(lease.map_or_else(|| refuse("this approval was used already"), granted));
+    }
+    let standing = desk.squad()?.status == mc_core::squad::SquadStatus::Running
+        && matches!(
+            agent.status,
+            mc_core::agent::AgentStatus::Active | mc_core::agent::AgentStatus::Drained
+        );
+    if desk.live.halt.is_set() || !standing {
+        return Ok(refuse("squad or agent does not work at the moment"));
+    }
+    if desk.now >= approval.expires_at {
+        return Ok(refuse("the approval has expired; ask again"));
+    }
+    let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
+        return Ok(refuse("no call waits for this approval; repeat the call to use it"));
+    };
+    let lease = desk.now.plus(lease(desk));
+    desk.emit(Event::ApprovalUsed {
+        approval: approval.id,
+        agent: agent.name.clone(),
+        task: approval.task,
+        call: Some(call.id),
+    })?;
+    desk.emit(changed(&call, CallStatus::Allowed, Some(lease)))?;
+    Ok(granted(lease))
+}
+
+fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timestamp>) -> Event {
+    Event::ToolChanged {
+        call: call.id,
+        agent: call.agent.clone(),
+        task: call.task,
+        status,
+        lease_expires_at: lease,
+        duration_ms: None,
+        result_preview: None,
+        result_sha256: None,
+        error: None,
+    }
+}
+
+/// `tool.drop`
+///
+/// # Errors
+///
+/// `not_found`, `forbidden` for another agent's call.
+pub fn drop_call(desk: &mut Desk<'_>, params: &Drop) -> Result<ToolCall, Fail> {
+    let call = own_call(desk, params.call)?;
+    if !matches!(call.status, CallStatus::Waiting | CallStatus::Allowed) {
+        return Ok(call);
+    }
+    desk.emit(changed(&call, CallStatus::Dropped, None))?;
+    if let Some(id) = call.approval {
+        approval::dropped(desk, id)?;
+    }
+    queries::call(desk.db, call.id)
+}
+
+/// `tool.finish`
+///
+/// # Errors
+///
+/// `not_found`, `forbidden` for another agent's call, `conflict` when the call may not have run.
+pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail> {
+    let call = own_call(desk, params.call)?;
+    let status = match params.status {
+        Ended::Succeeded => CallStatus::Succeeded,
+        Ended::Failed => CallStatus::Failed,
+    };
+    if call.status == status {
+        return Ok(call);
+    }
+    if call.status != CallStatus::Allowed {
+        let text = format!("{} was not allowed to run, or has ended already", call.id);
+        return Err(Refusal::new(RefusalKind::Conflict, text).into());
+    }
+    let result = params.result_preview.as_deref();
+    let error = params.error.as_deref();
+    input::at_most("result_preview", result.unwrap_or_default(), TEXT_BYTES)?;
+    input::at_most("error", error.unwrap_or_default(), TEXT_BYTES)?;
+    if let Some(hash) = &params.result_sha256
+        && (hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        return Err(Refusal::invalid("result_sha256", "must be 64 hex digits").into());
+    }
+    desk.emit(Event::ToolChanged {
+        call: call.id,
+        agent: call.agent.clone(),
+        task: call.task,
+        status,
+        lease_expires_at: None,
+        duration_ms: params.duration_ms.map(|ms| ms.max(0)),
+        result_preview: result.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        result_sha256: params.result_sha256,
+        error: error.map(|text| redact::preview(text, PREVIEW_CHARS)),
+    })?;
+    queries::call(desk.db, call.id)
+}
+
+fn own_call(desk: &Desk<'_>, id: CallId) -> Result<ToolCall, Fail> {
+    let agent = acting_agent(desk)?;
+    let call = queries::call(desk.db, id)?;
+    if call.agent == agent.name {
+        return Ok(call);
+    }
+    Err(Refusal::forbidden(format!("{id} is a call of another agent")).into())
+}
+
+/// `policy.test`: what a call would get; records nothing.
+///
+/// # Errors
+///
+/// `not_found` for an unknown agent or task, `invalid_params` for a candidate that is no policy.
+pub fn test(
+    db: Reader<'_>,
+    live: &Live,
+    caller: &Caller,
+    params: &PolicyTest,
+) -> Result<Decision, Fail> {
+    let policy = match &params.toml {
+        None => live.policy(),
+        Some(toml) => crate::policy::parse(toml).map(std::sync::Arc::new).map_err(|findings| {
+            let first = findings.first().map_or_else(String::new, |one| one.message.clone());
+            Refusal::invalid("toml", first)
+        })?,
+    };
+    let name = params.agent.as_ref().or(caller.agent.as_ref());
+    let agent = match name {
+        Some(name) => queries::agent(db, name)?,
+        None => queries::agents(db, false)?.into_iter().next().ok_or_else(|| {
+            Refusal::invalid("agent", "there is no agent yet: register one, or name one")
+        })?,
+    };
+    let task = params.task.or(agent.current_task).map(|id| queries::task(db, id)).transpose()?;
+    let squad = queries::squad(db)?;
+    let day = live.day();
+    let call = Call {
+        tool: &params.tool,
+        arguments: &params.arguments,
+        cwd: params.cwd.as_deref().or(agent.workspace.as_deref()),
+        home: None,
+    };
+    let world = World {
+        squad: &squad,
+        agent: &agent,
+        task: task.as_ref(),
+        run: None,
+        day: &day,
+        estimate: MicroUsd::ZERO,
+    };
+    Ok(policy::decide(&policy, &call, &world))
+}

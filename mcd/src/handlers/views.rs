@@ -1,0 +1,288 @@
+//! Single views: one task, one agent, the squad, the snapshot of a board.
+
+use std::collections::BTreeMap;
+
+use mc_core::{
+    agent::{Agent, AgentName, Liveness},
+    answers::{AnswerFacts, Answers},
+    id::{ApprovalId, RunId, TaskId},
+    money::MicroUsd,
+    refusal::Refusal,
+    task::{Task, law},
+};
+use mc_proto::method::{
+    admin::{Health, Part, PolicyVersion},
+    agent::{AgentView, TreeNode, TreeResult},
+    approval::{Detail as ApprovalDetail, Past},
+    feed::Snapshot,
+    run::Detail as RunDetail,
+    squad::{Budget, BudgetGet, Budgets, Status},
+    task::{Detail as TaskDetail, TransitionTable},
+    thread::ArtifactContent,
+};
+
+use crate::{
+    caller::Caller,
+    live::Live,
+    store::{
+        StoreError,
+        queries::{self, Fail, Reader},
+    },
+};
+
+/// How much of a board one snapshot holds.
+const OPEN_TASKS: i64 = 10_000;
+const CLOSED_TASKS: i64 = 200;
+const DECIDED: i64 = 50;
+const ALERTS: i64 = 500;
+const EVENTS: i64 = 200;
+/// How many runs, approvals and calls one task or run shows.
+const ROWS: i64 = 50;
+const CALLS: i64 = 200;
+/// How many failed calls stand beside an approval.
+const FAILED: i64 = 5;
+/// How many events of a task its answers look at.
+const LOOKED_AT: i64 = 500;
+
+/// Returns an agent with what is derived about it.
+pub fn agent(agent: Agent, live: &Live) -> AgentView {
+    let last_heartbeat = live.last_beat(&agent.name);
+    let attached = live.runtimes_of(&agent.name);
+    let named = |runtime: &crate::live::AttachedRuntime| {
+        let word = serde_json::to_value(runtime.runtime).unwrap_or_default();
+        let word = word.as_str().unwrap_or_default().to_owned();
+        format!("{word} {} ({})", runtime.version, runtime.name)
+    };
+    AgentView {
+        liveness: Liveness::at(live.clock.now(), last_heartbeat),
+        last_heartbeat,
+        attached: attached.iter().map(named).collect(),
+        today_uusd: agent.spent_on(&live.day()),
+        agent,
+    }
+}
+
+pub(super) fn one_agent(db: Reader<'_>, live: &Live, name: &AgentName) -> Result<AgentView, Fail> {
+    Ok(agent(queries::agent(db, name)?, live))
+}
+
+pub(super) fn tree(db: Reader<'_>, live: &Live) -> Result<TreeResult, Fail> {
+    let agents = queries::agents(db, false)?;
+    let known: Vec<AgentName> = agents.iter().map(|one| one.name.clone()).collect();
+    let is_root = |one: &&Agent| one.parent.as_ref().is_none_or(|parent| !known.contains(parent));
+    let roots = agents.iter().filter(is_root).map(|one| node(one, &agents, (live, 8))).collect();
+    Ok(TreeResult { roots })
+}
+
+fn node(one: &Agent, agents: &[Agent], (live, depth): (&Live, u8)) -> TreeNode {
+    let is_child = |other: &&Agent| depth > 0 && other.parent.as_ref() == Some(&one.name);
+    let below = (live, depth.saturating_sub(1));
+    TreeNode {
+        agent: agent(one.clone(), live),
+        children: agents.iter().filter(is_child).map(|child| node(child, agents, below)).collect(),
+    }
+}
+
+pub(super) fn task_detail(
+    db: Reader<'_>,
+    live: &Live,
+    caller: &Caller,
+    id: TaskId,
+) -> Result<TaskDetail, Fail> {
+    let task = queries::task(db, id)?;
+    let acting = caller.agent.as_ref().map(|name| queries::agent(db, name)).transpose()?;
+    let own = |agent: &AgentName| caller.is_human() || caller.agent.as_ref() == Some(agent);
+    let mut approvals = queries::approvals_of_task(db, id, ROWS)?;
+    approvals.retain(|one| own(&one.agent));
+    Ok(TaskDetail {
+        moves: law::allowed_moves(&task, &caller.actor, acting.as_ref()),
+        checklist: live.policy().checklist(&task.task_type).to_vec(),
+        artifacts: queries::artifacts(db, id)?,
+        approvals,
+        run_list: queries::runs_of_task(db, id, ROWS)?,
+        alerts: queries::alerts_of_task(db, id)?,
+        waits_for: queries::open_among(db, &task.depends_on)?,
+        children: queries::children(db, id)?,
+        head: queries::head(db)?.seq,
+        task,
+    })
+}
+
+pub(super) fn answers(db: Reader<'_>, live: &Live, id: TaskId) -> Result<Answers, Fail> {
+    let task = queries::task(db, id)?;
+    let timeline = queries::last_events_of_task(db, id, LOOKED_AT)?;
+    let approvals = queries::approvals_of_task(db, id, ROWS)?;
+    let open_dependencies = queries::open_among(db, &task.depends_on)?;
+    let mut agents = Vec::new();
+    for name in task.assignees.iter().chain(&task.reviewers) {
+        agents.extend(queries::find_agent(db, name)?);
+    }
+    let facts = AnswerFacts {
+        now: live.clock.now(),
+        approvals: &approvals,
+        agents: &agents,
+        open_dependencies: &open_dependencies,
+    };
+    Ok(mc_core::answers::answers(&task, &timeline, &facts))
+}
+
+pub(super) fn transitions() -> TransitionTable {
+    TransitionTable { transitions: law::transitions() }
+}
+
+pub(super) fn artifact(db: Reader<'_>, task: TaskId, name: &str) -> Result<ArtifactContent, Fail> {
+    let (artifact, text) = queries::artifact(db, task, name)?;
+    Ok(ArtifactContent { artifact, text })
+}
+
+pub(super) fn run_detail(db: Reader<'_>, id: RunId) -> Result<RunDetail, Fail> {
+    Ok(RunDetail { run: queries::run(db, id)?, calls: queries::calls_of_run(db, id, CALLS)? })
+}
+
+pub(super) fn policy(db: Reader<'_>, live: &Live) -> Result<PolicyVersion, Fail> {
+    let newest = queries::policy(db)?;
+    let mut version = newest
+        .ok_or_else(|| Refusal::not_found("a policy; the built-in defaults are in force:"))?;
+    version.refused = live.refused_policy();
+    Ok(version)
+}
+
+pub(super) fn approval_detail(
+    db: Reader<'_>,
+    caller: &Caller,
+    id: ApprovalId,
+) -> Result<ApprovalDetail, Fail> {
+    let approval = queries::approval(db, id)?;
+    if !caller.is_human() && caller.agent.as_ref() != Some(&approval.agent) {
+        return Err(Refusal::forbidden(format!("{id} was asked by another agent")).into());
+    }
+    let (asked, approved, denied) = queries::past_decisions(db, &approval.rule)?;
+    let task = approval.task.map(|task| queries::task(db, task)).transpose()?;
+    let failed = approval.task.map(|task| queries::failed_calls(db, &approval.agent, task, FAILED));
+    Ok(ApprovalDetail {
+        past: Past { asked: asked - 1, approved, denied },
+        failed_calls: failed.transpose()?.unwrap_or_default(),
+        task_title: task.map(|task| task.title),
+        approval,
+    })
+}
+
+pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
+    let day = live.day();
+    let agents = queries::agents(db, true)?;
+    let mut alerts = BTreeMap::new();
+    for alert in queries::unresolved_alerts(db, ALERTS)? {
+        let severity = serde_json::to_value(alert.severity).map_err(StoreError::from)?;
+        *alerts.entry(severity.as_str().unwrap_or_default().to_owned()).or_insert(0) += 1;
+    }
+    Ok(Status {
+        squad: queries::squad(db)?,
+        halted: live.halt.is_set(),
+        tasks: queries::task_counts(db)?.into_iter().collect(),
+        agents: queries::agent_counts(db)?.into_iter().collect(),
+        working: queries::working(db)?,
+        approvals_waiting: queries::waiting_approvals(db, "")?.0,
+        alerts,
+        spent_today_uusd: agents.iter().map(|agent| agent.spent_on(&day)).sum(),
+        daily_cap_uusd: live.policy().doc().budgets.squad_day_uusd,
+        unpriced: agents.iter().any(|agent| agent.unpriced),
+        shared_uid: live.shared_uid,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: live.started_at,
+        read_only: live.read_only(),
+        head: queries::head(db)?.seq,
+        now: live.clock.now(),
+    })
+}
+
+pub(super) fn budgets(db: Reader<'_>, live: &Live, params: &BudgetGet) -> Result<Budgets, Fail> {
+    let day = live.day();
+    let mut budgets = Vec::new();
+    if let Some(task) = params.task {
+        budgets.push(of_task(&queries::task(db, task)?));
+    }
+    let all = params.agent.is_none() && params.task.is_none();
+    let agents = queries::agents(db, false)?;
+    for agent in agents.iter().filter(|one| all || params.agent.as_ref() == Some(&one.name)) {
+        budgets.push(Budget {
+            scope: "agent_day".to_owned(),
+            of: agent.name.to_string(),
+            cap_uusd: Some(agent.daily_cap_uusd),
+            spent_uusd: agent.spent_on(&day),
+            unpriced: agent.unpriced,
+        });
+    }
+    if all {
+        budgets.push(Budget {
+            scope: "squad_day".to_owned(),
+            of: queries::squad(db)?.name,
+            cap_uusd: live.policy().doc().budgets.squad_day_uusd,
+            spent_uusd: agents.iter().map(|agent| agent.spent_on(&day)).sum::<MicroUsd>(),
+            unpriced: agents.iter().any(|agent| agent.unpriced),
+        });
+    }
+    Ok(Budgets { day, budgets })
+}
+
+fn of_task(task: &Task) -> Budget {
+    Budget {
+        scope: "task".to_owned(),
+        of: task.id.to_string(),
+        cap_uusd: Some(task.budget_uusd),
+        spent_uusd: task.spent_uusd,
+        unpriced: task.unpriced,
+    }
+}
+
+pub(super) fn snapshot(db: Reader<'_>, live: &Live, caller: &Caller) -> Result<Snapshot, Fail> {
+    let head = queries::head(db)?.seq;
+    let mut approvals = queries::pending_approvals(db)?;
+    approvals.extend(queries::decided_approvals(db, DECIDED)?);
+    approvals.retain(|one| caller.is_human() || caller.agent.as_ref() == Some(&one.agent));
+    let mut alerts = queries::unresolved_alerts(db, ALERTS)?;
+    alerts.extend(queries::resolved_alerts(db, DECIDED)?);
+    let events = if caller.is_human() {
+        queries::events_after(db, (head - EVENTS).max(0), EVENTS)?
+    } else {
+        Vec::new()
+    };
+    Ok(Snapshot {
+        status: status(db, live)?,
+        tasks: queries::board(db, OPEN_TASKS, CLOSED_TASKS)?,
+        agents: queries::agents(db, false)?.into_iter().map(|one| agent(one, live)).collect(),
+        approvals,
+        alerts,
+        runs: queries::running(db, None)?,
+        events,
+        head,
+        now: live.clock.now(),
+    })
+}
+
+pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, Fail> {
+    let refused = live.refused_policy();
+    let read_only = live.read_only();
+    let parts = vec![
+        Part {
+            name: "writer".to_owned(),
+            healthy: read_only.is_none(),
+            detail: read_only.unwrap_or_else(|| "takes commands".to_owned()),
+        },
+        Part {
+            name: "policy".to_owned(),
+            healthy: refused.is_empty(),
+            detail: refused.first().map_or_else(
+                || "the file on disk is in force".to_owned(),
+                |one| format!("the file on disk was refused: line {}: {}", one.line, one.message),
+            ),
+        },
+    ];
+    let connections = live.connections.load(std::sync::atomic::Ordering::Relaxed);
+    Ok(Health {
+        healthy: parts.iter().all(|part| part.healthy),
+        parts,
+        connections: i64::try_from(connections).unwrap_or(i64::MAX),
+        database_bytes: queries::database_bytes(db)?,
+        head: queries::head(db)?.seq,
+    })
+}

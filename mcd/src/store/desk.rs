@@ -1,0 +1,408 @@
+//! The desk at which one command is carried out: it reads rows, records events and projects them,
+//! all inside a savepoint that is given up when the command is refused.
+
+use std::sync::Arc;
+
+use mc_core::{
+    actor::Actor,
+    canonical,
+    event::{Event, Recorded},
+    id::{AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, RunId, TaskId},
+    policy::Policy,
+    squad::Squad,
+    time::Timestamp,
+};
+use mc_proto::{
+    error::RpcError,
+    method::{Request, feed::Changed},
+};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+use super::{
+    Answer, Committed, StoreError,
+    projections::{self, Touched},
+    queries::{self, Fail, Reader},
+};
+use crate::{
+    caller::{Caller, SystemCommand, Work},
+    handlers::{self, views},
+    journal::{self, Head},
+    live::Live,
+};
+
+/// The last number given of each kind, by the order of [`Numbers`]' constants.
+type Numbers = [i64; 7];
+
+const TABLES: [(&str, &str); 7] = [
+    ("tasks", "id"),
+    ("runs", "id"),
+    ("tool_calls", "id"),
+    ("approvals", "id"),
+    ("messages", "id"),
+    ("alerts", "id"),
+    ("notifications", "id"),
+];
+
+/// What the writer keeps in memory between commands.
+#[derive(Debug)]
+pub struct WriterState {
+    /// The newest event and its hash.
+    pub head: Head,
+    numbers: Numbers,
+    squad: Option<Arc<Squad>>,
+}
+
+impl WriterState {
+    /// Reads where the numbers stand.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't be read.
+    pub fn load(db: &Connection) -> Result<Self, StoreError> {
+        let reader = Reader::new(db);
+        let mut numbers = Numbers::default();
+        for (number, (table, id)) in numbers.iter_mut().zip(TABLES) {
+            *number = queries::last_number(reader, table, id)?;
+        }
+        Ok(Self { head: journal::head(db)?, numbers, squad: None })
+    }
+
+    /// Notes where everything stands, for [`WriterState::restore`].
+    pub(super) fn mark(&self) -> (Head, Numbers) {
+        (self.head, self.numbers)
+    }
+
+    /// Takes back what was done since `mark`.
+    pub(super) fn restore(&mut self, (head, numbers): (Head, Numbers)) {
+        self.head = head;
+        self.numbers = numbers;
+        self.squad = None;
+    }
+}
+
+/// What became of one command.
+pub(super) struct Done {
+    pub(super) answer: Answer,
+    pub(super) events: Vec<Committed>,
+    pub(super) wrote: bool,
+}
+
+/// A command is carried out here.
+pub struct Desk<'a> {
+    /// The rows, with what this command already changed.
+    pub db: Reader<'a>,
+    /// What lives outside of the database.
+    pub live: &'a Live,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// When the command is carried out.
+    pub now: Timestamp,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    state: &'a mut WriterState,
+    cause: &'a str,
+    events: Vec<Committed>,
+    wants_changed: bool,
+    wrote: bool,
+}
+
+/// Carries out one command inside the open transaction.
+///
+/// # Errors
+///
+/// Only a fault of the store: a refusal is an answer.
+pub(super) fn carry_out(
+    db: &Connection,
+    state: &mut WriterState,
+    live: &Live,
+    work: Work,
+) -> Result<Done, StoreError> {
+    match work {
+        Work::Request { caller, request, idempotency_key } => {
+            let key = idempotency_key.map(|key| Key::new(&caller, key, &request));
+            if let Some(key) = &key
+                && let Some(answer) = key.first_answer(Reader::new(db))?
+            {
+                return Ok(Done { answer, events: Vec::new(), wrote: false });
+            }
+            let cause = request.info().name;
+            let mut desk = Desk::new(db, state, live, (&caller, cause));
+            let keeps = key.filter(|_| !handlers::answers_with_a_secret(&request));
+            desk.run(|desk| {
+                let answer = handlers::decide(desk, *request)?;
+                if let Some(key) = keeps {
+                    desk.keep_answer(&key, &answer)?;
+                }
+                Ok(answer)
+            })
+        }
+        Work::System(command) => {
+            let (caller, cause) = system_caller(&command);
+            let mut desk = Desk::new(db, state, live, (&caller, cause));
+            desk.run(|desk| handlers::system::carry_out(desk, command))
+        }
+    }
+}
+
+fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
+    let (actor, cause) = match command {
+        SystemCommand::Halt { by, .. } => (by.clone(), "squad.emergency_stop"),
+        SystemCommand::OperatorUnlocked { operator, level, .. } => {
+            (Actor::human(operator.clone(), *level), "session.unlock")
+        }
+        SystemCommand::SetUp { .. } => (Actor::system("setup"), "start"),
+        SystemCommand::ActivatePolicy { .. } => (Actor::system("policy"), "policy.toml"),
+        SystemCommand::Tick => (Actor::system("timer"), "timer"),
+        SystemCommand::RuntimeDetached { .. } => (Actor::system("runtimes"), "connection"),
+        SystemCommand::ClockJumped { .. } => (Actor::system("clock"), "clock"),
+        SystemCommand::Delivered { .. } => (Actor::system("runtimes"), "runtime.deliver"),
+    };
+    (Caller { actor, role: None, agent: None, adapter: None, connection: 0 }, cause)
+}
+
+impl<'a> Desk<'a> {
+    fn new(
+        db: &'a Connection,
+        state: &'a mut WriterState,
+        live: &'a Live,
+        (caller, cause): (&'a Caller, &'a str),
+    ) -> Self {
+        Self {
+            db: Reader::new(db),
+            live,
+            caller,
+            now: live.clock.now(),
+            policy: live.policy(),
+            state,
+            cause,
+            events: Vec::new(),
+            wants_changed: live.feeds.load(std::sync::atomic::Ordering::Relaxed) > 0,
+            wrote: false,
+        }
+    }
+
+    fn run(
+        &mut self,
+        decide: impl FnOnce(&mut Self) -> Result<Box<str>, Fail>,
+    ) -> Result<Done, StoreError> {
+        let before = self.state.mark();
+        match decide(self) {
+            Ok(answer) => {
+                if self.wrote {
+                    self.execute("RELEASE command", [])?;
+                }
+                let events = std::mem::take(&mut self.events);
+                Ok(Done { answer: Ok(answer), events, wrote: self.wrote })
+            }
+            Err(Fail::Refused(refusal)) => {
+                if self.wrote {
+                    self.execute("ROLLBACK TO command", [])?;
+                    self.execute("RELEASE command", [])?;
+                    self.state.restore(before);
+                }
+                Ok(Done { answer: Err(refusal.into()), events: Vec::new(), wrote: false })
+            }
+            Err(Fail::Fault(error)) => Err(error),
+        }
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+        Ok(self.db.connection().prepare_cached(sql)?.execute(params)?)
+    }
+
+    fn before_write(&mut self) -> Result<(), StoreError> {
+        if !self.wrote {
+            self.execute("SAVEPOINT command", [])?;
+            self.wrote = true;
+        }
+        Ok(())
+    }
+
+    /// Records an event of the caller.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn emit(&mut self, event: Event) -> Result<EventId, StoreError> {
+        self.emit_as(self.caller.actor.clone(), None, event)
+    }
+
+    /// Records an event of the caller, with the caller's reason.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn emit_because(&mut self, reason: &str, event: Event) -> Result<EventId, StoreError> {
+        self.emit_as(self.caller.actor.clone(), Some(reason.to_owned()), event)
+    }
+
+    /// Records an event of `actor`: appends it to the journal and projects it.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn emit_as(
+        &mut self,
+        actor: Actor,
+        reason: Option<String>,
+        event: Event,
+    ) -> Result<EventId, StoreError> {
+        self.before_write()?;
+        let seq = self.state.head.seq + 1;
+        let recorded =
+            Recorded { seq, at: self.now, actor, cause: self.cause.to_owned(), reason, event };
+        self.state.head = journal::append(self.db.connection(), self.state.head, &recorded)?;
+        let mut touched = Vec::new();
+        let sink = self.wants_changed.then_some(&mut touched);
+        projections::apply(self.db, &recorded, sink)?;
+        if recorded.event.kind().starts_with("squad") || recorded.event.kind().starts_with("policy")
+        {
+            self.state.squad = None;
+        }
+        let live = self.live;
+        let changed = touched.into_iter().map(|one| changed(one, live)).collect();
+        self.events.push(Committed { recorded, changed });
+        Ok(EventId(seq))
+    }
+
+    /// Returns the squad.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn squad(&mut self) -> Result<Arc<Squad>, StoreError> {
+        if let Some(squad) = &self.state.squad {
+            return Ok(Arc::clone(squad));
+        }
+        let squad = Arc::new(queries::squad(self.db)?);
+        self.state.squad = Some(Arc::clone(&squad));
+        Ok(squad)
+    }
+
+    /// Stores the content of an artifact under its hash.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn keep_blob(&mut self, sha256: &str, text: &str) -> Result<(), StoreError> {
+        self.before_write()?;
+        let sql = "INSERT OR IGNORE INTO blobs (sha256, text) VALUES (?1, ?2)";
+        self.execute(sql, [sha256, text]).map(drop)
+    }
+
+    /// Forgets answers to idempotency keys that were given before `before`.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn forget_answers(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        self.before_write()?;
+        self.execute("DELETE FROM answers WHERE at_ms < ?1", [before.0]).map(drop)
+    }
+
+    fn keep_answer(&mut self, key: &Key, answer: &str) -> Result<(), StoreError> {
+        self.before_write()?;
+        let sql = "INSERT INTO answers (actor, key, body_sha256, answer, at_ms)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute(sql, params![key.actor, key.name, key.body_sha256, answer, self.now.0])
+            .map(drop)
+    }
+
+    fn next(&mut self, kind: usize) -> i64 {
+        self.state.numbers.get_mut(kind).map_or(0, |number| {
+            *number += 1;
+            *number
+        })
+    }
+
+    /// Gives the next task number.
+    pub fn next_task(&mut self) -> TaskId {
+        TaskId(self.next(0))
+    }
+
+    /// Gives the next run number.
+    pub fn next_run(&mut self) -> RunId {
+        RunId(self.next(1))
+    }
+
+    /// Gives the next tool call number.
+    pub fn next_call(&mut self) -> CallId {
+        CallId(self.next(2))
+    }
+
+    /// Gives the next approval number.
+    pub fn next_approval(&mut self) -> ApprovalId {
+        ApprovalId(self.next(3))
+    }
+
+    /// Gives the next message number.
+    pub fn next_message(&mut self) -> MessageId {
+        MessageId(self.next(4))
+    }
+
+    /// Gives the next alert number.
+    pub fn next_alert(&mut self) -> AlertId {
+        AlertId(self.next(5))
+    }
+
+    /// Gives the next notification number.
+    pub fn next_notification(&mut self) -> NotificationId {
+        NotificationId(self.next(6))
+    }
+
+    /// Returns the newest event of this command.
+    pub fn last_event(&self) -> Option<&Recorded> {
+        self.events.last().map(|one| &one.recorded)
+    }
+}
+
+fn changed(touched: Touched, live: &Live) -> Changed {
+    match touched {
+        Touched::Task(task) => Changed::Task { task: task.card() },
+        Touched::Agent(agent) => Changed::Agent { agent: Box::new(views::agent(*agent, live)) },
+        Touched::Run(run) => Changed::Run { run },
+        Touched::Call(call) => Changed::Call { call },
+        Touched::Approval(approval) => Changed::Approval { approval },
+        Touched::Alert(alert) => Changed::Alert { alert },
+        Touched::Notification(notification) => Changed::Notification { notification },
+        Touched::Squad(squad) => Changed::Squad { squad },
+    }
+}
+
+/// An idempotency key, whose it is and what it stands for.
+struct Key {
+    actor: String,
+    name: String,
+    body_sha256: String,
+}
+
+impl Key {
+    fn new(caller: &Caller, key: String, request: &Request) -> Self {
+        let kind = if caller.is_human() { "human" } else { "agent" };
+        let whose = caller.agent.as_deref().unwrap_or(&caller.actor.name);
+        let body_sha256 = canonical::sha256_hex(request.fingerprint().as_bytes());
+        Self { actor: format!("{kind}:{whose}"), name: key, body_sha256 }
+    }
+
+    /// Returns the answer that was given to this key before.
+    fn first_answer(&self, db: Reader<'_>) -> Result<Option<Answer>, StoreError> {
+        let Some((body, answer)) = queries::first_answer(db, &self.actor, &self.name)? else {
+            return Ok(None);
+        };
+        if body == self.body_sha256 {
+            return Ok(Some(Ok(answer.into_boxed_str())));
+        }
+        let text = "this idempotency key was used with another body; take a new key";
+        Ok(Some(Err(RpcError::new(mc_proto::error::ErrorKind::Conflict, text))))
+    }
+}
+
+/// Returns `value` as the JSON of an answer.
+///
+/// # Errors
+///
+/// When it is not JSON.
+pub fn answer<T: Serialize>(value: &T) -> Result<Box<str>, Fail> {
+    Ok(serde_json::to_string(value).map_err(StoreError::from)?.into_boxed_str())
+}

@@ -1,0 +1,398 @@
+//! The store: real migrations, real files; a refusal leaves no trace; rebuilt tables are equal.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use mc_core::{
+    actor::{Actor, Level, Role},
+    time::Timestamp,
+};
+use mc_proto::{error::ErrorKind, home::Home, method::Request};
+use mcd::{
+    caller::{Caller, SystemCommand, Work},
+    clock::FixedClock,
+    live::{Halt, Live, Setup},
+    store::{Answer, Store, StoreError},
+};
+use serde_json::{Value, json};
+
+struct Bench {
+    dir: tempfile::TempDir,
+    clock: Arc<FixedClock>,
+    store: Store,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::in_dir(tempfile::tempdir().unwrap())
+    }
+
+    fn in_dir(dir: tempfile::TempDir) -> Self {
+        let home = Home::under(dir.path());
+        std::fs::create_dir_all(&home.state).unwrap();
+        let clock = Arc::new(FixedClock::new(Timestamp(1_790_000_000_000)));
+        let live = Live::new(clock.clone(), Halt::open(&home.halt_file()), Setup::default());
+        live.set_day("2026-09-21".to_owned());
+        let store = Store::open(&home, Arc::new(live)).unwrap();
+        Self { dir, clock, store }
+    }
+
+    fn again(self) -> Self {
+        self.store.shutdown();
+        Self::in_dir(self.dir)
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        Home::under(self.dir.path()).database()
+    }
+
+    fn work(&self, work: Work) -> Answer {
+        self.store.submit(work).unwrap().blocking_recv().unwrap()
+    }
+
+    fn system(&self, command: SystemCommand) {
+        self.work(Work::System(command)).unwrap();
+    }
+
+    fn ask(&self, caller: &Caller, method: &str, params: Value) -> Result<Value, ErrorKind> {
+        let raw = serde_json::value::to_raw_value(&params).unwrap();
+        let (request, common) = Request::parse(method, Some(&raw)).map_err(|e| e.kind())?;
+        let answer = if request.info().kind == mc_proto::method::Kind::Query {
+            self.store.query(caller, &request)
+        } else {
+            self.work(Work::Request {
+                caller: Box::new(caller.clone()),
+                request: Box::new(request),
+                idempotency_key: common.idempotency_key,
+            })
+        };
+        answer.map(|json| serde_json::from_str(&json).unwrap()).map_err(|error| {
+            println!("{method}: {error}: {:?}", error.data.fields);
+            error.kind()
+        })
+    }
+
+    fn human(&self, method: &str, params: Value) -> Result<Value, ErrorKind> {
+        self.ask(&human(), method, params)
+    }
+
+    fn agent(&self, method: &str, params: Value) -> Result<Value, ErrorKind> {
+        self.ask(&agent("wren"), method, params)
+    }
+
+    fn with_agent() -> Self {
+        let bench = Self::new();
+        bench.system(SystemCommand::SetUp { name: "squad".into() });
+        bench
+            .human(
+                "agent.register",
+                json!({"name": "wren", "autonomy": "specialist", "runtime": "openclaw", "workspace": "/w"}),
+            )
+            .unwrap();
+        bench
+    }
+
+    /// Brings a task of wren to In Progress.
+    fn started(&self) -> i64 {
+        let task = self.agent("task.create", json!({"title": "x", "type": "docs"})).unwrap();
+        let id = task["id"].clone();
+        let fence = self.agent("task.claim", json!({"task": id})).unwrap()["fence"].clone();
+        let plan = json!({"task": id, "fence": fence, "work_plan": ["a", "b", "c"]});
+        self.agent("task.start", plan).unwrap();
+        id.as_str().unwrap()[2..].parse().unwrap()
+    }
+
+    fn dump(&self) -> Vec<String> {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        let tables = [
+            "tasks",
+            "task_assignees",
+            "agents",
+            "adapters",
+            "tokens",
+            "runs",
+            "tool_calls",
+            "approvals",
+            "messages",
+            "artifacts",
+            "alerts",
+            "notifications",
+            "squad",
+            "policies",
+        ];
+        let mut rows = Vec::new();
+        for table in tables {
+            let mut statement =
+                db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let columns = statement.column_count();
+            let found = statement.query_map([], |row| {
+                let values: Vec<_> =
+                    (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap())).collect();
+                Ok(format!("{table}: {}", values.join(" | ")))
+            });
+            rows.extend(found.unwrap().map(Result::unwrap));
+        }
+        rows
+    }
+}
+
+fn human() -> Caller {
+    Caller {
+        actor: Actor::human("ana", Level::L2),
+        role: Some(Role::Admin),
+        agent: None,
+        adapter: None,
+        connection: 1,
+    }
+}
+
+fn agent(name: &str) -> Caller {
+    Caller {
+        actor: Actor::agent(name),
+        role: None,
+        agent: Some(name.parse().unwrap()),
+        adapter: None,
+        connection: 2,
+    }
+}
+
+const EXEC: &str = "exec";
+
+fn exec(command: &str) -> Value {
+    json!({"tool": EXEC, "arguments": {"command": command}, "session": "agent:wren:main"})
+}
+
+#[test]
+fn a_task_walks_from_inbox_to_done() {
+    let bench = Bench::with_agent();
+    let id = format!("T-{}", bench.started());
+    let detail = bench.human("task.get", json!({"task": id})).unwrap();
+    let review: Vec<Value> = detail["checklist"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| json!({"item": item, "checked": true}))
+        .collect();
+    let submit = json!({"task": id, "deliverable": "the page", "self_review": review});
+    let moved = bench.agent("task.submit", submit).unwrap();
+    assert_eq!(moved["task"]["state"], "review");
+    let complete = json!({"task": id, "note": "good"});
+    assert_eq!(bench.agent("task.complete", complete.clone()), Err(ErrorKind::TransitionRefused));
+    let moved = bench.human("task.complete", complete).unwrap();
+    assert_eq!(moved["task"]["state"], "done");
+    assert_eq!(moved["task"]["decision"]["by"], "ana");
+    let answers = bench.human("task.answers", json!({"task": id})).unwrap();
+    for answer in ["what", "who", "why", "cost", "next"] {
+        assert!(!answers[answer]["text"].as_str().unwrap().is_empty(), "{answers}");
+    }
+    let timeline = bench.human("task.timeline", json!({"task": id})).unwrap();
+    assert!(timeline["total"].as_i64().unwrap() >= 5);
+}
+
+#[test]
+fn a_shell_call_waits_and_its_approval_is_used_once() {
+    let bench = Bench::with_agent();
+    bench.started();
+    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    assert_eq!(
+        (checked["decision"].as_str(), checked["risk"].as_str()),
+        (Some("ask"), Some("red"))
+    );
+    let id = checked["approval"].clone();
+    let again = bench.agent("tool.check", exec("make")).unwrap();
+    assert_eq!(again["approval"], id, "an identical call joins");
+    let detail = bench.human("approval.get", json!({"approval": id})).unwrap();
+    let mut yes = json!({"approval": id, "rev": detail["rev"], "digest": "0".repeat(64)});
+    assert_eq!(bench.human("approval.approve", yes.clone()), Err(ErrorKind::Conflict));
+    yes["digest"] = detail["digest"].clone();
+    bench.human("approval.approve", yes.clone()).unwrap();
+    assert_eq!(bench.human("approval.approve", yes), Err(ErrorKind::Conflict), "decided once");
+    let awaited = bench.agent("tool.await", json!({"approval": id})).unwrap();
+    assert_eq!(awaited["decision"], "allow");
+    let lost = bench.agent("tool.await", json!({"approval": id})).unwrap();
+    assert_eq!(lost["call"], awaited["call"], "the same lease again");
+    bench.clock.advance(Duration::from_secs(11));
+    let late = bench.agent("tool.await", json!({"approval": id})).unwrap();
+    assert_eq!(late["decision"], "deny");
+    let next = bench.agent("tool.check", exec("make")).unwrap();
+    assert_ne!(next["approval"], id, "a second run is asked anew");
+}
+
+#[test]
+fn a_dropped_call_is_told_and_repeats_once() {
+    let bench = Bench::with_agent();
+    let task = bench.started();
+    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    bench.agent("tool.drop", json!({"call": checked["call"]})).unwrap();
+    let task_now = bench.human("task.get", json!({"task": format!("T-{task}")})).unwrap();
+    assert_eq!(task_now["state"], "needs_approval");
+    let id = checked["approval"].clone();
+    let detail = bench.human("approval.get", json!({"approval": id})).unwrap();
+    let yes = json!({"approval": id, "rev": detail["rev"], "digest": detail["digest"]});
+    bench.human("approval.approve", yes).unwrap();
+    let task_now = bench.human("task.get", json!({"task": format!("T-{task}")})).unwrap();
+    assert_eq!(task_now["state"], "in_progress");
+    let beat = bench.agent("agent.heartbeat", json!({})).unwrap();
+    let kinds: Vec<_> =
+        beat["notifications"].as_array().unwrap().iter().map(|n| &n["kind"]).collect();
+    assert!(kinds.contains(&&json!("approval_decided")), "{kinds:?}");
+    assert_eq!(beat["decisions"][0]["id"], id);
+    assert_eq!(
+        bench.agent("tool.check", exec("make ")).unwrap()["decision"],
+        "ask",
+        "one byte more"
+    );
+    assert_eq!(bench.agent("tool.check", exec("make")).unwrap()["decision"], "allow");
+    assert_eq!(bench.agent("tool.check", exec("make")).unwrap()["decision"], "ask", "used once");
+}
+
+#[test]
+fn a_stop_refuses_everything_until_it_is_resumed() {
+    let bench = Bench::with_agent();
+    let task = format!("T-{}", bench.started());
+    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    bench.store.live().halt.set().unwrap();
+    let by = Actor::human("ana", Level::L0);
+    bench.system(SystemCommand::Halt { by, reason: "fire".into() });
+    let read = json!({"tool": "read", "arguments": {"path": "/w/a"}});
+    assert_eq!(bench.agent("tool.check", read.clone()).unwrap()["decision"], "deny");
+    assert_eq!(bench.agent("run.start", json!({"session": "s"})), Err(ErrorKind::Halted));
+    let awaited = bench.agent("tool.await", json!({"approval": checked["approval"]})).unwrap();
+    assert_eq!(awaited["decision"], "deny");
+    assert_eq!(bench.human("task.get", json!({"task": task})).unwrap()["state"], "blocked");
+
+    let bench = bench.again();
+    assert!(bench.store.live().halt.is_set(), "the stop survives a restart");
+    bench.human("squad.emergency_resume", json!({"reason": "over"})).unwrap();
+    assert_eq!(bench.human("task.get", json!({"task": task})).unwrap()["state"], "in_progress");
+    assert_eq!(bench.agent("tool.check", read).unwrap()["decision"], "allow");
+}
+
+#[test]
+fn an_idempotency_key_answers_once_even_after_a_restart() {
+    let bench = Bench::with_agent();
+    let create = |title: &str| json!({"title": title, "type": "docs", "idempotency_key": "k"});
+    let first = bench.agent("task.create", create("x")).unwrap();
+    assert_eq!(bench.agent("task.create", create("x")).unwrap(), first);
+    assert_eq!(bench.agent("task.create", create("y")), Err(ErrorKind::Conflict));
+    let bench = bench.again();
+    assert_eq!(bench.agent("task.create", create("x")).unwrap(), first);
+    assert_eq!(bench.human("task.list", json!({})).unwrap()["total"], 1);
+}
+
+#[test]
+fn a_refusal_leaves_no_trace_and_gives_its_numbers_back() {
+    let bench = Bench::with_agent();
+    let head = bench.store.live().head();
+    let bad = json!({"title": "", "type": "nothing", "priority": 9});
+    assert_eq!(bench.human("task.create", bad), Err(ErrorKind::InvalidParams));
+    assert_eq!(bench.store.live().head(), head);
+    let task = bench.human("task.create", json!({"title": "x", "type": "docs"})).unwrap();
+    assert_eq!(task["id"], "T-1");
+}
+
+#[test]
+fn an_older_fence_is_refused() {
+    let bench = Bench::with_agent();
+    let task = bench.agent("task.create", json!({"title": "x", "type": "docs"})).unwrap();
+    let id = task["id"].clone();
+    let first = bench.agent("task.claim", json!({"task": id})).unwrap()["fence"].clone();
+    bench.agent("task.claim", json!({"task": id})).unwrap();
+    let start = json!({"task": id, "fence": first, "work_plan": ["a", "b", "c"]});
+    assert_eq!(bench.agent("task.start", start), Err(ErrorKind::Conflict));
+}
+
+#[test]
+fn rebuilt_tables_equal_the_written_ones_and_the_chain_is_clean() {
+    let bench = Bench::with_agent();
+    let task = format!("T-{}", bench.started());
+    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    bench.agent("tool.drop", json!({"call": checked["call"]})).unwrap();
+    let run = bench.agent("run.start", json!({"session": "s", "external_id": "r1"}));
+    let run = run.unwrap()["run"].clone();
+    let usage = json!({"run": run, "model": "m", "input_tokens": 10, "output_tokens": 5, "cost_uusd": 700_000});
+    assert_eq!(bench.agent("run.usage", usage).unwrap()["state"], "warn");
+    bench.agent("run.finish", json!({"run": run, "status": "succeeded"})).unwrap();
+    bench.human("message.post", json!({"task": task, "text": "@wren hello"})).unwrap();
+    let put = json!({"task": task, "name": "a.md", "text": "password=hunter2secret99"});
+    bench.agent("artifact.put", put).unwrap();
+    bench.human("agent.quarantine", json!({"agent": "wren", "reason": "why not"})).unwrap();
+    let verified = bench.human("audit.verify", json!({})).unwrap();
+    assert_eq!(verified["clean"], true, "{verified}");
+    bench.store.shutdown();
+    let written = bench.dump();
+    mcd::store::rebuild(&bench.path()).unwrap();
+    let rebuilt = bench.dump();
+    assert_eq!(written, rebuilt);
+    assert!(written.len() > 10);
+}
+
+#[test]
+fn a_changed_row_of_the_journal_is_found() {
+    let bench = Bench::with_agent();
+    bench.started();
+    bench.store.shutdown();
+    let db = rusqlite::Connection::open(bench.path()).unwrap();
+    db.execute("UPDATE journal SET body = replace(body, 'wren', 'crow') WHERE seq = 3", [])
+        .unwrap();
+    drop(db);
+    let verified = mcd::store::verify(&bench.path()).unwrap();
+    assert!(!verified.clean);
+    assert!(verified.findings[0].starts_with("e3:"), "{:?}", verified.findings);
+}
+
+#[test]
+fn foreign_newer_and_broken_files_are_refused_unchanged() {
+    let refused = |prepare: &dyn Fn(&Path)| {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::under(dir.path());
+        std::fs::create_dir_all(&home.state).unwrap();
+        prepare(&home.database());
+        let before = std::fs::read(home.database()).unwrap();
+        let clock = Arc::new(FixedClock::new(Timestamp(0)));
+        let live = Live::new(clock, Halt::open(&home.halt_file()), Setup::default());
+        let error = Store::open(&home, Arc::new(live)).expect_err("must be refused");
+        assert_eq!(std::fs::read(home.database()).unwrap(), before, "{error}");
+        error
+    };
+    let foreign = refused(&|path| {
+        rusqlite::Connection::open(path).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();
+    });
+    assert!(matches!(foreign, StoreError::Foreign { .. }), "{foreign}");
+    let text = refused(&|path| std::fs::write(path, "hello, this is no database at all").unwrap());
+    assert!(matches!(text, StoreError::Foreign { .. }), "{text}");
+    let newer = refused(&|path| {
+        mcd::store::migrate(path).unwrap();
+        let db = rusqlite::Connection::open(path).unwrap();
+        db.execute(
+            "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
+             VALUES (99, 'later', '2030-01-01T00:00:00Z', '1')",
+            [],
+        )
+        .unwrap();
+        let pragma = |_: &rusqlite::Row<'_>| Ok(());
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], pragma).unwrap();
+    });
+    assert!(matches!(newer, StoreError::NewerSchema { found: 99, .. }), "{newer}");
+}
+
+#[test]
+fn approvals_expire_and_what_waited_is_blocked() {
+    let bench = Bench::with_agent();
+    let task = format!("T-{}", bench.started());
+    let ask = json!({"kind": "escalation", "summary": "which way?", "task": task,
+        "justification": "two ways", "expires_in_s": 60});
+    let approval = bench.agent("approval.request", ask).unwrap();
+    assert_eq!(bench.human("task.get", json!({"task": task})).unwrap()["state"], "needs_approval");
+    bench.clock.advance(Duration::from_secs(61));
+    bench.system(SystemCommand::Tick);
+    let detail = bench.human("approval.get", json!({"approval": approval["id"]})).unwrap();
+    assert_eq!(detail["status"], "expired");
+    assert_eq!(bench.human("task.get", json!({"task": task})).unwrap()["state"], "blocked");
+}
