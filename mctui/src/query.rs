@@ -1,50 +1,48 @@
-//! The filter of a view: words and `key:value` terms, all of which must hold.
+//! The filter of the views: one text, read for each kind of thing that a screen shows.
 
-use mc_core::{policy::Risk, task::TaskCard};
+use mc_core::{
+    agent::Agent,
+    alert::Alert,
+    approval::Approval,
+    event::Recorded,
+    filter::{Filter, FilterError, Subject, View},
+    task::TaskCard,
+};
 
-use crate::scene::Scene;
+use crate::app::Place;
 
-/// One thing that must hold, or must not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Term {
-    negated: bool,
-    test: Test,
-}
+/// A filter as read for one kind of thing; one that is not understood lets everything through and
+/// says so.
+type Read = Result<Filter, FilterError>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Test {
-    Word(String),
-    State(Vec<String>),
-    Agent(Vec<String>),
-    Priority(Vec<String>),
-    Risk(Vec<String>),
-    Is(Vec<String>),
-    Cost(std::cmp::Ordering, i64),
-}
-
-/// A filter; the empty one lets everything through.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The filter in force.
+#[derive(Debug, Clone)]
 pub struct Query {
     text: String,
-    terms: Vec<Term>,
-    /// What is wrong with the text, if anything.
-    pub problem: Option<String>,
+    tasks: Read,
+    approvals: Read,
+    agents: Read,
+    alerts: Read,
+    events: Read,
 }
 
-const KEYS: &[&str] = &["state", "agent", "prio", "risk", "is", "cost"];
-const IS: &[&str] = &["open", "blocked", "waiting", "review", "unassigned"];
+impl Default for Query {
+    fn default() -> Self {
+        Self::read("")
+    }
+}
 
 impl Query {
-    /// Reads a filter. What can't be read is told in [`Query::problem`], never silently ignored.
+    /// Reads a filter.
     pub fn read(text: &str) -> Self {
-        let mut query = Self { text: text.to_owned(), ..Self::default() };
-        for word in text.split_whitespace() {
-            match read_term(word) {
-                Ok(term) => query.terms.push(term),
-                Err(problem) => query.problem = Some(problem),
-            }
+        Self {
+            text: text.trim().to_owned(),
+            tasks: Filter::parse::<TaskCard>(text),
+            approvals: Filter::parse::<Approval>(text),
+            agents: Filter::parse::<Agent>(text),
+            alerts: Filter::parse::<Alert>(text),
+            events: Filter::parse::<Recorded>(text),
         }
-        query
     }
 
     /// Returns the text as typed.
@@ -52,107 +50,54 @@ impl Query {
         &self.text
     }
 
-    /// Says whether it lets everything through.
+    /// Says whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
+        self.text.is_empty()
     }
 
-    /// Says whether `task` passes.
-    pub fn matches_task(&self, task: &TaskCard, scene: &Scene) -> bool {
-        self.terms.iter().all(|term| term.test.of_task(task, scene) != term.negated)
-    }
-
-    /// Says whether something that is only words passes.
-    pub fn matches_text(&self, texts: &[&str]) -> bool {
-        self.terms.iter().all(|term| {
-            let hit = match &term.test {
-                Test::Word(word) => texts.iter().any(|text| contains(text, word)),
-                Test::State(any) | Test::Agent(any) | Test::Risk(any) | Test::Is(any) => {
-                    any.iter().any(|value| texts.iter().any(|text| contains(text, value)))
-                }
-                Test::Priority(_) | Test::Cost(..) => false,
-            };
-            hit != term.negated
+    /// Returns what is wrong with it on `place`, with the nearest word that is right.
+    pub fn problem(&self, place: Place) -> Option<String> {
+        let read = match place {
+            Place::Board | Place::Task(_) => &self.tasks,
+            Place::Approvals => &self.approvals,
+            Place::Fleet => &self.agents,
+            Place::Alerts => &self.alerts,
+        };
+        let error = read.as_ref().err()?;
+        Some(match &error.nearest {
+            Some(nearest) if !error.message.contains(nearest.as_str()) => {
+                format!("{error}: `{nearest}`?")
+            }
+            Some(_) | None => error.to_string(),
         })
     }
-}
 
-impl Test {
-    fn of_task(&self, task: &TaskCard, scene: &Scene) -> bool {
-        match self {
-            Self::Word(word) => {
-                let id = task.id.to_string();
-                contains(&task.title, word)
-                    || contains(&id, word)
-                    || contains(&task.task_type, word)
-                    || task.assignees.iter().any(|agent| contains(agent, word))
-                    || task.labels.iter().any(|label| contains(label, word))
-                    || task.project.as_ref().is_some_and(|project| contains(project, word))
-            }
-            Self::State(any) => any.iter().any(|state| contains(task.state.as_str(), state)),
-            Self::Agent(any) => {
-                any.iter().any(|name| task.assignees.iter().any(|agent| agent.as_str() == name))
-            }
-            Self::Priority(any) => any.iter().any(|value| *value == task.priority.to_string()),
-            Self::Risk(any) => {
-                let risk = scene.world.approval_of(task.id).map(|approval| approval.risk);
-                let word = match risk {
-                    Some(Risk::Green) => "green",
-                    Some(Risk::Yellow) => "yellow",
-                    Some(Risk::Red) => "red",
-                    None => return false,
-                };
-                any.iter().any(|value| value == word)
-            }
-            Self::Is(any) => any.iter().any(|value| match value.as_str() {
-                "open" => !task.state.is_final(),
-                "waiting" => task.state == mc_core::task::TaskState::NeedsApproval,
-                "unassigned" => task.assignees.is_empty(),
-                word => task.state.as_str() == word,
-            }),
-            Self::Cost(order, uusd) => task.spent_uusd.0.cmp(uusd) == *order,
-        }
+    /// Says whether a task passes.
+    pub fn matches_task(&self, task: &TaskCard, view: &View<'_>) -> bool {
+        passes(&self.tasks, task, view)
+    }
+
+    /// Says whether an approval passes.
+    pub fn matches_approval(&self, approval: &Approval, view: &View<'_>) -> bool {
+        passes(&self.approvals, approval, view)
+    }
+
+    /// Says whether an agent passes.
+    pub fn matches_agent(&self, agent: &Agent, view: &View<'_>) -> bool {
+        passes(&self.agents, agent, view)
+    }
+
+    /// Says whether an alert passes.
+    pub fn matches_alert(&self, alert: &Alert, view: &View<'_>) -> bool {
+        passes(&self.alerts, alert, view)
+    }
+
+    /// Says whether an event passes.
+    pub fn matches_event(&self, event: &Recorded, view: &View<'_>) -> bool {
+        passes(&self.events, event, view)
     }
 }
 
-fn contains(text: &str, word: &str) -> bool {
-    text.to_lowercase().contains(word)
-}
-
-fn read_term(word: &str) -> Result<Term, String> {
-    let (negated, word) = word.strip_prefix('-').map_or((false, word), |rest| (true, rest));
-    let lower = word.to_lowercase();
-    let Some(at) = lower.find([':', '>', '<']) else {
-        return Ok(Term { negated, test: Test::Word(lower) });
-    };
-    let (key, rest) = lower.split_at(at);
-    let op = rest.chars().next().unwrap_or(':');
-    let rest = rest.get(1..).unwrap_or_default();
-    let values: Vec<String> =
-        rest.split(',').filter(|value| !value.is_empty()).map(str::to_owned).collect();
-    let test = match (key, op) {
-        ("state", ':') => Test::State(values),
-        ("agent", ':') => Test::Agent(values),
-        ("prio", ':') => Test::Priority(values),
-        ("risk", ':') => Test::Risk(values),
-        ("is", ':') => {
-            if let Some(bad) = values.iter().find(|value| !IS.contains(&value.as_str())) {
-                return Err(format!("`is:{bad}`? one of {}", IS.join(" ")));
-            }
-            Test::Is(values)
-        }
-        ("cost", '>' | '<') => {
-            let order =
-                if op == '>' { std::cmp::Ordering::Greater } else { std::cmp::Ordering::Less };
-            let dollars: f64 = rest.parse().map_err(|_| format!("`{rest}` is no amount"))?;
-            Test::Cost(order, dollars_to_micros(dollars))
-        }
-        _ => return Err(format!("`{key}`? one of {}", KEYS.join(" "))),
-    };
-    Ok(Term { negated, test })
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "an amount that was typed by a person")]
-fn dollars_to_micros(dollars: f64) -> i64 {
-    (dollars * 1_000_000.0) as i64
+fn passes<S: Subject>(filter: &Read, subject: &S, view: &View<'_>) -> bool {
+    filter.as_ref().is_ok_and(|filter| filter.matches(subject, view)) || filter.is_err()
 }

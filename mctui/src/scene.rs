@@ -1,6 +1,6 @@
 //! What all screens share: the world, the link, the filter and the clock.
 
-use mc_core::{actor::Role, id::TaskId, task::TaskCard};
+use mc_core::{actor::Role, filter::View, id::TaskId, task::TaskCard};
 use mc_proto::method::session::WhoAmI;
 
 use crate::{
@@ -86,9 +86,14 @@ impl Scene {
         self.pending.iter().any(|pending| pending.task == Some(task))
     }
 
+    /// Returns who asks, and when, for the filter.
+    pub fn view(&self) -> View<'_> {
+        View { now: self.time(), me: self.me.as_ref().map(|me| me.name.as_str()) }
+    }
+
     /// Says whether the filter lets `task` through.
     pub fn shows(&self, task: &TaskCard) -> bool {
-        self.query.matches_task(task, self)
+        self.query.matches_task(task, &self.view())
     }
 }
 

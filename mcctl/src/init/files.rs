@@ -77,7 +77,7 @@ fn tighten(path: &Path) -> Result<(), Failure> {
 
 /// Writes `config.toml` and `policy.toml` where they are missing.
 pub(super) fn configuration(home: &Home, setup: &Setup, report: &mut Made) -> Result<(), Failure> {
-    let files = [("config.toml", config(setup)?), ("policy.toml", policy()?)];
+    let files = [("config.toml", config(setup)), ("policy.toml", policy()?)];
     for (name, text) in files {
         let path = home.config.join(name);
         if path.exists() {
@@ -117,16 +117,16 @@ pub(super) fn identity(
     Ok(())
 }
 
-fn config(setup: &Setup) -> Result<String, Failure> {
+fn config(setup: &Setup) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    Ok(format!(
+    format!(
         "# The squad. The daemon reads this file at start and when it changes.\n\
          squad = {}\n\
          # Where the day of daily caps turns.\n\
          time_zone = {}\n",
         quoted(&setup.squad),
         quoted(&setup.time_zone)
-    ))
+    )
 }
 
 const POLICY_HEAD: &str = "\
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_good_toml_whatever_the_name() {
-        let text = config(&setup()).unwrap();
+        let text = config(&setup());
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table["squad"].as_str(), Some("a \"b\""));
         assert_eq!(table["time_zone"].as_str(), Some("Europe/Berlin"));

@@ -475,7 +475,10 @@ fn label(act: &Act) -> String {
 /// Returns what the notice line says about an event, and whether the bell rings.
 fn arrival(item: &FeedItem) -> Option<(Line, bool)> {
     use mc_core::{alert::Severity, event::Event, policy::Risk};
-    let line = || crate::story::line(&item.event);
+    let line = || {
+        let token = crate::story::token(&item.event.event);
+        Line::new().says(token, &crate::story::line(&item.event))
+    };
     match &item.event.event {
         Event::ApprovalRequested { approval } => Some((line(), approval.risk == Risk::Red)),
         Event::AlertRaised { alert } if alert.severity >= Severity::Warning => {

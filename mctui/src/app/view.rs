@@ -56,8 +56,10 @@ impl App {
     fn notice_line(&self) -> Option<Line> {
         if let Some(field) = &self.filter {
             let line = field.line(60, true);
-            return Some(match &self.scene.query.problem {
-                Some(problem) => line.own(Token::Crit, format!("  {problem}")),
+            return Some(match self.scene.query.problem(self.place) {
+                Some(problem) => {
+                    line.own(Token::Crit, "  ").says(Token::Crit, &crate::text::line(&problem))
+                }
                 None => line,
             });
         }
@@ -79,6 +81,9 @@ impl App {
         }
         let right = self.filter_count();
         let shape = Shape::of(canvas.area());
+        if !self.scene.world.is_loaded {
+            return;
+        }
         if self.place == Place::Board && shape.wide <= Wide::Window {
             let strip = board::strip(&self.scene, self.board.state(), area.width);
             canvas.line(area, &strip);

@@ -212,27 +212,15 @@ fn alert_rows(height: u16, scene: &Scene) -> u16 {
 }
 
 fn current(scene: &Scene) -> Vec<AlertId> {
+    let view = scene.view();
     let open = scene.world.open_alerts().into_iter();
-    open.filter(|alert| {
-        let agent = alert.agent.as_ref().map(ToString::to_string).unwrap_or_default();
-        let task = alert.task.map(|task| task.to_string()).unwrap_or_default();
-        scene.query.matches_text(&[&alert.text, &agent, &task, severity_badge(alert.severity)])
-    })
-    .map(|alert| alert.id)
-    .collect()
+    open.filter(|alert| scene.query.matches_alert(alert, &view)).map(|alert| alert.id).collect()
 }
 
 fn shown(scene: &Scene) -> Vec<&Recorded> {
+    let view = scene.view();
     let feed = scene.world.feed.iter();
-    feed.filter(|recorded| {
-        if scene.query.is_empty() {
-            return true;
-        }
-        let task = recorded.event.task().map(|task| task.to_string()).unwrap_or_default();
-        let words: String = story::line(recorded).pieces().map(|(_, text)| text).collect();
-        scene.query.matches_text(&[&words, &task, recorded.event.kind()])
-    })
-    .collect()
+    feed.filter(|recorded| scene.query.matches_event(recorded, &view)).collect()
 }
 
 fn alert_row(alert: &Alert, scene: &Scene, is_selected: bool) -> Line {
@@ -268,7 +256,7 @@ pub fn feed_row(recorded: &Recorded, width: usize) -> Line {
     let line = Line::new()
         .own(Token::Dim, format!(" {} ", clock(recorded.at)))
         .own(story::token(&recorded.event), format!("{:<5} ", story::kind(&recorded.event)))
-        .then(story::line(recorded));
+        .says(Token::Fg, &story::line(recorded));
     if width < 60 {
         return line;
     }

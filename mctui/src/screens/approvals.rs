@@ -367,10 +367,8 @@ fn list_width(width: u16) -> u16 {
 }
 
 fn current(scene: &Scene) -> Vec<ApprovalId> {
-    let shown = |one: &&Approval| {
-        let id = one.id.to_string();
-        scene.query.matches_text(&[&id, &one.summary, &one.agent, &one.rule, badge(one.risk)])
-    };
+    let view = scene.view();
+    let shown = |one: &&Approval| scene.query.matches_approval(one, &view);
     let waiting = scene.world.waiting();
     let mut decided: Vec<&Approval> = scene
         .world

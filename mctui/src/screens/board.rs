@@ -147,10 +147,12 @@ impl Board {
         let count = short(shown.len()).max(1);
         let boxed = shape.tall > Tall::Low && shape.wide > Wide::List;
         let shared = u16::from(boxed);
-        let each = top.width.saturating_sub(shared) / count;
+        let across = top.width.saturating_sub(shared);
+        let edge =
+            |at: u16| top.x + short(usize::from(across) * usize::from(at) / usize::from(count));
         for (at, column) in (0..).zip(shown) {
-            let x = top.x + at * each;
-            let width = if at + 1 == count { top.right() - x } else { each + shared };
+            let x = edge(at);
+            let width = edge(at + 1) + shared - x;
             self.column(canvas, Rect { x, width, ..top }, (column, shape), scene);
             if boxed && at > 0 {
                 canvas.join(top, x);

@@ -35,8 +35,9 @@ pub fn lines(detail: &Detail, now: Timestamp, width: usize) -> Vec<Line> {
     let (request, hidden) = request(detail);
     lines.extend(request);
     if hidden > 0 {
-        let words =
-            format!("{hidden} hidden or control characters, shown above as <U+…>, ¤ or ^X  (!)");
+        let words = format!(
+            "{hidden} parts above hold what can't be seen; it is spelled out as <U+…>  (!)"
+        );
         lines.push(row("hidden").own(Token::Crit, words));
     }
     lines.push(rule("why: recorded | what the agent says"));
@@ -101,11 +102,11 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
     lines
 }
 
-/// The statement's request, and how many characters in it can't be seen.
+/// The statement's request, and how many parts of it hold what can't be seen.
 fn request(detail: &Detail) -> (Vec<Line>, usize) {
     let statement = &detail.approval.statement;
     let mut lines = vec![row("tool").says(Token::Strong, &text::exact(&statement.tool))];
-    let mut hidden = text::exact(&statement.tool).hidden();
+    let mut hidden = usize::from(text::exact(&statement.tool).flagged());
     let mut arguments = Vec::new();
     flatten("", &statement.arguments, &mut arguments);
     if arguments.is_empty() {
@@ -114,9 +115,10 @@ fn request(detail: &Detail) -> (Vec<Line>, usize) {
     for (path, value) in arguments {
         let (path, parts) = (text::exact(&path), value.split('\n').collect::<Vec<_>>());
         let count = parts.len();
+        let mixed = text::mixed(&value);
         for (at, part) in parts.into_iter().enumerate() {
             let part = text::exact(part);
-            hidden += part.hidden();
+            hidden += usize::from(part.flagged());
             let line = if at == 0 {
                 row("arg").says(Token::Key, &path).own(Token::Dim, " = ")
             } else {
@@ -125,12 +127,13 @@ fn request(detail: &Detail) -> (Vec<Line>, usize) {
             let line = line.says(Token::Fg, &part);
             lines.push(if at + 1 < count { line.own(Token::Dim, "\\n") } else { line });
         }
-        hidden += path.hidden();
+        hidden += usize::from(path.flagged());
+        lines.extend(mixed.map(|note| row("(!)").says(Token::Crit, &note)));
     }
     let cwd = statement.cwd.as_deref();
     lines.push(match cwd {
         Some(cwd) => {
-            hidden += text::exact(cwd).hidden();
+            hidden += usize::from(text::exact(cwd).flagged());
             row("cwd").says(Token::Fg, &text::exact(cwd))
         }
         None => row("cwd").own(Token::Dim, "? not told"),
@@ -139,7 +142,7 @@ fn request(detail: &Detail) -> (Vec<Line>, usize) {
         lines.push(row("env").own(Token::Dim, "nothing is passed beside the runtime's own"));
     }
     for (name, hash) in &statement.env {
-        hidden += text::exact(name).hidden();
+        hidden += usize::from(text::exact(name).flagged());
         lines.push(
             row("env")
                 .says(Token::Fg, &text::exact(name))

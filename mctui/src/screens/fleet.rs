@@ -122,15 +122,8 @@ impl Fleet {
 }
 
 fn current(scene: &Scene) -> Vec<AgentName> {
-    let shown = |view: &&AgentView| {
-        let agent = &view.agent;
-        let task = agent.current_task.map(|task| task.to_string()).unwrap_or_default();
-        scene.query.matches_text(&[
-            &agent.name,
-            &task,
-            doing_word(doing(view, scene), view).as_str(),
-        ])
-    };
+    let asks = scene.view();
+    let shown = |view: &&AgentView| scene.query.matches_agent(&view.agent, &asks);
     let agents = &scene.world.agents;
     let mut roots: Vec<&AgentView> = agents
         .values()

@@ -256,8 +256,6 @@ fn timeline_row(item: &TimelineItem, width: usize) -> Line {
     let line = Line::new()
         .own(Token::Dim, format!(" {} ", clock(recorded.at)))
         .own(story::token(&recorded.event), format!("{:<5} ", story::kind(&recorded.event)))
-        .says(Token::Strong, &text::line(&recorded.actor.to_string()))
-        .own(Token::Fg, " ")
         .says(Token::Fg, &text::line(&item.text));
     line.to_column(width.saturating_sub(right.len())).own(Token::Dim, right)
 }

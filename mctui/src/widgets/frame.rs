@@ -162,6 +162,9 @@ fn parts(scene: &Scene, width: u16) -> Vec<Line> {
         SquadStatus::Halted => parts.push(Line::new().own(Token::Crit, "STOPPED")),
     }
     parts.push(Line::new().own(live, scene.link.label(scene.now)));
+    if !world.is_loaded {
+        return parts;
+    }
     let mine = world.mine().len();
     let token = if mine > 0 { Token::Warn } else { Token::Dim };
     let words = if narrow { format!("{mine}!") } else { format!("NEEDS YOU {mine}") };
@@ -176,18 +179,15 @@ fn parts(scene: &Scene, width: u16) -> Vec<Line> {
         };
         parts.push(Line::new().own(token, words));
     }
-    if world.is_loaded {
-        let (working, all) = world.at_work();
-        let words = if narrow { "" } else { " at work" };
-        parts.push(Line::new().own(Token::Fg, format!("{working}/{all}{words}")));
-        let (spent, unpriced) = world.spent_today();
-        let cap = world.daily_cap.map(|cap| format!(" of {cap}")).unwrap_or_default();
-        let words = if narrow { "" } else { " today" };
-        parts
-            .push(Line::new().own(Token::Money, format!("{}{cap}{words}", money(spent, unpriced))));
-        if !world.squad.name.is_empty() {
-            parts.push(Line::new().says(Token::Dim, &text::line(&world.squad.name)));
-        }
+    let (working, all) = world.at_work();
+    let words = if narrow { "" } else { " at work" };
+    parts.push(Line::new().own(Token::Fg, format!("{working}/{all}{words}")));
+    let (spent, unpriced) = world.spent_today();
+    let cap = world.daily_cap.map(|cap| format!(" of {cap}")).unwrap_or_default();
+    let words = if narrow { "" } else { " today" };
+    parts.push(Line::new().own(Token::Money, format!("{}{cap}{words}", money(spent, unpriced))));
+    if !world.squad.name.is_empty() {
+        parts.push(Line::new().says(Token::Dim, &text::line(&world.squad.name)));
     }
     if world.read_only.is_some() {
         parts.push(Line::new().own(Token::Crit, "READ ONLY"));

@@ -30,7 +30,7 @@ impl Line {
     #[must_use]
     pub fn says(mut self, token: Token, text: &Clean) -> Self {
         self.pieces.push((token, Cow::Owned(text.as_str().to_owned())));
-        if text.hidden() > 0 {
+        if text.flagged() {
             self.pieces.push((Token::Crit, Cow::Borrowed("(!)")));
         }
         self
