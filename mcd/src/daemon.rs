@@ -277,5 +277,6 @@ fn too_open(dir: &PathBuf) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(dir).ok()?.permissions().mode() & 0o777;
     let dir = dir.display();
-    (mode & 0o022 != 0).then(|| format!("{dir} has mode {mode:o}: others can write; `chmod go-w {dir}`"))
+    (mode & 0o022 != 0)
+        .then(|| format!("{dir} has mode {mode:o}: others can write; `chmod go-w {dir}`"))
 }

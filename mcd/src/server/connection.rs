@@ -14,10 +14,7 @@ use mc_proto::{
     error::{ErrorKind, RpcError},
     frame::{self, Frame, RequestId},
     limits::{FIRST_FRAME_BYTES, FRAME_BYTES, KEY_BYTES},
-    method::{
-        Request,
-        feed::BeatNotice,
-    },
+    method::{Request, feed::BeatNotice},
     strict,
 };
 use tokio::{
@@ -325,7 +322,12 @@ impl Connection {
         self.closing = true;
     }
 
-    fn request(&mut self, id: RequestId, method: &str, params: Option<&serde_json::value::RawValue>) {
+    fn request(
+        &mut self,
+        id: RequestId,
+        method: &str,
+        params: Option<&serde_json::value::RawValue>,
+    ) {
         let Some(session) = &mut self.session else { return self.hello(&id, method, params) };
         let outcome = dispatch::dispatch(&self.server, session, (method, params));
         let (wait, late) = match outcome {
@@ -343,7 +345,12 @@ impl Connection {
     }
 
     /// The first request says who calls, and no other can be the first.
-    fn hello(&mut self, id: &RequestId, method: &str, params: Option<&serde_json::value::RawValue>) {
+    fn hello(
+        &mut self,
+        id: &RequestId,
+        method: &str,
+        params: Option<&serde_json::value::RawValue>,
+    ) {
         if method != "session.hello" {
             let text = "the first request must be session.hello";
             return self.part(Some(id), &unauthorized(text));
@@ -411,7 +418,9 @@ impl Connection {
             let now = Instant::now();
             let over = |since: Option<Instant>, limit| since.is_some_and(|at| now >= at + limit);
             let silent = self.session.is_none() && now >= self.began + FIRST_FRAME;
-            if silent || over(self.partial_since, PARTIAL_FRAME) || over(self.stalled_since, STALLED)
+            if silent
+                || over(self.partial_since, PARTIAL_FRAME)
+                || over(self.stalled_since, STALLED)
             {
                 self.server.log_refusal(self.peer.side, self.peer.uid, "too slow");
                 return Poll::Ready(());

@@ -189,8 +189,11 @@ pub(super) fn submit(
     request: Request,
     key: Option<String>,
 ) -> Outcome {
-    let work =
-        Work::Request { caller: Box::new(caller), request: Box::new(request), idempotency_key: key };
+    let work = Work::Request {
+        caller: Box::new(caller),
+        request: Box::new(request),
+        idempotency_key: key,
+    };
     match store.submit(work) {
         Ok(answer) => Outcome::Writer(answer),
         Err(error) => Outcome::Now(Err(error)),

@@ -45,7 +45,10 @@ const RECORD_AGAIN: Duration = Duration::from_millis(500);
 
 /// Returns the refusal while the emergency stop is in force.
 pub(super) fn halted() -> RpcError {
-    RpcError::new(ErrorKind::Halted, "the emergency stop is in force: nothing starts until an admin resumes")
+    RpcError::new(
+        ErrorKind::Halted,
+        "the emergency stop is in force: nothing starts until an admin resumes",
+    )
 }
 
 /// Returns the denial of a check that was not recorded.
@@ -198,7 +201,8 @@ pub(super) fn emergency_stop(server: &Arc<Server>, caller: &Caller, reason: &str
     record_stop(server, caller, &reason);
     server.waits.end_all();
     json(&Receipt {
-        text: "stopped: no run starts and no tool call is allowed until an admin resumes".to_owned(),
+        text: "stopped: no run starts and no tool call is allowed until an admin resumes"
+            .to_owned(),
         squad: Squad {
             name: server.squad.clone(),
             status: SquadStatus::Halted,

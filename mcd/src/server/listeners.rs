@@ -20,7 +20,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Server, connection::Connection, limits::Side, session::{Peer, unauthorized}};
+use super::{
+    Server,
+    connection::Connection,
+    limits::Side,
+    session::{Peer, unauthorized},
+};
 use crate::{config, identity::Mode};
 
 /// How long connections may take to end when the daemon stops.

@@ -258,7 +258,11 @@ impl Session {
     /// # Errors
     ///
     /// `rate_limited` with when to come back.
-    pub(super) fn count(&mut self, server: &Server, named: Option<&AgentName>) -> Result<(), RpcError> {
+    pub(super) fn count(
+        &mut self,
+        server: &Server,
+        named: Option<&AgentName>,
+    ) -> Result<(), RpcError> {
         let Some(own) = &self.bucket else { return Ok(()) };
         let now = server.live().clock.elapsed_ms();
         let bucket = match named {

@@ -36,7 +36,8 @@ pub(crate) async fn run(setting: Setting) {
 
 /// Ends the daemon in order on SIGTERM and SIGINT.
 async fn stop_on_signals(setting: &Setting) {
-    let signals = signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::interrupt())?)));
+    let signals =
+        signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::interrupt())?)));
     let (mut terminate, mut interrupt) = match signals {
         Ok(signals) => signals,
         Err(error) => return tracing::error!(%error, "signals can't be heard"),
