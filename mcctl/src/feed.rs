@@ -98,7 +98,7 @@ mod tests {
             "cause": "message.post", "reason": "because\nof this\u{1b}[2J",
             "event": {"kind": "message_posted", "message": {
                 "id": "M-1", "task": "T-1", "author": {"kind": "agent", "name": "wren"},
-                "kind": "comment", "text": "two\nlines\u001b[2J", "at": "2026-01-01T00:00:00Z",
+                "kind": "comment", "text": "two\nlines\u{1b}[2J", "at": "2026-01-01T00:00:00Z",
             }},
         }))
         .unwrap();

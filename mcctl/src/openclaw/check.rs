@@ -103,10 +103,7 @@ fn attached(cx: &mut Context, names: &Names) -> Vec<Check> {
                 Err(failure) => Check::new(what, false, failure.to_string()),
             });
         };
-        check(
-            PLUGIN_ADAPTER,
-            "is the gateway running? Its log says why a plugin is not loaded",
-        );
+        check(PLUGIN_ADAPTER, "is the gateway running? Its log says why a plugin is not loaded");
         check(BRIDGE_ADAPTER, "start `mc-openclaw run`; `mcctl openclaw install` prints how");
     }
     checks
