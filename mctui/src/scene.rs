@@ -7,7 +7,6 @@ use crate::{
     link::{LinkState, Now},
     overlays::Overlay,
     query::Query,
-    request::Call,
     world::World,
 };
 
@@ -100,8 +99,6 @@ impl Scene {
 /// What a screen wants after a key.
 #[derive(Debug)]
 pub enum Intent {
-    /// Ask the daemon something that changes nothing.
-    Ask(Call),
     /// Open a task.
     OpenTask(TaskId),
     /// Open an approval.

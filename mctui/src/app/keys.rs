@@ -78,7 +78,7 @@ impl App {
         match wish {
             Wish::Stay => {}
             Wish::Close => self.emergency = None,
-            Wish::Send(act) => self.send(act, Origin::Emergency),
+            Wish::Send(act) => self.send(*act, Origin::Emergency),
             Wish::Halt => self.out.push(Request::WriteHaltFile),
             Wish::Open(overlay) => {
                 self.emergency = None;
@@ -95,13 +95,9 @@ impl App {
                 self.overlays.pop();
                 self.show(*overlay);
             }
-            Outcome::Send(act) => self.send(act, Origin::Dialog),
+            Outcome::Send(act) => self.send(*act, Origin::Dialog),
             Outcome::Ask(call) => {
                 self.ask(call, Origin::Dialog);
-            }
-            Outcome::Do(intent) => {
-                self.overlays.pop();
-                self.intend(Some(intent));
             }
             Outcome::Refuse(why) => self.say_own(why),
         }
@@ -211,9 +207,6 @@ impl App {
     fn intend(&mut self, intent: Option<Intent>) {
         match intent {
             None => {}
-            Some(Intent::Ask(call)) => {
-                self.ask(call, Origin::Screen);
-            }
             Some(Intent::OpenTask(task)) => self.go_deeper(Place::Task(task)),
             Some(Intent::OpenApproval(approval)) => {
                 self.go_deeper(Place::Approvals);

@@ -232,7 +232,7 @@ impl App {
                 self.is_dirty |= before != self.scene.link.label(now);
             }
             Message::Lost { error, attempt, retry_in_ms } => {
-                self.lost(&error, attempt, retry_in_ms)
+                self.lost(&error, attempt, retry_in_ms);
             }
             Message::Answer(ticket, result) => self.answer(ticket, *result),
             Message::Halted(result) => {
@@ -388,7 +388,7 @@ impl App {
             | Act::Squad(..) => None,
         };
         let label = label(&act);
-        let ticket = self.ask(Call::Act(act), origin);
+        let ticket = self.ask(Call::Act(Box::new(act)), origin);
         self.scene.pending.push(Pending { ticket, label, task, since: self.scene.now.steady });
     }
 

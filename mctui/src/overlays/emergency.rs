@@ -30,7 +30,7 @@ pub enum Wish {
     /// Closes.
     Close,
     /// Sends this to the daemon.
-    Send(Act),
+    Send(Box<Act>),
     /// Writes the halt file: there is no daemon to ask.
     Halt,
     /// Closes and opens this dialog.
@@ -134,7 +134,7 @@ impl Emergency {
         let reason = "by hand, from the console".to_owned();
         if connected {
             self.stage = Stage::Sent(verb, scene.now.steady);
-            return Wish::Send(Act::Squad(verb, reason));
+            return Wish::Send(Box::new(Act::Squad(verb, reason)));
         }
         if verb == SquadVerb::Stop {
             self.stage = Stage::Sent(verb, scene.now.steady);
@@ -190,7 +190,7 @@ impl Emergency {
                 Line::new().own(Token::Strong, "[y] yes   any other key: no"),
             ],
             Stage::Sent(verb, since) => self.progress(*verb, *since, scene),
-            Stage::Answered(receipt) => self.receipt(receipt),
+            Stage::Answered(receipt) => lines_of(receipt),
         };
         let mut lines: Vec<Line> = lines.iter().flat_map(|line| line.wrap(width, 2)).collect();
         if let Some(error) = &self.error {
@@ -271,38 +271,36 @@ impl Emergency {
         );
         lines
     }
+}
 
-    fn receipt(&self, receipt: &Receipt) -> Vec<Line> {
-        let mut lines = vec![
-            Line::new()
-                .own(Token::Strong, "receipt: ")
-                .says(Token::Strong, &text::line(&receipt.text)),
-            Line::new().own(
-                Token::Fg,
-                format!(
-                    "{} tasks moved, {} approvals canceled",
-                    receipt.tasks.len(),
-                    receipt.approvals
-                ),
+fn lines_of(receipt: &Receipt) -> Vec<Line> {
+    let mut lines = vec![
+        Line::new().own(Token::Strong, "receipt: ").says(Token::Strong, &text::line(&receipt.text)),
+        Line::new().own(
+            Token::Fg,
+            format!(
+                "{} tasks moved, {} approvals canceled",
+                receipt.tasks.len(),
+                receipt.approvals
             ),
-        ];
-        for agent in &receipt.agents {
-            let (token, word) = match (agent.was_working, agent.told) {
-                (false, _) => (Token::Dim, "was not working"),
-                (true, true) => (Token::Warn, "was working, told to end"),
-                (true, false) => (Token::Crit, "was working, NOT TOLD: no runtime attached"),
-            };
-            lines.push(
-                Line::new()
-                    .own(Token::Fg, "  ")
-                    .says(Token::Strong, &text::line(&agent.agent))
-                    .own(token, format!("  {word}  "))
-                    .says(Token::Dim, &text::line(&agent.text)),
-            );
-        }
-        lines.push(Line::new().own(Token::Dim, "Esc closes"));
-        lines
+        ),
+    ];
+    for agent in &receipt.agents {
+        let (token, word) = match (agent.was_working, agent.told) {
+            (false, _) => (Token::Dim, "was not working"),
+            (true, true) => (Token::Warn, "was working, told to end"),
+            (true, false) => (Token::Crit, "was working, NOT TOLD: no runtime attached"),
+        };
+        lines.push(
+            Line::new()
+                .own(Token::Fg, "  ")
+                .says(Token::Strong, &text::line(&agent.agent))
+                .own(token, format!("  {word}  "))
+                .says(Token::Dim, &text::line(&agent.text)),
+        );
     }
+    lines.push(Line::new().own(Token::Dim, "Esc closes"));
+    lines
 }
 
 fn choice(key: &'static str, name: &'static str, effect: &'static str) -> Line {
