@@ -10,6 +10,8 @@
 
 pub mod app;
 pub mod backend;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod format;
 pub mod glyphs;
 pub mod keymap;

@@ -10,6 +10,9 @@ use crate::{
     world::World,
 };
 
+/// The passphrase of the demo's operator: everybody may know it.
+pub const DEMO_PASSPHRASE: &str = "demo";
+
 /// How times are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Times {

@@ -14,7 +14,7 @@ use crate::{
         unlock::Unlock,
     },
     request::{Call, Request},
-    scene::{Intent, Times},
+    scene::{DEMO_PASSPHRASE, Intent, Times},
     screens::{board::Board, task::TaskScreen},
     theme::Token,
     widgets::{Field, Line},
@@ -131,7 +131,7 @@ impl App {
                 Token::Fg,
                 "A decision needs to know that it is you. It is not sent by unlocking: the same dialog comes back.",
             );
-            self.overlays.push(Overlay::Unlock(Unlock::new(why)));
+            self.open_unlock(why);
         }
     }
 
@@ -305,10 +305,21 @@ impl App {
                 Token::Fg,
                 "Raises the level of this session; 15 idle minutes lower it again.",
             );
-            self.overlays.push(Overlay::Unlock(Unlock::new(why)));
+            self.open_unlock(why);
         } else {
             self.ask(Call::Lock, Origin::Screen);
         }
+    }
+
+    /// Opens the passphrase dialog over whatever is open.
+    pub(super) fn open_unlock(&mut self, why: Line) {
+        let why = if self.scene.is_demo {
+            let words = format!("  The passphrase of this demo is: {DEMO_PASSPHRASE}");
+            why.own(Token::Strong, words)
+        } else {
+            why
+        };
+        self.overlays.push(Overlay::Unlock(Unlock::new(why)));
     }
 
     /// Goes to the next thing that needs a person, worst and soonest first.

@@ -101,9 +101,10 @@ impl Worker {
     /// Takes up the next task: an own one, else one of the inbox.
     pub(super) async fn take_up(&mut self) {
         let Ok(beat) = self.client.call(&agent::Heartbeat::default()).await else { return };
-        let open = beat.assigned.iter().find(|card| {
-            matches!(card.state, TaskState::Assigned | TaskState::InProgress)
-        });
+        let open = beat
+            .assigned
+            .iter()
+            .find(|card| matches!(card.state, TaskState::Assigned | TaskState::InProgress));
         let Some(card) = open.or_else(|| beat.claimable.first()) else { return };
         let (id, is_started) = (card.id, card.state == TaskState::InProgress);
         let claimed = self.client.call(&task::Claim { task: id }).await;
@@ -236,7 +237,9 @@ impl Worker {
             return;
         };
         self.client.call(&agent::Heartbeat::default()).await.ok();
-        let Ok(answer) = self.client.call(&run::Await { approval, wait_ms: 0 }).await else { return };
+        let Ok(answer) = self.client.call(&run::Await { approval, wait_ms: 0 }).await else {
+            return;
+        };
         match answer.decision {
             Outcome::Ask => {}
             Outcome::Allow => {

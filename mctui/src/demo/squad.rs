@@ -14,7 +14,8 @@ use mc_proto::{
     method::{agent, session, task, thread},
 };
 
-use super::{PASSPHRASE, agent::Worker};
+use super::agent::Worker;
+use crate::scene::DEMO_PASSPHRASE;
 
 /// Name, autonomy, parent, cents a day.
 const AGENTS: &[(&str, Autonomy, Option<&str>, i64)] = &[
@@ -59,7 +60,8 @@ pub(super) struct Dice(u64);
 impl Dice {
     /// Returns a number below `sides`.
     pub(super) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides.max(1)
     }
 }
@@ -77,7 +79,7 @@ pub(super) async fn seed(home: &Home) -> Result<Squad, ClientError> {
     let program = hello("demo", env!("CARGO_PKG_VERSION"));
     let (operator, mut unasked) = Client::connect(&home.operator_socket(), &program).await?;
     tokio::spawn(async move { while unasked.recv().await.is_some() {} });
-    operator.call(&session::Unlock { passphrase: PASSPHRASE.to_owned() }).await?;
+    operator.call(&session::Unlock { passphrase: DEMO_PASSPHRASE.to_owned() }).await?;
     let mut workers = Vec::new();
     for row in AGENTS {
         let Ok(name) = row.0.parse::<AgentName>() else { continue };
