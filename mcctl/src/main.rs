@@ -21,6 +21,8 @@ mod cli;
 mod context;
 mod decide;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod environment;
 mod failure;
 mod feed;

@@ -6,7 +6,9 @@ use mc_proto::method::agent::Get;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{BRIDGE_ADAPTER, Gateway, Names, PLUGIN, PLUGIN_ADAPTER, Places, names, settings};
+use super::{
+    BRIDGE_ADAPTER, Gateway, Names, PLUGIN, PLUGIN_ADAPTER, Places, is_attached, names, settings,
+};
 use crate::{
     context::Context,
     failure::{Exit, Failure},
@@ -89,22 +91,20 @@ fn token(file: &Path) -> Check {
     }
 }
 
-/// Checks that every agent is registered and a runtime is attached for it.
+/// Checks that every agent is registered, and that plugin and bridge are attached for it.
 fn attached(cx: &mut Context, names: &Names) -> Vec<Check> {
     let mut checks = Vec::new();
     for name in names.values() {
-        let what = format!("a runtime is attached for {name}");
-        checks.push(match cx.call(&Get { agent: name.clone() }) {
-            Ok(view) => {
-                let todo = "is the gateway running? Its log says why a plugin is not loaded";
-                let mut check = Check::new(what, !view.attached.is_empty(), todo);
-                if check.holds {
-                    check.detail = view.attached.join(", ");
-                }
-                check
-            }
-            Err(failure) => Check::new(what, false, failure.to_string()),
-        });
+        let seen = cx.call(&Get { agent: name.clone() });
+        let mut check = |adapter: &str, todo: &str| {
+            let what = format!("{adapter} is attached for {name}");
+            checks.push(match &seen {
+                Ok(view) => Check::new(what, is_attached(&view.attached, adapter), todo),
+                Err(failure) => Check::new(what, false, failure.to_string()),
+            });
+        };
+        check(PLUGIN_ADAPTER, "is the gateway running? Its log says why a plugin is not loaded");
+        check(BRIDGE_ADAPTER, "start `mc-openclaw run`; `mcctl openclaw install` prints how");
     }
     checks
 }

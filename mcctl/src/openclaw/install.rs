@@ -15,7 +15,9 @@ use mc_proto::{
 };
 use serde_json::{Value, json};
 
-use super::{BRIDGE_ADAPTER, InstallArgs, Names, PLUGIN_ADAPTER, Places, names, settings};
+use super::{
+    BRIDGE_ADAPTER, InstallArgs, Names, PLUGIN_ADAPTER, Places, is_attached, names, settings,
+};
 use crate::{
     context::Context,
     failure::{Exit, Failure},
@@ -159,7 +161,7 @@ fn keep_gateway_token(config: &Value, bridge: &Path) -> Result<Option<PathBuf>, 
     Ok(Some(file))
 }
 
-/// Waits until a runtime is attached for every agent, and returns those without one.
+/// Waits until the plugin is attached for every agent, and returns those without it.
 fn wait_for_hello(
     cx: &mut Context,
     names: &Names,
@@ -172,7 +174,8 @@ fn wait_for_hello(
     loop {
         let mut silent = Vec::new();
         for name in names.values() {
-            if cx.call(&Get { agent: name.clone() })?.attached.is_empty() {
+            let attached = cx.call(&Get { agent: name.clone() })?.attached;
+            if !is_attached(&attached, PLUGIN_ADAPTER) {
                 silent.push(name.clone());
             }
         }

@@ -150,6 +150,12 @@ fn real(path: PathBuf) -> PathBuf {
     std::fs::canonicalize(&path).or_else(|_| std::path::absolute(&path)).unwrap_or(path)
 }
 
+/// Says whether `adapter` is among the runtimes that are attached for an agent, which are shown as
+/// `openclaw 2026.9.6 (openclaw-plugin)`.
+fn is_attached(attached: &[String], adapter: &str) -> bool {
+    attached.iter().any(|runtime| runtime.ends_with(&format!("({adapter})")))
+}
+
 /// Gateway id to name here.
 type Names = BTreeMap<String, AgentName>;
 
