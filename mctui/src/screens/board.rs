@@ -130,7 +130,7 @@ impl Board {
             Tall::Low | Tall::Tiny => 0,
         };
         let borders = if shape.tall > Tall::Low && shape.wide > Wide::List { 2 } else { 0 };
-        let header = if borders == 0 { 1 } else { 0 };
+        let header = u16::from(borders == 0);
         area.height.saturating_sub(below + borders + header)
     }
 
@@ -206,8 +206,7 @@ impl Board {
         if listing.ids().is_empty() {
             let why = match (count, scene.query.is_empty()) {
                 (0, _) if state == TaskState::Inbox => "empty: + makes a task",
-                (0, _) => "",
-                (_, true) => "",
+                (0, _) | (_, true) => "",
                 (_, false) => "none matches: Esc",
             };
             canvas.line(inside, &Line::new().own(Token::Dim, format!(" {why}")));

@@ -217,7 +217,7 @@ fn header(wide: Wide) -> Line {
     let mut words =
         format!(" {:<18} {:<15} {:<15} {:>6} {:>6}", "agent", "state", "task, run", "work", "beat");
     if wide >= Wide::Six {
-        words.push_str(&format!(" {:>4} {:<11} {}", "err", "role", "$ today of budget"));
+        words.push_str("  err role        $ today of budget");
     } else {
         words.push_str(" $ today");
     }

@@ -140,7 +140,7 @@ mod tests {
             list.step(step);
             list.fit(7);
             let (shown, above, below) = list.window(7);
-            assert!(list.selected().is_some_and(|id| shown.contains(&id)), "{step}");
+            assert!(list.selected().is_some_and(|id| shown.contains(id)), "{step}");
             assert_eq!(above + shown.len() + below, 50);
         }
         assert_eq!(listing(&[]).window(5), (&[][..], 0, 0));
