@@ -148,7 +148,8 @@ set_up() {
     init+=(--passphrase-file "$made")
   fi
   if [[ $system == yes ]]; then init+=(--system); else init+=(--single-user); fi
-  "$bin/mcctl" "${init[@]}" "$@"
+  # What comes next is said at the end, when the daemon runs.
+  "$bin/mcctl" "${init[@]}" "$@" | sed '/^next /d'
   if [[ -n $made ]]; then
     say "PASSPHRASE: there was no terminal to ask on, so a random one was made. It is in $made"
     say '            (mode 0600). Learn it or keep it elsewhere, then delete that file.'

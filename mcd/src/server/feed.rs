@@ -58,6 +58,7 @@ impl Filter {
 
 /// Says whether an agent may see an event: questions to humans and notices only its own, and
 /// nothing about tokens and operators.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is open to the whole squad")]
 fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
     let is_own = |name: &str| own.iter().any(|agent| agent.as_str() == name);
     let open = match event {
@@ -71,7 +72,7 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         | Event::TokenRevoked { .. }
         | Event::AdapterEnrolled { .. }
         | Event::OperatorUnlocked { .. } => false,
-        _other => true,
+        _ => true,
     };
     open && changed.iter().all(|entity| match entity {
         Changed::Approval { approval } => is_own(&approval.agent),
