@@ -1,7 +1,7 @@
 //! An agent of the demo: it speaks to the daemon as any agent does and gets no favours.
 
 use mc_core::{
-    agent::AgentName,
+    agent::{AgentName, Runtime},
     approval::ApprovalKind,
     id::{ApprovalId, CallId, RunId, TaskId},
     message::MessageKind,
@@ -11,9 +11,9 @@ use mc_core::{
     task::{CheckedItem, TaskState},
 };
 use mc_proto::{
-    client::{Client, ClientError, hello},
+    client::{Client, ClientError, Incoming, ServerRequest, hello},
     home::Home,
-    method::{agent, approval, run, task, thread},
+    method::{agent, approval, feed, run, task, thread},
 };
 use serde_json::{Value, json};
 
@@ -73,7 +73,24 @@ impl Worker {
         program.agent = Some(name.clone());
         program.token = Some(token);
         let (client, mut unasked) = Client::connect(&home.agent_socket(), &program).await?;
-        tokio::spawn(async move { while unasked.recv().await.is_some() {} });
+        tokio::spawn(async move {
+            while let Some(unasked) = unasked.recv().await {
+                if let Incoming::Request(order) = unasked {
+                    obey(order);
+                }
+            }
+        });
+        let attach = feed::Attach {
+            runtime: Runtime::Openclaw,
+            version: "demo".to_owned(),
+            agents: vec![name.clone()],
+            capabilities: vec![
+                feed::Capability::Gate,
+                feed::Capability::Abort,
+                feed::Capability::Deliver,
+            ],
+        };
+        client.call(&attach).await?;
         Ok(Self { name, client, work: None, waits: None })
     }
 
@@ -312,6 +329,15 @@ impl Worker {
         let work_plan = ["look", "change", "test"].map(str::to_owned).to_vec();
         self.client.call(&task::Start { task, fence, work_plan }).await.ok();
         self.hand_in(task, fence).await;
+    }
+}
+
+/// Does what the daemon orders a runtime to do.
+fn obey(order: ServerRequest) {
+    if order.method == "runtime.abort" {
+        order.answer(&feed::Aborted { ended: true, detail: "the session has ended".to_owned() });
+    } else {
+        order.answer(&json!({}));
     }
 }
 

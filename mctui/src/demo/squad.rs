@@ -24,7 +24,7 @@ const AGENTS: &[(&str, Autonomy, Option<&str>, i64)] = &[
     ("osprey", Autonomy::Specialist, None, 500),
     ("robin", Autonomy::Specialist, None, 500),
     ("wren", Autonomy::Intern, None, 200),
-    ("crane", Autonomy::Specialist, None, 30),
+    ("crane", Autonomy::Specialist, None, 15),
 ];
 
 /// Title, type, priority, agent.

@@ -286,16 +286,18 @@ impl Emergency {
 }
 
 fn lines_of(receipt: &Receipt) -> Vec<Line> {
+    let counts = match receipt.event {
+        Some(event) => format!(
+            "{} tasks moved, {} approvals canceled ({event})",
+            receipt.tasks.len(),
+            receipt.approvals
+        ),
+        None => "in force; what it does to tasks and approvals is being written: see the feed"
+            .to_owned(),
+    };
     let mut lines = vec![
         Line::new().own(Token::Strong, "receipt: ").says(Token::Strong, &text::line(&receipt.text)),
-        Line::new().own(
-            Token::Fg,
-            format!(
-                "{} tasks moved, {} approvals canceled",
-                receipt.tasks.len(),
-                receipt.approvals
-            ),
-        ),
+        Line::new().own(Token::Fg, counts),
     ];
     for agent in &receipt.agents {
         let (token, word) = match (agent.was_working, agent.told) {

@@ -47,8 +47,11 @@ impl Board {
 
     /// Takes in what the world holds now. Rows keep their places until the operator moves.
     pub fn merge(&mut self, scene: &Scene) {
-        for (state, column) in TaskState::ALL.into_iter().zip(&mut self.columns) {
-            column.merge(&current(scene, state));
+        let with_cursor = self.column;
+        for (at, state) in TaskState::ALL.into_iter().enumerate() {
+            let Some(column) = self.columns.get_mut(at) else { continue };
+            let now = current(scene, state);
+            if at == with_cursor { column.merge(&now) } else { column.settle(now) }
         }
     }
 
