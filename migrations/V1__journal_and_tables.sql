@@ -112,6 +112,7 @@ CREATE TABLE alerts (
     body   TEXT NOT NULL
 ) STRICT;
 CREATE INDEX alerts_by_status ON alerts (status, id);
+CREATE INDEX alerts_by_task ON alerts (task, id) WHERE task IS NOT NULL;
 
 CREATE TABLE notifications (
     id        INTEGER PRIMARY KEY,

@@ -9,6 +9,8 @@
     reason = "an entity is blind to the events of the others, and to those to come"
 )]
 
+use std::time::Duration;
+
 use crate::{
     actor::ActorKind,
     agent::{Agent, AgentPatch, AgentStatus, RESERVED_NAMES},
@@ -21,6 +23,9 @@ use crate::{
     squad::{Squad, SquadStatus},
     task::{MoveDetails, Task, TaskDecision, TaskPatch, TaskState},
 };
+
+/// How exact `last_work_at` is.
+const WORK_STEP: Duration = Duration::from_secs(5);
 
 /// Applies what `recorded` means for `task`: a change adds one to `rev` and sets `updated_at`.
 pub fn task(task: &mut Task, recorded: &Recorded) {
@@ -186,6 +191,9 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
     if recorded.event.agent() != Some(&agent.name) {
         return;
     }
+    if is_noise(agent, recorded) {
+        return;
+    }
     match &recorded.event {
         Event::AgentUpdated { patch, .. } => patch_agent(agent, patch),
         Event::AgentStatusChanged { to, .. } => {
@@ -253,6 +261,18 @@ fn move_agent(
         agent.last_work_at = Some(recorded.at);
     }
     agent.rev = agent.rev.saturating_add(1);
+}
+
+/// Says whether the event tells nothing but that the agent works, a moment after it was known to:
+/// a busy agent's row is not written with every call.
+fn is_noise(agent: &Agent, recorded: &Recorded) -> bool {
+    let tells_nothing = match &recorded.event {
+        Event::ToolChecked { .. } => true,
+        Event::ToolChanged { status: CallStatus::Succeeded, .. } => agent.error_streak == 0,
+        Event::ToolChanged { status, .. } => *status != CallStatus::Failed,
+        _ => false,
+    };
+    tells_nothing && agent.last_work_at.is_some_and(|at| recorded.at.since(at) < WORK_STEP)
 }
 
 /// Says whether the event is work of the agent rather than something done to it.

@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     decide, doctor,
     failure::{Exit, Failure},
-    feed, init, message, output, policy, run, squad,
+    feed, init, message, openclaw, output, policy, run, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -122,6 +122,9 @@ pub(crate) enum Command {
     Whoami,
     /// Print the protocol as an OpenRPC document.
     Describe,
+    /// Connect an OpenClaw gateway.
+    #[command(subcommand)]
+    Openclaw(openclaw::Verb),
     /// Look for weaknesses of this machine; exit code 1 when one is an error.
     Doctor,
     /// Set a squad up, without a daemon. Safe to run again.
@@ -161,6 +164,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Audit(verb) => audit::run(verb, cx),
         Command::Whoami => whoami(cx),
         Command::Describe => describe(cx),
+        Command::Openclaw(verb) => openclaw::run(&verb, cx),
         Command::Doctor => doctor::run(cx),
         Command::Init(args) => init::run(&args, cx),
         Command::Completions { shell } => completions(shell),
@@ -264,6 +268,8 @@ mod tests {
         "mcctl describe",
         "mcctl completions bash",
         "mcctl doctor",
+        "mcctl openclaw install --config c --agent main=wren --agent dev --wait 0",
+        "mcctl openclaw check",
         "mcctl init --passphrase-file p --squad x --agent wren:lead:openclaw --agent kea",
     ];
 

@@ -21,12 +21,15 @@ mod cli;
 mod context;
 mod decide;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod environment;
 mod failure;
 mod feed;
 mod identity;
 mod init;
 mod message;
+mod openclaw;
 mod output;
 mod paging;
 mod policy;

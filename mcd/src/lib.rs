@@ -5,9 +5,15 @@
 
 pub mod caller;
 pub mod clock;
+pub mod config;
+pub mod daemon;
 pub mod findings;
 pub mod handlers;
+pub mod identity;
 pub mod journal;
 pub mod live;
+pub mod logging;
 pub mod policy;
+pub mod server;
 pub mod store;
+mod workers;

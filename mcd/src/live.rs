@@ -226,6 +226,11 @@ impl Live {
         lock(&self.attached).iter().filter(|one| one.agents.contains(agent)).cloned().collect()
     }
 
+    /// Returns every attached runtime.
+    pub fn attached(&self) -> Vec<AttachedRuntime> {
+        lock(&self.attached).clone()
+    }
+
     /// Returns why writes are refused at the moment.
     pub fn read_only(&self) -> Option<String> {
         lock(&self.read_only).clone()

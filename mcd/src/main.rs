@@ -1,2 +1,131 @@
-//! Placeholder.
-fn main() {}
+//! `mcd`: runs the daemon, and looks after its files while it does not run.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+use mc_proto::home::Home;
+use mcd::{
+    clock::SystemClock,
+    config::Config,
+    daemon::{self, Daemon, DaemonConfig, Host, StartError},
+    live::Halt,
+    logging, store,
+};
+
+/// The daemon of Mission Control.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    /// Keep configuration, state and sockets under this directory
+    #[arg(long, global = true)]
+    home: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run,
+    /// Check configuration, identity, policy, database and modes
+    Check,
+    /// Bring the database's schema up to date, after a copy
+    Migrate,
+    /// Check the journal's hash chain
+    Verify,
+    /// Make all tables again from the journal
+    Rebuild,
+    /// Set the emergency stop by its file, with or without a running daemon
+    Halt,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let home = Home::find(arguments.home.as_deref());
+    let done = match arguments.command {
+        Command::Run => run(home),
+        Command::Check => check(&home),
+        Command::Migrate => offline(&home, |home| {
+            store::migrate(&home.database())?;
+            Ok("the schema is up to date".to_owned())
+        }),
+        Command::Verify => verify(&home),
+        Command::Rebuild => offline(&home, |home| {
+            store::rebuild(&home.database())?;
+            Ok("all tables were made again from the journal".to_owned())
+        }),
+        Command::Halt => halt(&home),
+    };
+    done.unwrap_or_else(|error| {
+        say(&format!("mcd: {error}"));
+        ExitCode::from(error.exit_code())
+    })
+}
+
+type Done = Result<ExitCode, StartError>;
+
+fn run(home: Home) -> Done {
+    let config = Config::load(&home)?;
+    logging::start(&config.log)
+        .map_err(|text| StartError::Config(mcd::config::ConfigError::Wrong { text }))?;
+    raise_descriptors();
+    let setup = DaemonConfig { home, clock: Arc::new(SystemClock), host: Host::Own };
+    Daemon::start(setup)?.wait();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes as many descriptors as the system gives.
+fn raise_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // What is not given is not needed on a small squad.
+    setrlimit(Resource::Nofile, limit).ok();
+}
+
+fn check(home: &Home) -> Done {
+    let findings = daemon::check(home);
+    if findings.is_empty() {
+        tell("configuration, identity, policy, database and modes are in order");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for finding in findings {
+        say(&finding);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// Does something that needs the daemon not to run.
+fn offline(home: &Home, act: impl FnOnce(&Home) -> Result<String, store::StoreError>) -> Done {
+    let _lock = mcd::server::listeners::lock(home)?;
+    tell(&act(home)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(home: &Home) -> Done {
+    let verified = store::verify(&home.database())?;
+    for finding in &verified.findings {
+        say(finding);
+    }
+    if !verified.clean {
+        return Ok(ExitCode::FAILURE);
+    }
+    tell(&format!("{} events, head {} {}", verified.events, verified.head, verified.head_hash));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn halt(home: &Home) -> Done {
+    Halt::open(&home.halt_file()).set()?;
+    tell("the emergency stop is set; `mcctl squad emergency-resume` ends it");
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "this program's one way to answer")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "this program's one way to complain")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

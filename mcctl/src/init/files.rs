@@ -77,7 +77,7 @@ fn tighten(path: &Path) -> Result<(), Failure> {
 
 /// Writes `config.toml` and `policy.toml` where they are missing.
 pub(super) fn configuration(home: &Home, setup: &Setup, report: &mut Made) -> Result<(), Failure> {
-    let files = [("config.toml", config(setup)?), ("policy.toml", policy()?)];
+    let files = [("config.toml", config(setup)), ("policy.toml", policy()?)];
     for (name, text) in files {
         let path = home.config.join(name);
         if path.exists() {
@@ -117,24 +117,22 @@ pub(super) fn identity(
     Ok(())
 }
 
-fn config(setup: &Setup) -> Result<String, Failure> {
+fn config(setup: &Setup) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    if setup.squad.trim().is_empty() {
-        return Err(Failure::Usage("the squad's name must not be empty".to_owned()));
-    }
-    Ok(format!(
+    format!(
         "# The squad. The daemon reads this file at start and when it changes.\n\
          squad = {}\n\
          # Where the day of daily caps turns.\n\
          time_zone = {}\n",
         quoted(&setup.squad),
         quoted(&setup.time_zone)
-    ))
+    )
 }
 
 const POLICY_HEAD: &str = "\
 # The policy: what agents may do, what work may cost, what needs a human at which level.
-# Everything below is the default and commented out: take the `#` away to change it.
+# Everything below is the default and commented out: to change a line take the `#` away from it and from
+# the [section] that it stands in.
 # `mcctl policy validate FILE` says what is wrong with a file, `mcctl policy check TOOL --policy FILE`
 # what a call would get. A file with a mistake is refused as a whole and the old policy stays.
 # Amounts are in micro-dollars: 1_000_000 is one dollar. Some things are denied whatever stands here.
@@ -171,7 +169,9 @@ pub(super) fn time_zone() -> String {
     };
     let zone = named.filter(|zone| !zone.is_empty()).or_else(linked).unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
-    if zone.is_empty() || !zone.chars().all(plain) { "UTC".to_owned() } else { zone }
+    // The daemon refuses a zone that the machine does not know.
+    let known = Path::new("/usr/share/zoneinfo").join(&zone).is_file();
+    if known && zone.chars().all(plain) { zone } else { "UTC".to_owned() }
 }
 
 #[cfg(test)]
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_good_toml_whatever_the_name() {
-        let text = config(&setup()).unwrap();
+        let text = config(&setup());
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table["squad"].as_str(), Some("a \"b\""));
         assert_eq!(table["time_zone"].as_str(), Some("Europe/Berlin"));
@@ -224,7 +224,7 @@ mod tests {
         let text = policy().unwrap();
         assert_eq!(toml::from_str::<PolicyDoc>(&text).unwrap(), PolicyDoc::default());
         let uncommented: Vec<&str> =
-            text.lines().skip(5).map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+            text.lines().skip(6).map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
         let all: PolicyDoc = toml::from_str(&uncommented.join("\n")).unwrap();
         assert_eq!(all, PolicyDoc::default());
     }

@@ -126,8 +126,11 @@ fn setup(args: &InitArgs) -> Result<Setup, Failure> {
     }
     let operator = args.operator.clone().or_else(|| files::user_name(uid));
     let operator = operator.unwrap_or_else(|| "operator".to_owned());
-    if operator.is_empty() || operator.chars().any(char::is_control) {
-        return Err(Failure::Usage("the operator's name must be one line of text".to_owned()));
+    for (what, name) in [("operator", &operator), ("squad", &args.squad)] {
+        if name.trim().is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+            let text = format!("the {what}'s name must be one line of 1 to 64 bytes");
+            return Err(Failure::Usage(text));
+        }
     }
     let time_zone = args.time_zone.clone().unwrap_or_else(files::time_zone);
     Ok(Setup { mode, squad: args.squad.clone(), operator, uid, agent_uids, time_zone })

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use mc_core::{
     actor::Actor,
+    agent::AgentName,
     approval::{Approval, ApprovalKind, ApprovalStatus, Statement, call_key},
     canonical,
     event::Event,
-    id::{ApprovalId, CallId, EventId},
+    id::{ApprovalId, CallId, EventId, RunId, TaskId},
+    money::MicroUsd,
     policy::{Decision, Risk},
     redact,
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
+    time::Timestamp,
 };
 use mc_proto::{
     limits::{ARGUMENT_BYTES, SHORT_BYTES, TEXT_BYTES},
@@ -30,6 +33,30 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// How much of a call stands in a list.
 const SUMMARY_CHARS: usize = 120;
 
+/// An approval before it has number, digest and times.
+struct Draft {
+    kind: ApprovalKind,
+    agent: AgentName,
+    task: Option<TaskId>,
+    run: Option<RunId>,
+    call: Option<CallId>,
+    session: Option<String>,
+    risk: Risk,
+    rule: String,
+    reason: String,
+    summary: String,
+    justification: Option<String>,
+    rollback: Option<String>,
+    estimated_cost_uusd: Option<MicroUsd>,
+    tool: String,
+    arguments: Value,
+    arguments_sha256: String,
+    cwd: Option<String>,
+    env: Vec<(String, String)>,
+    call_key: String,
+    expires_at: Timestamp,
+}
+
 /// Creates the approval that a tool call waits for, and returns its number.
 pub(super) fn of_call(
     desk: &mut Desk<'_>,
@@ -37,35 +64,12 @@ pub(super) fn of_call(
     decision: &Decision,
     call: CallId,
 ) -> Result<ApprovalId, Fail> {
-    let id = desk.next_approval();
-    let expires_at = desk.now.plus(desk.policy.approval_expiry(decision.risk));
-    let squad = desk.squad()?;
-    let statement = Statement {
-        version: 1,
-        approval: id,
-        kind: decision.ask_for,
-        agent: asked.agent.name.clone(),
-        run: asked.run.as_ref().map(|run| run.id),
-        task: asked.task.as_ref().map(|task| task.id),
-        tool: asked.params.tool.clone(),
-        arguments: redact::value(&asked.params.arguments),
-        arguments_sha256: asked.arguments_sha256.clone(),
-        cwd: asked.params.cwd.clone(),
-        env: asked.env.clone(),
-        policy_version: squad.policy_version,
-        nonce: random_hex::<16>()?,
-        not_before: desk.now,
-        expires_at,
-    };
     let words = |text: &Option<String>| text.as_ref().map(|text| redact::text(text).into_owned());
-    let approval = Approval {
-        id,
-        rev: 1,
+    let draft = Draft {
         kind: decision.ask_for,
-        status: ApprovalStatus::Pending,
         agent: asked.agent.name.clone(),
-        task: statement.task,
-        run: statement.run,
+        task: asked.task.as_ref().map(|task| task.id),
+        run: asked.run.as_ref().map(|run| run.id),
         call: Some(call),
         session: asked.params.session.clone(),
         risk: decision.risk,
@@ -75,16 +79,65 @@ pub(super) fn of_call(
         justification: words(&asked.params.justification),
         rollback: words(&asked.params.rollback),
         estimated_cost_uusd: asked.params.estimated_cost_uusd,
-        digest: statement.digest(),
+        tool: asked.params.tool.clone(),
+        arguments: redact::value(&asked.params.arguments),
+        arguments_sha256: asked.arguments_sha256.clone(),
+        cwd: asked.params.cwd.clone(),
+        env: asked.env.clone(),
         call_key: asked.call_key.clone(),
+        expires_at: desk.now.plus(desk.policy.approval_expiry(decision.risk)),
+    };
+    ask(desk, draft)
+}
+
+/// Gives a draft its number and its digest, and records it as asked.
+fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
+    let id = desk.next_approval();
+    let statement = Statement {
+        version: 1,
+        approval: id,
+        kind: draft.kind,
+        agent: draft.agent.clone(),
+        run: draft.run,
+        task: draft.task,
+        tool: draft.tool,
+        arguments: draft.arguments,
+        arguments_sha256: draft.arguments_sha256,
+        cwd: draft.cwd,
+        env: draft.env,
+        policy_version: desk.squad()?.policy_version,
+        nonce: random_hex::<16>()?,
+        not_before: desk.now,
+        expires_at: draft.expires_at,
+    };
+    let approval = Approval {
+        id,
+        rev: 1,
+        kind: draft.kind,
+        status: ApprovalStatus::Pending,
+        agent: draft.agent,
+        task: draft.task,
+        run: draft.run,
+        call: draft.call,
+        session: draft.session,
+        risk: draft.risk,
+        rule: draft.rule,
+        reason: draft.reason,
+        summary: draft.summary,
+        justification: draft.justification,
+        rollback: draft.rollback,
+        estimated_cost_uusd: draft.estimated_cost_uusd,
+        digest: statement.digest(),
+        call_key: draft.call_key,
         asked_at: desk.now,
-        expires_at,
+        expires_at: draft.expires_at,
         statement,
         decided_by: None,
         decided_at: None,
         note: None,
         used_at: None,
-        dropped: false,
+        // A question without a call is held by nobody.
+        dropped: draft.call.is_none(),
     };
     desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
@@ -114,9 +167,8 @@ pub fn request(desk: &mut Desk<'_>, params: Ask) -> Result<Approval, Fail> {
         return Err(Refusal::forbidden(text).into());
     }
     not_too_many(desk, &agent.name)?;
-    let approval = asked_for(desk, &agent.name, params)?;
-    let id = approval.id;
-    desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
+    let draft = asked_for(desk, &agent.name, params)?;
+    let id = ask(desk, draft)?;
     if let Some(task) = task {
         wait_for(desk, &task, id)?;
     }
@@ -134,68 +186,39 @@ fn not_too_many(desk: &Desk<'_>, agent: &str) -> Result<(), Fail> {
     Err(Refusal::new(mc_core::refusal::RefusalKind::RateLimited, text).into())
 }
 
-fn asked_for(
-    desk: &mut Desk<'_>,
-    agent: &mc_core::agent::AgentName,
-    params: Ask,
-) -> Result<Approval, Fail> {
+fn asked_for(desk: &Desk<'_>, agent: &AgentName, params: Ask) -> Result<Draft, Fail> {
     let payload = canonical::json(&params.payload);
     input::at_most("payload", &payload, ARGUMENT_BYTES)?;
     let summary = input::needed("summary", &params.summary, SHORT_BYTES)?;
-    let justification = input::needed("justification", &params.justification, TEXT_BYTES)?;
-    let expires_at = desk.now.plus(expiry(params.expires_in_s)?);
-    // What an agent calls harmless is not: its word can only raise the risk.
-    let risk = params.risk.unwrap_or(Risk::Yellow).max(Risk::Yellow);
-    let id = desk.next_approval();
     let kind = serde_json::to_value(params.kind).unwrap_or_default();
     let kind = kind.as_str().unwrap_or_default().to_owned();
     let arguments_sha256 = canonical::sha256_hex(payload.as_bytes());
-    let statement = Statement {
-        version: 1,
-        approval: id,
+    // What is asked for in words must never pass for a tool call of the same name.
+    let tool = format!("request:{kind}");
+    Ok(Draft {
         kind: params.kind,
-        agent: agent.clone(),
-        run: None,
-        task: params.task,
-        tool: kind.clone(),
-        arguments: redact::value(&serde_json::json!({
-            "payload": params.payload, "summary": params.summary,
-        })),
-        arguments_sha256: arguments_sha256.clone(),
-        cwd: None,
-        env: Vec::new(),
-        policy_version: desk.squad()?.policy_version,
-        nonce: random_hex::<16>()?,
-        not_before: desk.now,
-        expires_at,
-    };
-    Ok(Approval {
-        id,
-        rev: 1,
-        kind: params.kind,
-        status: ApprovalStatus::Pending,
         agent: agent.clone(),
         task: params.task,
         run: None,
         call: None,
         session: params.session,
-        risk,
+        // What an agent calls harmless is not: its word can only raise the risk.
+        risk: params.risk.unwrap_or(Risk::Yellow).max(Risk::Yellow),
         rule: format!("asked.{kind}"),
         reason: "the agent asks for a decision".to_owned(),
-        summary,
-        justification: Some(justification),
+        justification: Some(input::needed("justification", &params.justification, TEXT_BYTES)?),
         rollback: input::maybe("rollback", params.rollback)?,
         estimated_cost_uusd: params.estimated_cost_uusd,
-        digest: statement.digest(),
-        call_key: call_key(agent, params.task, &kind, &arguments_sha256, (None, &[])),
-        asked_at: desk.now,
-        expires_at,
-        statement,
-        decided_by: None,
-        decided_at: None,
-        note: None,
-        used_at: None,
-        dropped: true,
+        arguments: redact::value(&serde_json::json!({
+            "payload": params.payload, "summary": summary,
+        })),
+        summary,
+        call_key: call_key(agent, params.task, &tool, &arguments_sha256, (None, &[])),
+        tool,
+        arguments_sha256,
+        cwd: None,
+        env: Vec::new(),
+        expires_at: desk.now.plus(expiry(params.expires_in_s)?),
     })
 }
 

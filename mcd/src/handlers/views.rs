@@ -89,21 +89,21 @@ pub(super) fn task_detail(
     caller: &Caller,
     id: TaskId,
 ) -> Result<TaskDetail, Fail> {
-    let task = queries::task(db, id)?;
+    let head = live.head();
+    let (task, mut all) = queries::task_with_belongings(db, id)?;
     let acting = caller.agent.as_ref().map(|name| queries::agent(db, name)).transpose()?;
     let own = |agent: &AgentName| caller.is_human() || caller.agent.as_ref() == Some(agent);
-    let mut approvals = queries::approvals_of_task(db, id, ROWS)?;
-    approvals.retain(|one| own(&one.agent));
+    all.approvals.retain(|one| own(&one.agent));
     Ok(TaskDetail {
         moves: law::allowed_moves(&task, &caller.actor, acting.as_ref()),
         checklist: live.policy().checklist(&task.task_type).to_vec(),
-        artifacts: queries::artifacts(db, id)?,
-        approvals,
-        run_list: queries::runs_of_task(db, id, ROWS)?,
-        alerts: queries::alerts_of_task(db, id)?,
+        artifacts: all.artifacts,
+        approvals: all.approvals,
+        run_list: all.runs,
+        alerts: all.alerts,
         waits_for: queries::open_among(db, &task.depends_on)?,
-        children: queries::children(db, id)?,
-        head: queries::head(db)?.seq,
+        children: all.children,
+        head,
         task,
     })
 }

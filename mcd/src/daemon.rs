@@ -1,0 +1,282 @@
+//! Assembles the daemon: lock, halt, store, policy, server, workers. Also used inside of another
+//! process, with a clock of its own.
+
+use std::{fs::File, io, path::PathBuf, sync::Arc};
+
+use mc_core::policy::Policy;
+use mc_proto::{
+    home::Home,
+    method::{Request, admin::PolicyGet, admin::PolicyVersion},
+};
+
+use crate::{
+    caller::{SystemCommand, Work},
+    clock::{Clock, SystemClock},
+    config::{Config, ConfigError},
+    findings,
+    identity::{Identity, Mode},
+    live::{Halt, Live, Setup},
+    policy,
+    server::{
+        Server,
+        listeners::{self, ListenError, Sides, Sockets},
+    },
+    store::{Store, StoreError},
+    workers::{self, Setting},
+};
+
+/// Exit code for a disk that fails.
+pub const EXIT_IO: u8 = 74;
+/// Exit code for a configuration or database that can't be used.
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Whose process the daemon runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// Its own: signals and the service manager are heard.
+    Own,
+    /// Another program's.
+    Guest,
+}
+
+/// How a daemon is started.
+pub struct DaemonConfig {
+    /// Where everything lies.
+    pub home: Home,
+    /// The daemon's time.
+    pub clock: Arc<dyn Clock>,
+    /// Whose process it is.
+    pub host: Host,
+}
+
+impl std::fmt::Debug for DaemonConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DaemonConfig").field("home", &self.home).finish_non_exhaustive()
+    }
+}
+
+impl DaemonConfig {
+    /// Returns how a daemon runs inside of another program, on the machine's clock.
+    pub fn guest(home: Home) -> Self {
+        Self { home, clock: Arc::new(SystemClock), host: Host::Guest }
+    }
+}
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A socket can't be made, or another daemon runs.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The database can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A thread or socket can't be had.
+    #[error("the daemon can't start: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl StartError {
+    /// Returns what the process exits with.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen(ListenError::Locked(_)) => 1,
+            Self::Config(_) | Self::Listen(ListenError::TooLong(_)) => EXIT_CONFIG,
+            Self::Store(
+                StoreError::NewerSchema { .. }
+                | StoreError::Foreign { .. }
+                | StoreError::Damaged(_)
+                | StoreError::Json(_)
+                | StoreError::OldSqlite(_),
+            ) => EXIT_CONFIG,
+            Self::Store(_) | Self::Io(_) | Self::Listen(ListenError::Io { .. }) => EXIT_IO,
+        }
+    }
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    server: Arc<Server>,
+    sides: Option<Sides>,
+    _lock: File,
+}
+
+impl Daemon {
+    /// Starts a daemon; when this returns, it answers.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StartError`]; nothing is left running.
+    pub fn start(setup: DaemonConfig) -> Result<Self, StartError> {
+        let DaemonConfig { home, clock, host } = setup;
+        let mut config = Config::load(&home)?;
+        let identity = Identity::load(&home)?;
+        config.limits.agent_connections =
+            config.limits.agent_connections.min(descriptors_for_agents(&config));
+        let lock = listeners::lock(&home)?;
+        let sockets = match host {
+            Host::Own => Sockets::adopt()?,
+            Host::Guest => None,
+        };
+        let store = open_store(&home, clock, &identity, &config)?;
+        let sockets = match sockets {
+            Some(sockets) => sockets,
+            None => Sockets::bind(&home, identity.mode, &lock)?,
+        };
+        let server = Arc::new(Server::new(store, identity, &config, &home.state));
+        let is_process = host == Host::Own;
+        let setting = Setting { server: Arc::clone(&server), home, config, is_process };
+        let sides = sockets.serve(&server, workers::run(setting))?;
+        tracing::info!(head = server.live().head(), "ready");
+        Ok(Self { server, sides: Some(sides), _lock: lock })
+    }
+
+    /// Returns what lives outside of the database.
+    pub fn live(&self) -> &Arc<Live> {
+        self.server.live()
+    }
+
+    /// Returns the store, for programs that seed or look at it from the inside.
+    pub fn store(&self) -> &Store {
+        &self.server.store
+    }
+
+    /// Waits until somebody stops the daemon.
+    pub fn wait(mut self) {
+        self.finish();
+    }
+
+    /// Stops the daemon: what was taken is answered, the log is folded into the database.
+    pub fn stop(mut self) {
+        self.server.stop();
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        if let Some(sides) = self.sides.take() {
+            sides.join();
+            self.server.store.shutdown();
+            tracing::info!("stopped");
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.server.stop();
+        self.finish();
+    }
+}
+
+/// Opens the store and brings the state outside of it up to date.
+fn open_store(
+    home: &Home,
+    clock: Arc<dyn Clock>,
+    identity: &Identity,
+    config: &Config,
+) -> Result<Store, StartError> {
+    let halt = Halt::open(&home.halt_file());
+    let setup = Setup {
+        shared_uid: identity.has_shared_uid(),
+        single_user: identity.mode == Mode::SingleUser,
+    };
+    let live = Arc::new(Live::new(clock, halt, setup));
+    live.set_day(workers::today(live.clock.now(), &config.zone()));
+    let store = Store::open(home, Arc::clone(&live))?;
+    if live.head() == 0 || config.squad != "squad" {
+        run(&store, SystemCommand::SetUp { name: config.squad.clone() })?;
+    }
+    start_policy(home, &store)?;
+    Ok(store)
+}
+
+/// Brings `policy.toml` into force. When it is wrong, the last good one stays; without any the
+/// daemon does not start.
+fn start_policy(home: &Home, store: &Store) -> Result<(), StartError> {
+    let path = home.config.join("policy.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(ConfigError::Unreadable { path, source }.into()),
+    };
+    match policy::parse_for(&text, home) {
+        Ok(policy) => {
+            store.live().set_policy(policy.into());
+            run(store, SystemCommand::ActivatePolicy { text })
+        }
+        Err(wrong) => {
+            let error = ConfigError::wrong(&path, &wrong);
+            let Some(last) = last_policy(home, store) else { return Err(error.into()) };
+            tracing::error!(%error, "the policy is refused; the last good one is in force");
+            store.live().set_policy(last.into());
+            store.live().set_refused_policy(wrong);
+            Ok(())
+        }
+    }
+}
+
+/// Returns the policy that was in force last.
+fn last_policy(home: &Home, store: &Store) -> Option<Policy> {
+    let get = Request::PolicyGet(PolicyGet {});
+    let json = store.query(&workers::system(), &get).ok()?;
+    let version: PolicyVersion = serde_json::from_str(&json).ok()?;
+    (version.version > 0).then(|| policy::parse_for(&version.text, home).ok()).flatten()
+}
+
+/// Has the writer carry a command out before the daemon answers anybody.
+fn run(store: &Store, command: SystemCommand) -> Result<(), StartError> {
+    let refused = |error: mc_proto::error::RpcError| io::Error::other(error.message);
+    let answer = store.submit(Work::System(command)).map_err(refused)?;
+    let answer = answer.blocking_recv().map_err(io::Error::other)?;
+    answer.map(drop).map_err(|error| refused(error).into())
+}
+
+/// Returns how many connections of agents leave enough descriptors for operators and files.
+fn descriptors_for_agents(config: &Config) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    limit.saturating_sub(config.limits.operator_connections + 64).max(8)
+}
+
+/// Checks configuration, identity, policy, database and modes without starting; returns what is
+/// wrong, one line each.
+pub fn check(home: &Home) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Err(error) = Config::load(home) {
+        found.push(error.to_string());
+    }
+    if let Err(error) = Identity::load(home) {
+        found.push(error.to_string());
+    }
+    let path = home.config.join("policy.toml");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let name = path.display().to_string();
+            let wrong = policy::validate(&text).findings;
+            found.extend(wrong.iter().map(|finding| findings::line(&name, finding)));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => found.push(format!("{}: {error}", path.display())),
+    }
+    found.extend([&home.config, &home.state, &home.run].into_iter().filter_map(too_open));
+    let database = home.database();
+    if database.exists()
+        && let Err(error) = crate::store::verify(&database)
+    {
+        found.push(error.to_string());
+    }
+    found
+}
+
+/// Says that others can write into a directory.
+fn too_open(dir: &PathBuf) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(dir).ok()?.permissions().mode() & 0o777;
+    let dir = dir.display();
+    (mode & 0o022 != 0)
+        .then(|| format!("{dir} has mode {mode:o}: others can write; `chmod go-w {dir}`"))
+}

@@ -1,0 +1,223 @@
+//! `identity.toml`: which uids are operators and agents, and how an operator proves it.
+
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+
+use argon2::{Algorithm, PasswordHash};
+use mc_core::{
+    actor::{Level, Role},
+    refusal::FieldError,
+};
+use mc_proto::{home::Home, method::admin::Finding};
+use serde::Deserialize;
+
+use crate::{config::ConfigError, findings};
+
+/// The uid that every foreign user has inside a user namespace.
+pub const OVERFLOW_UID: u32 = 65534;
+
+/// How the squad is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// One user runs everything; no act needs more than L1.
+    SingleUser,
+    /// A service with its own user.
+    System,
+}
+
+/// A person who may use the operators' socket.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Their name in the record.
+    pub name: String,
+    /// Their uid.
+    pub uid: u32,
+    /// What they may do.
+    pub role: Role,
+    /// Their passphrase as an Argon2id string; without one they stay at L0.
+    #[serde(default)]
+    pub passphrase: Option<String>,
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operator").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Who is who on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// How the squad is installed.
+    pub mode: Mode,
+    /// The operators.
+    #[serde(rename = "operator", default)]
+    pub operators: Vec<Operator>,
+    /// The agents' users.
+    #[serde(default)]
+    pub agents: AgentUsers,
+}
+
+/// The users that agents and adapters run as.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentUsers {
+    /// Their uids.
+    #[serde(default)]
+    pub uids: Vec<u32>,
+}
+
+impl Identity {
+    /// Reads `identity.toml`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, when others can read or write it, when something in it is wrong.
+    pub fn load(home: &Home) -> Result<Self, ConfigError> {
+        let path = home.config.join("identity.toml");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ConfigError::Missing { path });
+            }
+            Err(source) => return Err(ConfigError::Unreadable { path, source }),
+        };
+        let identity = Self::parse(&text).map_err(|all| ConfigError::wrong(&path, &all))?;
+        identity.check_mode(&path)?;
+        Ok(identity)
+    }
+
+    /// Reads the text of an `identity.toml` and checks it as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub fn parse(text: &str) -> Result<Self, Vec<Finding>> {
+        let identity: Self = findings::read(text).map_err(|finding| vec![finding])?;
+        let errors = identity.check();
+        if errors.is_empty() {
+            return Ok(identity);
+        }
+        Err(errors.iter().map(|error| findings::located(text, error)).collect())
+    }
+
+    fn check(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        for (at, operator) in self.operators.iter().enumerate() {
+            let mut wrong = |field: &str, text: &str| {
+                errors.push(FieldError::new(format!("operator[{at}].{field}"), text));
+            };
+            if operator.name.trim().is_empty() || operator.name.len() > 64 {
+                wrong("name", "expected a name of 1 to 64 bytes");
+            }
+            if operator.uid == OVERFLOW_UID {
+                wrong("uid", "65534 is everybody's uid inside a user namespace and names nobody");
+            }
+            if self.operators.iter().take(at).any(|other| other.uid == operator.uid) {
+                wrong("uid", "another operator has this uid already");
+            }
+            if operator.passphrase.as_deref().is_some_and(|hash| !is_argon2id(hash)) {
+                wrong("passphrase", "expected an Argon2id string (`$argon2id$...`)");
+            }
+        }
+        if self.operators.is_empty() {
+            errors.push(FieldError::new("operator", "expected at least one [[operator]]"));
+        }
+        if self.agents.uids.contains(&OVERFLOW_UID) {
+            errors.push(FieldError::new("agents.uids", "65534 names nobody"));
+        }
+        errors
+    }
+
+    /// Only the daemon's user may read the hashes; as a system service its group may too.
+    fn check_mode(&self, path: &Path) -> Result<(), ConfigError> {
+        let io_error = |source| ConfigError::Unreadable { path: path.into(), source };
+        let mode = fs::metadata(path).map_err(io_error)?.permissions().mode() & 0o777;
+        let forbidden = if self.mode == Mode::System { 0o037 } else { 0o077 };
+        if mode & forbidden == 0 {
+            return Ok(());
+        }
+        let path = path.display();
+        let text = format!("{path} has mode {mode:o}: others can use it; run `chmod 600 {path}`");
+        Err(ConfigError::Wrong { text })
+    }
+
+    /// Returns the operator who has this uid.
+    pub fn operator(&self, uid: u32) -> Option<&Operator> {
+        self.operators.iter().find(|operator| operator.uid == uid && uid != OVERFLOW_UID)
+    }
+
+    /// Says whether agents may run as this uid.
+    pub fn is_agent(&self, uid: u32) -> bool {
+        uid != OVERFLOW_UID && self.agents.uids.contains(&uid)
+    }
+
+    /// Says whether some operator's uid is an agent's too.
+    pub fn has_shared_uid(&self) -> bool {
+        self.operators.iter().any(|operator| self.is_agent(operator.uid))
+    }
+
+    /// Returns the level that the passphrase of this uid proves.
+    pub fn level_of(&self, uid: u32) -> Level {
+        if self.is_agent(uid) { Level::L1 } else { Level::L2 }
+    }
+}
+
+fn is_argon2id(hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| hash.algorithm == Algorithm::Argon2id.ident())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+mode = "single_user"
+[[operator]]
+name = "ada"
+uid = 1000
+role = "admin"
+[agents]
+uids = [1000]
+"#;
+
+    #[test]
+    fn an_operator_whose_uid_agents_use_reaches_l1_only() {
+        let identity = Identity::parse(GOOD).unwrap();
+        assert!(identity.has_shared_uid());
+        assert_eq!(identity.level_of(1000), Level::L1);
+        assert_eq!(identity.level_of(1001), Level::L2);
+        assert_eq!(identity.operator(1000).unwrap().role, Role::Admin);
+        assert!(identity.operator(1001).is_none());
+    }
+
+    #[test]
+    fn the_overflow_uid_is_nobody() {
+        let findings = Identity::parse(&GOOD.replace("1000", "65534")).unwrap_err();
+        assert!(findings.iter().any(|finding| finding.message.contains("65534")), "{findings:?}");
+    }
+
+    #[test]
+    fn a_passphrase_in_clear_is_refused_without_repeating_it() {
+        let text = GOOD.replace("role = \"admin\"", "role = \"admin\"\npassphrase = \"hunter2\"");
+        let findings = Identity::parse(&text).unwrap_err();
+        assert!(findings[0].message.contains("Argon2id"));
+        assert!(!findings[0].message.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::under(dir.path());
+        fs::create_dir_all(&home.config).unwrap();
+        let path = home.config.join("identity.toml");
+        assert!(matches!(Identity::load(&home), Err(ConfigError::Missing { .. })));
+        fs::write(&path, GOOD).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(Identity::load(&home), Err(ConfigError::Wrong { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(Identity::load(&home).is_ok());
+    }
+}

@@ -1,0 +1,634 @@
+//! The gate: one task a connection, which reads what is there, serves every whole frame, gathers
+//! the answers and writes them at once. Nobody is waited for, and what a connection holds is
+//! bounded.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use mc_proto::{
+    error::{ErrorKind, RpcError},
+    frame::{self, Frame, RequestId},
+    limits::{FIRST_FRAME_BYTES, FRAME_BYTES, KEY_BYTES},
+    method::{Request, feed::BeatNotice},
+    strict,
+};
+use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    net::UnixStream,
+    sync::futures::OwnedNotified,
+    time::{Instant, Sleep},
+};
+
+use super::{
+    Server,
+    dispatch::{self, CHECK_TIME, Done, Outcome},
+    framing::Lines,
+    gate,
+    limits::Seat,
+    session::{Peer, Session, unauthorized},
+};
+use crate::caller::{SystemCommand, Work};
+
+/// Within what time the first frame must come.
+const FIRST_FRAME: Duration = Duration::from_secs(2);
+/// Within what time a frame that has begun must be whole.
+const PARTIAL_FRAME: Duration = Duration::from_secs(5);
+/// How long a peer may not read while something waits for it.
+const STALLED: Duration = Duration::from_secs(5);
+/// How much may wait for a peer before nothing more is read from it.
+const UNSENT_BYTES: usize = 1024 * 1024;
+/// How many queries of one connection take threads at once.
+const HEAVY: usize = 4;
+/// How often followers hear that the daemon is there.
+const BEAT: Duration = Duration::from_secs(5);
+/// How much room for answers an idle connection keeps.
+const KEPT_BYTES: usize = 16 * 1024;
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// Where all connections of a thread read into.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
+}
+
+/// An answer that is not there yet.
+struct Pending {
+    id: RequestId,
+    wait: Wait,
+    /// When a check is denied.
+    late: Option<Instant>,
+}
+
+enum Wait {
+    Writer(tokio::sync::oneshot::Receiver<crate::store::Answer>),
+    Heavy(tokio::task::JoinHandle<crate::store::Answer>),
+    Later(dispatch::Later),
+}
+
+/// One connection.
+pub(super) struct Connection {
+    server: Arc<Server>,
+    stream: UnixStream,
+    peer: Peer,
+    session: Option<Session>,
+    lines: Lines,
+    out: Vec<u8>,
+    sent: usize,
+    pending: Vec<Pending>,
+    heavy: usize,
+    began: Instant,
+    partial_since: Option<Instant>,
+    stalled_since: Option<Instant>,
+    sleep: Pin<Box<Sleep>>,
+    stopped: Pin<Box<OwnedNotified>>,
+    /// Nothing more is read.
+    closing: bool,
+    _seats: Vec<Seat>,
+}
+
+impl Connection {
+    /// Returns a connection that was accepted; serve it with [`Connection::run`].
+    pub(super) fn new(
+        server: &Arc<Server>,
+        stream: UnixStream,
+        peer: Peer,
+        seats: Vec<Seat>,
+    ) -> Self {
+        let began = Instant::now();
+        server.live().connections.fetch_add(1, Ordering::SeqCst);
+        Self {
+            stopped: Box::pin(Arc::clone(&server.stopped).notified_owned()),
+            server: Arc::clone(server),
+            stream,
+            peer,
+            session: None,
+            lines: Lines::default(),
+            out: Vec::new(),
+            sent: 0,
+            pending: Vec::new(),
+            heavy: 0,
+            began,
+            partial_since: None,
+            stalled_since: None,
+            sleep: Box::pin(tokio::time::sleep_until(began + FIRST_FRAME)),
+            closing: false,
+            _seats: seats,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub(super) async fn run(mut self) {
+        std::future::poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.closing && (self.stopped.as_mut().poll(cx).is_ready() || self.server.is_stopping())
+        {
+            self.closing = true;
+        }
+        for _ in 0..32 {
+            let mut moved = self.poll_pending(cx);
+            moved |= self.poll_inbox(cx);
+            moved |= self.poll_feed(cx);
+            moved |= self.poll_input(cx);
+            if moved && self.out.len() - self.sent < UNSENT_BYTES {
+                continue;
+            }
+            let was_full = self.is_full();
+            if self.flush(cx).is_err() {
+                return Poll::Ready(());
+            }
+            if self.closing && self.out.is_empty() && self.pending.is_empty() {
+                return Poll::Ready(());
+            }
+            if !moved && was_full == self.is_full() {
+                return self.poll_deadlines(cx);
+            }
+        }
+        // Others are served before this connection goes on.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Says whether nothing more is taken from the peer for now.
+    fn is_full(&self) -> bool {
+        self.pending.len() >= self.server.limits.in_flight()
+            || self.heavy >= HEAVY
+            || self.out.len() - self.sent >= UNSENT_BYTES
+    }
+
+    /// Collects the answers that are there.
+    fn poll_pending(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        let mut at = 0;
+        while let Some(pending) = self.pending.get_mut(at) {
+            let Poll::Ready(done) = pending.poll(cx) else {
+                at += 1;
+                continue;
+            };
+            let pending = self.pending.swap_remove(at);
+            if matches!(pending.wait, Wait::Heavy(_)) {
+                self.heavy -= 1;
+            }
+            if let (Some(proof), Some(session)) = (done.proof, &mut self.session) {
+                session.proof = Some(proof);
+            }
+            self.answer(&pending.id, &done.answer);
+            moved = true;
+        }
+        moved
+    }
+
+    /// Sends the orders that wait.
+    fn poll_inbox(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(inbox) = self.session.as_mut().and_then(|session| session.inbox.as_mut()) else {
+            return false;
+        };
+        let mut moved = false;
+        while let Poll::Ready(Some(order)) = inbox.orders.poll_recv(cx) {
+            if let Some(line) = inbox.frame(order) {
+                self.out.extend_from_slice(line.as_bytes());
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// Sends what was committed, as long as the peer keeps up.
+    fn poll_feed(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(feed) = self.session.as_mut().and_then(|session| session.feed.as_mut()) else {
+            return false;
+        };
+        if self.out.len() - self.sent >= UNSENT_BYTES / 2 {
+            return false;
+        }
+        let before = self.out.len();
+        feed.catch_up(&mut self.out);
+        if let Some(replay) = &mut feed.replay {
+            let Poll::Ready(page) = Pin::new(replay).poll(cx) else {
+                return self.out.len() > before;
+            };
+            let page = page.unwrap_or_default();
+            feed.take_page(&self.server.store, &page, &mut self.out);
+            return true;
+        }
+        match feed.items.poll_recv(cx) {
+            Poll::Ready(Some(item)) => feed.take(&item, &mut self.out),
+            // The feed was cut because the token has ended.
+            Poll::Ready(None) => self.closing = true,
+            Poll::Pending => return self.out.len() > before,
+        }
+        !self.closing
+    }
+
+    /// Serves whole frames, after reading more when none is whole.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.closing || self.is_full() {
+            return false;
+        }
+        if self.serve_lines() {
+            return true;
+        }
+        if self.closing {
+            return true;
+        }
+        let read = SCRATCH.with_borrow_mut(|scratch| {
+            let mut into = ReadBuf::new(scratch);
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut into);
+            self.lines.push(into.filled());
+            read.map_ok(|()| into.filled().len())
+        });
+        match read {
+            Poll::Pending => false,
+            Poll::Ready(Ok(0) | Err(_)) => {
+                self.hang_up();
+                true
+            }
+            Poll::Ready(Ok(_)) => true,
+        }
+    }
+
+    /// The peer sends nothing more: what is durable soon is still answered, waits end.
+    fn hang_up(&mut self) {
+        self.closing = true;
+        self.pending.retain(|pending| matches!(pending.wait, Wait::Writer(_)));
+        self.heavy = 0;
+    }
+
+    /// Serves the whole frames that were read; says whether there was one.
+    fn serve_lines(&mut self) -> bool {
+        let mut lines = std::mem::take(&mut self.lines);
+        let mut served = false;
+        while !self.closing && !self.is_full() {
+            match lines.next(self.frame_limit()) {
+                Ok(Some(at)) => {
+                    self.serve(lines.line(at));
+                    served = true;
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    let text = format!("the frame is longer than {} bytes", self.frame_limit());
+                    self.part(None, &RpcError::new(ErrorKind::TooLarge, text));
+                    break;
+                }
+            }
+        }
+        lines.compact();
+        // Whole frames that wait for their turn are no fault of the peer.
+        self.partial_since = if lines.is_empty() || self.is_full() {
+            None
+        } else if served {
+            Some(Instant::now())
+        } else {
+            self.partial_since.or_else(|| Some(Instant::now()))
+        };
+        self.lines = lines;
+        served
+    }
+
+    const fn frame_limit(&self) -> usize {
+        if self.session.is_none() { FIRST_FRAME_BYTES } else { FRAME_BYTES }
+    }
+
+    /// Serves one frame.
+    fn serve(&mut self, line: &[u8]) {
+        match read(line) {
+            Ok(Read::Request(id, method, params)) => self.request(id, &method, params),
+            Ok(Read::Reply(id, reply)) => {
+                let inbox = self.session.as_mut().and_then(|session| session.inbox.as_mut());
+                if !inbox.is_some_and(|inbox| inbox.answer(id, reply)) {
+                    let text = "no request of the daemon waits for this answer";
+                    self.refuse(None, RpcError::new(ErrorKind::InvalidRequest, text));
+                }
+            }
+            Err((id, error)) => self.refuse(id.as_ref(), error),
+        }
+    }
+
+    /// Answers a frame that is no request; each counts like one.
+    fn refuse(&mut self, id: Option<&RequestId>, error: RpcError) {
+        let Some(session) = &mut self.session else { return self.part(id, &error) };
+        let error = session.count(&self.server, None).err().unwrap_or(error);
+        frame::error(&mut self.out, id, &error);
+    }
+
+    /// Answers with an error, and ends the connection.
+    fn part(&mut self, id: Option<&RequestId>, error: &RpcError) {
+        frame::error(&mut self.out, id, error);
+        self.closing = true;
+    }
+
+    fn request(
+        &mut self,
+        id: RequestId,
+        method: &str,
+        params: Option<&serde_json::value::RawValue>,
+    ) {
+        let Some(session) = &mut self.session else { return self.hello(&id, method, params) };
+        let outcome = dispatch::dispatch(&self.server, session, (method, params));
+        let (wait, late) = match outcome {
+            Outcome::Now(answer) => return self.answer(&id, &answer),
+            Outcome::Farewell(error) => return self.part(Some(&id), &error),
+            Outcome::Writer(answer) => (Wait::Writer(answer), None),
+            Outcome::Check(answer) => (Wait::Writer(answer), Some(Instant::now() + CHECK_TIME)),
+            Outcome::Later(later) => (Wait::Later(later), None),
+            Outcome::Heavy(handle) => {
+                self.heavy += 1;
+                (Wait::Heavy(handle), None)
+            }
+        };
+        self.pending.push(Pending { id, wait, late });
+    }
+
+    /// The first request says who calls, and no other can be the first.
+    fn hello(
+        &mut self,
+        id: &RequestId,
+        method: &str,
+        params: Option<&serde_json::value::RawValue>,
+    ) {
+        if method != "session.hello" {
+            let text = "the first request must be session.hello";
+            return self.part(Some(id), &unauthorized(text));
+        }
+        let begun = Request::parse(method, params).and_then(|(request, _)| {
+            let Request::SessionHello(hello) = request else { return Err(unauthorized(method)) };
+            Session::begin(&self.server, self.peer, hello)
+        });
+        match begun {
+            Ok(session) => {
+                let answer = dispatch::json(&session.welcome(&self.server));
+                self.session = Some(session);
+                self.answer(id, &answer);
+            }
+            Err(error) => {
+                self.server.log_refusal(self.peer.side, self.peer.uid, &error.message);
+                self.part(Some(id), &error);
+            }
+        }
+    }
+
+    fn answer(&mut self, id: &RequestId, answer: &crate::store::Answer) {
+        match answer {
+            Ok(result) => frame::answer(&mut self.out, id, result),
+            Err(error) => frame::error(&mut self.out, Some(id), error),
+        }
+    }
+
+    /// Writes what the peer takes.
+    fn flush(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
+        while let Some(unsent) = self.out.get(self.sent..).filter(|unsent| !unsent.is_empty()) {
+            match Pin::new(&mut self.stream).poll_write(cx, unsent) {
+                Poll::Ready(Ok(0)) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => {
+                    self.sent += written;
+                    self.stalled_since = None;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.stalled_since.get_or_insert_with(Instant::now);
+                    if self.sent > UNSENT_BYTES / 4 {
+                        self.out.drain(..self.sent);
+                        self.sent = 0;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        if self.out.capacity() > KEPT_BYTES {
+            self.out = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Ends what takes too long and sends the beat; else sleeps until the next deadline.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(next) = self.next_deadline() else { return Poll::Pending };
+            if next < self.sleep.deadline() || self.sleep.is_elapsed() {
+                self.sleep.as_mut().reset(next);
+            }
+            ready!(self.sleep.as_mut().poll(cx));
+            let now = Instant::now();
+            let over = |since: Option<Instant>, limit| since.is_some_and(|at| now >= at + limit);
+            let silent = self.session.is_none() && now >= self.began + FIRST_FRAME;
+            if silent
+                || over(self.partial_since, PARTIAL_FRAME)
+                || over(self.stalled_since, STALLED)
+            {
+                self.server.log_refusal(self.peer.side, self.peer.uid, "too slow");
+                return Poll::Ready(());
+            }
+            let before = self.out.len();
+            self.deny_late(now);
+            self.beat(now);
+            if self.out.len() > before && self.flush(cx).is_err() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let feed = self.session.as_ref().and_then(|session| session.feed.as_ref());
+        let first = self.session.is_none().then(|| self.began + FIRST_FRAME);
+        let partial = self.partial_since.map(|at| at + PARTIAL_FRAME);
+        let stalled = self.stalled_since.map(|at| at + STALLED);
+        let late = self.pending.iter().filter_map(|pending| pending.late).min();
+        let beat = feed.map(|feed| feed.beat);
+        [first, partial, stalled, late, beat].into_iter().flatten().min()
+    }
+
+    /// Denies the checks that the writer has not decided in time.
+    fn deny_late(&mut self, now: Instant) {
+        let late = |pending: &mut Pending| pending.late.is_some_and(|at| now >= at);
+        let out = &mut self.out;
+        for pending in self.pending.extract_if(.., late) {
+            match gate::late() {
+                Ok(result) => frame::answer(out, &pending.id, &result),
+                Err(error) => frame::error(out, Some(&pending.id), &error),
+            }
+        }
+    }
+
+    fn beat(&mut self, now: Instant) {
+        let Some(feed) = self.session.as_mut().and_then(|session| session.feed.as_mut()) else {
+            return;
+        };
+        if now < feed.beat {
+            return;
+        }
+        feed.beat = now + BEAT;
+        let live = self.server.live();
+        let notice = BeatNotice { now: live.clock.now(), head: live.head() };
+        if self.out.len() - self.sent < UNSENT_BYTES
+            && let Ok(line) = frame::notification("beat", &notice)
+        {
+            self.out.extend_from_slice(line.as_bytes());
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let connection = self.peer.connection;
+        let live = self.server.live();
+        live.connections.fetch_sub(1, Ordering::SeqCst);
+        let Some(session) = &self.session else { return };
+        if session.feed.is_some() {
+            self.server.feeds.leave(connection);
+        }
+        if session.inbox.is_some() {
+            self.server.orders.close(connection);
+        }
+        if let Some(runtime) = live.detach(connection) {
+            let command =
+                SystemCommand::RuntimeDetached { name: runtime.name, runtime: runtime.runtime };
+            // Without a writer there is no record to keep up to date.
+            self.server.store.submit(Work::System(command)).ok();
+        }
+    }
+}
+
+impl Pending {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
+        let lost = || Err(RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down"));
+        match &mut self.wait {
+            Wait::Writer(answer) => {
+                Pin::new(answer).poll(cx).map(|answer| answer.unwrap_or_else(|_| lost()).into())
+            }
+            Wait::Heavy(handle) => {
+                Pin::new(handle).poll(cx).map(|answer| answer.unwrap_or_else(|_| lost()).into())
+            }
+            Wait::Later(later) => later.as_mut().poll(cx),
+        }
+    }
+}
+
+/// A frame that is well formed.
+enum Read<'a> {
+    Request(RequestId, std::borrow::Cow<'a, str>, Option<&'a serde_json::value::RawValue>),
+    Reply(i64, super::orders::Reply),
+}
+
+type Refused = (Option<RequestId>, RpcError);
+
+/// Reads one frame.
+fn read(line: &[u8]) -> Result<Read<'_>, Refused> {
+    if let Err(error) = strict::check(line) {
+        let kind = if error.is_data() { ErrorKind::InvalidRequest } else { ErrorKind::Parse };
+        return Err((None, RpcError::new(kind, format!("the frame can't be read: {error}"))));
+    }
+    let invalid = |id: Option<RequestId>, text: &str| {
+        (id, RpcError::new(ErrorKind::InvalidRequest, text.to_owned()))
+    };
+    let frame: Frame<'_> = serde_json::from_slice(line).map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        invalid(id_of(line), &format!("no JSON-RPC 2.0 request: {reason}"))
+    })?;
+    if frame.jsonrpc != "2.0" {
+        return Err(invalid(frame.id, "`jsonrpc` must be \"2.0\""));
+    }
+    if matches!(&frame.id, Some(RequestId::Text(text)) if text.len() > KEY_BYTES) {
+        return Err(invalid(None, "the id is longer than 128 bytes"));
+    }
+    match (frame.method, frame.id) {
+        (Some(method), Some(id)) if frame.result.is_none() && frame.error.is_none() => {
+            Ok(Read::Request(id, method, frame.params))
+        }
+        (Some(_), None) => Err(invalid(None, "the request has no `id`")),
+        (None, Some(RequestId::Number(id))) if frame.params.is_none() => {
+            match (frame.result, frame.error) {
+                (Some(result), None) => Ok(Read::Reply(id, Ok(result.get().into()))),
+                (None, Some(error)) => Ok(Read::Reply(id, Err(error))),
+                _ => Err(invalid(None, "expected `method`, or one of `result` and `error`")),
+            }
+        }
+        (_, id) => Err(invalid(id, "expected `method`, or one of `result` and `error`")),
+    }
+}
+
+/// Finds the id of a frame that is wrong otherwise, so that its sender can tell which it was.
+fn id_of(line: &[u8]) -> Option<RequestId> {
+    #[derive(serde::Deserialize)]
+    struct Id {
+        id: RequestId,
+    }
+    let found: Id = serde_json::from_slice(line).ok()?;
+    Some(found.id).filter(|id| !matches!(id, RequestId::Text(text) if text.len() > KEY_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(line: &str) -> ErrorKind {
+        match read(line.as_bytes()) {
+            Ok(_) => panic!("{line} was taken"),
+            Err((_, error)) => error.kind(),
+        }
+    }
+
+    #[test]
+    fn bad_frames_get_the_error_of_the_protocol() {
+        use ErrorKind::{InvalidRequest, Parse};
+        let deep = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{}1{}}}"#,
+            "[".repeat(40),
+            "]".repeat(40)
+        );
+        let cases = [
+            ("", Parse),
+            ("nonsense", Parse),
+            (r#"{"jsonrpc":"2.0","id":1"#, Parse),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"} {}"#, Parse),
+            ("\u{0}", Parse),
+            ("[]", InvalidRequest),
+            (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, InvalidRequest),
+            ("7", InvalidRequest),
+            ("null", InvalidRequest),
+            ("{}", InvalidRequest),
+            (r#"{"id":1,"method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":1}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","role":"admin"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, InvalidRequest),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, InvalidRequest),
+            (deep.as_str(), InvalidRequest),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(kind(line), expected, "{line}");
+        }
+        let not_utf8: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}";
+        assert!(read(not_utf8).is_err());
+    }
+
+    #[test]
+    fn a_wrong_frame_is_answered_with_its_id_where_it_has_one() {
+        let line = br#"{"jsonrpc":"2.0","id":"x7","method":"ping","extra":1}"#;
+        let Err((id, _)) = read(line) else { panic!("an unknown field was taken") };
+        assert_eq!(id, Some(RequestId::Text("x7".into())));
+        let long = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#, "x".repeat(129));
+        assert!(matches!(read(long.as_bytes()), Err((None, _))));
+    }
+
+    #[test]
+    fn requests_and_replies_are_told_apart() {
+        let line = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}"#;
+        assert!(matches!(read(line), Ok(Read::Request(RequestId::Number(1), ..))));
+        let line = br#"{"jsonrpc":"2.0","id":3,"result":{"ended":true}}"#;
+        assert!(matches!(read(line), Ok(Read::Reply(3, Ok(_)))));
+    }
+}

@@ -1,0 +1,298 @@
+//! The hall: who may ask, then where each request goes. Humans' methods exist on the operators'
+//! socket alone.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use mc_proto::{
+    error::{ErrorKind, RpcError},
+    limits::KEY_BYTES,
+    method::{
+        self, Kind, METHODS, Request, Who,
+        feed::{Attach, Head, Subscribe},
+        session::{Pong, Unlock, UnlockResult},
+    },
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::{
+    Server, feed, gate, levels,
+    limits::Side,
+    session::{self, Session},
+    unlock::Proof,
+};
+use crate::{
+    caller::{Caller, SystemCommand, Work},
+    store::{Answer, Store},
+};
+
+/// How long the answer of a check may take.
+pub(super) const CHECK_TIME: Duration = Duration::from_secs(2);
+
+/// What becomes of a request.
+pub(super) enum Outcome {
+    /// Is answered at once.
+    Now(Answer),
+    /// Is answered by the writer, when it is durable.
+    Writer(oneshot::Receiver<Answer>),
+    /// Is a check: answered by the writer, or denied when that takes too long.
+    Check(oneshot::Receiver<Answer>),
+    /// Is answered later.
+    Later(Later),
+    /// Is a query that takes a thread of the pool.
+    Heavy(tokio::task::JoinHandle<Answer>),
+    /// Is refused, and the connection ends.
+    Farewell(RpcError),
+}
+
+/// An answer that takes several steps.
+pub(super) type Later = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// How such an answer ends.
+pub(super) struct Done {
+    pub(super) answer: Answer,
+    /// What the connection has proved by it.
+    pub(super) proof: Option<Proof>,
+}
+
+impl From<Answer> for Done {
+    fn from(answer: Answer) -> Self {
+        Self { answer, proof: None }
+    }
+}
+
+/// Returns a result as JSON.
+pub(super) fn json<T: Serialize>(result: &T) -> Answer {
+    serde_json::to_string(result).map(String::into_boxed_str).map_err(|error| {
+        tracing::error!(%error, "an answer can't be written");
+        RpcError::new(ErrorKind::Unavailable, "the daemon can't write its answer; see its log")
+    })
+}
+
+/// Serves one request of a known caller.
+pub(super) fn dispatch(
+    server: &Arc<Server>,
+    session: &mut Session,
+    (method, params): (&str, Option<&RawValue>),
+) -> Outcome {
+    if let Err(error) = session.check_token(server) {
+        return if error.kind() == ErrorKind::Unauthorized {
+            Outcome::Farewell(error)
+        } else {
+            Outcome::Now(Err(error))
+        };
+    }
+    match admit(server, session, (method, params)) {
+        Ok(visit) => route(server, session, visit),
+        Err(error) => Outcome::Now(Err(error)),
+    }
+}
+
+/// A request that may be served.
+struct Visit {
+    caller: Caller,
+    request: Request,
+    key: Option<String>,
+}
+
+fn admit(
+    server: &Server,
+    session: &mut Session,
+    (method, params): (&str, Option<&RawValue>),
+) -> Result<Visit, RpcError> {
+    let parsed = Request::parse(method, params);
+    let named = parsed.as_ref().ok().and_then(|(_, common)| common.agent.as_ref());
+    session.count(server, named)?;
+    let (request, common) = parsed.map_err(|error| match row(method) {
+        Some(who) => serves(session.side, who, method).err().unwrap_or(error),
+        None => error,
+    })?;
+    serves(session.side, request.info().who, method)?;
+    if common.idempotency_key.as_ref().is_some_and(|key| !(1..=KEY_BYTES).contains(&key.len())) {
+        let text = format!("expected 1 to {KEY_BYTES} bytes");
+        return Err(RpcError::invalid("idempotency_key", text));
+    }
+    let caller = session.caller(server, common.agent)?;
+    if session.side == Side::Operator {
+        levels::check(&server.store, &caller, &request)?;
+    }
+    Ok(Visit { caller, request, key: common.idempotency_key })
+}
+
+fn row(method: &str) -> Option<Who> {
+    METHODS.iter().find(|row| row.name == method).map(|row| row.who)
+}
+
+/// Says whether a socket has a method.
+fn serves(side: Side, who: Who, method: &str) -> Result<(), RpcError> {
+    match (side, who) {
+        (Side::Agent, Who::Human) => Err(method::unknown(method)),
+        (Side::Operator, Who::Agent) => {
+            let text = format!("`{method}` is for agents, on the agents' socket");
+            Err(RpcError::new(ErrorKind::Forbidden, text))
+        }
+        (Side::Agent | Side::Operator, Who::All)
+        | (Side::Agent, Who::Agent)
+        | (Side::Operator, Who::Human) => Ok(()),
+    }
+}
+
+fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
+    let Visit { caller, request, key } = visit;
+    match request {
+        Request::SessionHello(_) => Outcome::Now(Err(RpcError::new(
+            ErrorKind::InvalidRequest,
+            "the hello was said already; who calls is set once",
+        ))),
+        Request::SessionUnlock(p) => unlock(server, session, p),
+        Request::SessionLock(_) => {
+            session.proof = None;
+            Outcome::Now(json(&session.whoami(server)))
+        }
+        Request::SessionWhoami(_) => Outcome::Now(json(&session.whoami(server))),
+        Request::Ping(_) => {
+            let live = server.live();
+            Outcome::Now(json(&Pong { now: live.clock.now(), head: live.head() }))
+        }
+        Request::FeedSubscribe(p) => Outcome::Now(subscribe(server, session, p)),
+        Request::FeedUnsubscribe(_) => {
+            server.feeds.leave(session.connection());
+            session.feed = None;
+            Outcome::Now(json(&Head { head: server.live().head() }))
+        }
+        Request::SquadEmergencyStop(p) => {
+            Outcome::Now(gate::emergency_stop(server, &caller, &p.reason))
+        }
+        Request::SquadEmergencyResume(_) => gate::emergency_resume(server, caller, request),
+        Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
+        Request::ToolCheck(p) => gate::check(server, caller, p, key),
+        Request::ToolAwait(p) => gate::wait(server, caller, p, key),
+        Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),
+        other if other.info().kind == Kind::Query => query(server, caller, other),
+        other => submit(&server.store, caller, other, key),
+    }
+}
+
+fn query(server: &Server, caller: Caller, request: Request) -> Outcome {
+    if !Store::is_heavy(&request) {
+        return Outcome::Now(server.store.query(&caller, &request));
+    }
+    let store = server.store.clone();
+    Outcome::Heavy(tokio::task::spawn_blocking(move || store.query(&caller, &request)))
+}
+
+/// Hands a command to the writer.
+pub(super) fn submit(
+    store: &Store,
+    caller: Caller,
+    request: Request,
+    key: Option<String>,
+) -> Outcome {
+    let work = Work::Request {
+        caller: Box::new(caller),
+        request: Box::new(request),
+        idempotency_key: key,
+    };
+    match store.submit(work) {
+        Ok(answer) => Outcome::Writer(answer),
+        Err(error) => Outcome::Now(Err(error)),
+    }
+}
+
+fn subscribe(server: &Server, session: &mut Session, params: Subscribe) -> Answer {
+    let long = |topic: &String| topic.is_empty() || topic.len() > 64;
+    if params.topics.len() > 64 || params.topics.iter().any(long) {
+        return Err(RpcError::invalid("topics", "expected at most 64 words of 1 to 64 bytes"));
+    }
+    server.feeds.leave(session.connection());
+    let filter = feed::Filter { topics: params.topics, agents: session.speaks_for() };
+    let who = (session.connection(), session.name());
+    let mut feed = server.feeds.follow(&server.store, who, filter);
+    let head = server.live().head();
+    if let Some(since) = params.since {
+        feed.replay_from(&server.store, since);
+    }
+    session.feed = Some(feed);
+    json(&Head { head })
+}
+
+fn unlock(server: &Arc<Server>, session: &Session, params: Unlock) -> Outcome {
+    let Some(operator) = session.as_operator().cloned() else {
+        return Outcome::Now(Err(method::unknown("session.unlock")));
+    };
+    let server = Arc::clone(server);
+    Outcome::Later(Box::pin(async move {
+        let clock = Arc::clone(&server.live().clock);
+        let verified =
+            server.unlocks.verify(&operator, params.passphrase, || clock.elapsed_ms()).await;
+        let guessed = verified.as_ref().err().is_none_or(|e| e.kind() == ErrorKind::Forbidden);
+        let level = server.identity.level_of(operator.uid);
+        if guessed && operator.passphrase.is_some() {
+            let command = SystemCommand::OperatorUnlocked {
+                operator: operator.name.clone(),
+                role: operator.role,
+                level,
+                success: verified.is_ok(),
+            };
+            // The proof holds also when the disk is full: it is needed to bring things in order.
+            server.store.submit(Work::System(command)).ok();
+        }
+        if let Err(error) = verified {
+            return Done::from(Err(error));
+        }
+        let now = clock.elapsed_ms();
+        let epoch = server.epoch.load(std::sync::atomic::Ordering::SeqCst);
+        let proof = Proof { level, since_ms: now, used_ms: now, epoch };
+        let expires_at = session::expires_at(&server, &proof);
+        Done { answer: json(&UnlockResult { level, expires_at }), proof: Some(proof) }
+    }))
+}
+
+fn attach(
+    server: &Server,
+    session: &mut Session,
+    caller: Caller,
+    (params, key): (Attach, Option<String>),
+) -> Outcome {
+    let own = session.speaks_for().unwrap_or_default();
+    if let Some(other) = params.agents.iter().find(|agent| !own.contains(agent)) {
+        let text = format!("this connection does not speak for {other}");
+        return Outcome::Now(Err(RpcError::new(ErrorKind::Forbidden, text)));
+    }
+    // The way for orders is open before the runtime is known, so that none is lost.
+    if session.inbox.is_none() {
+        session.inbox = Some(server.orders.open(session.connection()));
+    }
+    submit(&server.store, caller, Request::RuntimeAttach(params), key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_human_method_exists_on_the_agents_socket() {
+        for row in METHODS.iter().filter(|row| row.who == Who::Human) {
+            let refused = serves(Side::Agent, row.who, row.name).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::UnknownMethod, "{}", row.name);
+            assert_eq!(refused, method::unknown(row.name), "the same words as for any other");
+        }
+    }
+
+    #[test]
+    fn agents_methods_are_forbidden_to_operators_and_the_rest_is_served() {
+        for row in METHODS {
+            let operator = serves(Side::Operator, row.who, row.name);
+            let agent = serves(Side::Agent, row.who, row.name);
+            match row.who {
+                Who::Agent => {
+                    assert_eq!(operator.unwrap_err().kind(), ErrorKind::Forbidden, "{}", row.name);
+                    assert!(agent.is_ok());
+                }
+                Who::All => assert!(operator.is_ok() && agent.is_ok(), "{}", row.name),
+                Who::Human => assert!(operator.is_ok(), "{}", row.name),
+            }
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The acts that must not wait for the writer, and those that wait for a human.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use mc_core::{
+    agent::AgentName,
+    approval::ApprovalStatus,
+    id::{ApprovalId, CallId},
+    policy::{Outcome as Decision, Risk},
+    squad::{Squad, SquadStatus},
+};
+use mc_proto::{
+    error::{ErrorKind, RpcError},
+    method::{
+        Page, Request,
+        agent::{self, AgentView},
+        approval,
+        run::{Await, Awaited, Check, Checked},
+        squad::{AgentReceipt, Receipt},
+    },
+};
+use serde::Deserialize;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{
+    Server,
+    dispatch::{CHECK_TIME, Done, Outcome, json, submit},
+    levels::look,
+};
+use crate::{
+    caller::{Caller, SystemCommand, Work},
+    store::Answer,
+};
+
+/// How long one request waits for a human at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long to wait before the record of a stop is tried again.
+const RECORD_AGAIN: Duration = Duration::from_millis(500);
+
+/// Returns the refusal while the emergency stop is in force.
+pub(super) fn halted() -> RpcError {
+    RpcError::new(
+        ErrorKind::Halted,
+        "the emergency stop is in force: nothing starts until an admin resumes",
+    )
+}
+
+/// Returns the denial of a check that was not recorded.
+fn denial(rule: &str, reason: &str) -> Checked {
+    Checked {
+        call: CallId(0),
+        decision: Decision::Deny,
+        risk: Risk::Red,
+        rule: rule.to_owned(),
+        reason: reason.to_owned(),
+        approval: None,
+        hold_until: None,
+        lease_expires_at: None,
+    }
+}
+
+/// Returns what a check gets when the writer does not answer in time.
+pub(super) fn late() -> Answer {
+    json(&denial("daemon.late", "the daemon did not decide in time: ask again"))
+}
+
+fn stopped() -> Answer {
+    json(&denial("squad.halted", "the emergency stop is in force"))
+}
+
+/// `tool.check`
+pub(super) fn check(
+    server: &Arc<Server>,
+    caller: Caller,
+    mut params: Check,
+    key: Option<String>,
+) -> Outcome {
+    if server.live().halt.is_set() {
+        return Outcome::Now(stopped());
+    }
+    let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
+    let asker = (!wait.is_zero()).then(|| caller.clone());
+    let asked = submit(&server.store, caller, Request::ToolCheck(params), key);
+    match (asked, asker) {
+        (Outcome::Writer(answer), None) => Outcome::Check(answer),
+        (Outcome::Writer(answer), Some(caller)) => {
+            let server = Arc::clone(server);
+            Outcome::Later(Box::pin(async move {
+                check_and_wait(&server, caller, answer, wait).await.into()
+            }))
+        }
+        (other, _) => other,
+    }
+}
+
+async fn check_and_wait(
+    server: &Server,
+    caller: Caller,
+    answer: oneshot::Receiver<Answer>,
+    wait: Duration,
+) -> Answer {
+    let until = Instant::now() + wait;
+    let Ok(first) = timeout(CHECK_TIME, answer).await else { return late() };
+    let first = first.unwrap_or_else(|_| Err(ended()))?;
+    let Ok(checked) = serde_json::from_str::<Checked>(&first) else { return Ok(first) };
+    let (Decision::Ask, Some(approval)) = (checked.decision, checked.approval) else {
+        return Ok(first);
+    };
+    if !decided(server, &caller, approval, until).await? {
+        return Ok(first);
+    }
+    let redeemed = redeem(server, caller, approval).await?;
+    let Ok(awaited) = serde_json::from_str::<Awaited>(&redeemed) else { return Ok(first) };
+    json(&Checked {
+        call: awaited.call.unwrap_or(checked.call),
+        decision: awaited.decision,
+        reason: awaited.reason,
+        lease_expires_at: awaited.lease_expires_at,
+        ..checked
+    })
+}
+
+/// `tool.await`
+pub(super) fn wait(
+    server: &Arc<Server>,
+    caller: Caller,
+    params: Await,
+    key: Option<String>,
+) -> Outcome {
+    let wait = Duration::from_millis(params.wait_ms).min(LONGEST_WAIT);
+    if wait.is_zero() {
+        return submit(&server.store, caller, Request::ToolAwait(params), key);
+    }
+    let server = Arc::clone(server);
+    Outcome::Later(Box::pin(async move {
+        let until = Instant::now() + wait;
+        match decided(&server, &caller, params.approval, until).await {
+            Ok(_) => redeem(&server, caller, params.approval).await.into(),
+            Err(error) => Done::from(Err(error)),
+        }
+    }))
+}
+
+/// Waits until an approval no longer waits for a human; says whether that came in time.
+async fn decided(
+    server: &Server,
+    caller: &Caller,
+    approval: ApprovalId,
+    until: Instant,
+) -> Result<bool, RpcError> {
+    #[derive(Deserialize)]
+    struct Seen {
+        status: ApprovalStatus,
+    }
+    loop {
+        let decision = server.waits.begin(approval);
+        let get = Request::ApprovalGet(approval::Get { approval });
+        let seen: Seen = look(&server.store, caller, &get)?;
+        if seen.status != ApprovalStatus::Pending {
+            return Ok(true);
+        }
+        if timeout_at(until, decision).await.is_err() {
+            return Ok(false);
+        }
+    }
+}
+
+/// Asks the writer, once, for what the approval gives.
+async fn redeem(server: &Server, caller: Caller, approval: ApprovalId) -> Answer {
+    let request = Request::ToolAwait(Await { approval, wait_ms: 0 });
+    let work = Work::Request {
+        caller: Box::new(caller),
+        request: Box::new(request),
+        idempotency_key: None,
+    };
+    server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))
+}
+
+fn ended() -> RpcError {
+    RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down")
+}
+
+/// `squad.emergency_stop`: holds before anything else happens, needs neither writer nor disk.
+pub(super) fn emergency_stop(server: &Arc<Server>, caller: &Caller, reason: &str) -> Answer {
+    let live = server.live();
+    let mut stops = server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+    *stops += 1;
+    if let Err(error) = live.halt.set() {
+        tracing::error!(%error, "the halt file could not be written; the stop holds until a restart");
+    }
+    drop(stops);
+    tracing::warn!(by = caller.actor.name, "emergency stop");
+    let reason: String = reason.chars().take(1000).collect();
+    let agents = abort_all(server, caller, &reason);
+    record_stop(server, caller, &reason);
+    server.waits.end_all();
+    json(&Receipt {
+        text: "stopped: no run starts and no tool call is allowed until an admin resumes"
+            .to_owned(),
+        squad: Squad {
+            name: server.squad.clone(),
+            status: SquadStatus::Halted,
+            reason: Some(reason),
+            by: Some(caller.actor.name.clone()),
+            since: Some(live.clock.now()),
+            ..Squad::default()
+        },
+        agents,
+        tasks: Vec::new(),
+        approvals: 0,
+        event: None,
+    })
+}
+
+/// Tells every runtime to end every session; says what became of each agent. The runtimes are told
+/// also when the database can't be read.
+fn abort_all(server: &Server, caller: &Caller, reason: &str) -> Vec<AgentReceipt> {
+    let live = server.live();
+    let mut names: Vec<AgentName> =
+        live.attached().into_iter().flat_map(|runtime| runtime.agents).collect();
+    let list = Request::AgentList(agent::List { limit: Some(200), ..agent::List::default() });
+    let page: Result<Page<AgentView>, RpcError> = look(&server.store, caller, &list);
+    let known = page.map(|page| page.items).unwrap_or_default();
+    names.extend(known.iter().map(|view| view.agent.name.clone()));
+    names.sort();
+    names.dedup();
+    let receipt = |agent: AgentName| {
+        let told = !server.orders.abort(live, &agent, reason).is_empty();
+        let row = known.iter().find(|view| view.agent.name == agent);
+        let was_working = row.is_some_and(|view| view.agent.current_run.is_some());
+        let text = match (was_working, told) {
+            (_, true) => "its runtime was told to end its sessions",
+            (true, false) => "no runtime could be told; its next call is refused",
+            (false, false) => "did not work",
+        };
+        AgentReceipt { agent, was_working, told, text: text.to_owned() }
+    };
+    names.into_iter().map(receipt).collect()
+}
+
+/// Writes the stop down, however long the writer takes.
+fn record_stop(server: &Arc<Server>, caller: &Caller, reason: &str) {
+    let command = SystemCommand::Halt { by: caller.actor.clone(), reason: reason.to_owned() };
+    let server = Arc::clone(server);
+    tokio::spawn(async move {
+        while !server.is_stopping() && server.live().halt.is_set() {
+            let submitted = server.store.submit(Work::System(command.clone()));
+            if let Ok(answer) = submitted
+                && let Ok(Ok(_)) = answer.await
+            {
+                return;
+            }
+            tokio::time::sleep(RECORD_AGAIN).await;
+        }
+    });
+}
+
+/// `squad.emergency_resume`: durable first, then the stop ends, unless somebody stopped again
+/// meanwhile. It takes no idempotency key: an old answer must not end a new stop.
+pub(super) fn emergency_resume(server: &Arc<Server>, caller: Caller, request: Request) -> Outcome {
+    let before = *server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = submit(&server.store, caller, request, None);
+    let Outcome::Writer(answer) = asked else { return asked };
+    let server = Arc::clone(server);
+    Outcome::Later(Box::pin(async move {
+        let answer = answer.await.unwrap_or_else(|_| Err(ended()));
+        answer.and_then(|done| clear(&server, before).map(|()| done)).into()
+    }))
+}
+
+fn clear(server: &Server, before: u64) -> Result<(), RpcError> {
+    let stops = server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+    if *stops != before {
+        let text = "somebody stopped everything again meanwhile: that stop holds";
+        return Err(RpcError::new(ErrorKind::Conflict, text));
+    }
+    server.live().halt.clear().map_err(|error| {
+        tracing::error!(%error, "the halt file could not be cleared");
+        let text = format!("the stop goes on: its file can't be written ({error})");
+        RpcError::new(ErrorKind::Unavailable, text)
+    })
+}

@@ -1,0 +1,111 @@
+//! The two sockets: listeners, who calls, connections, dispatch.
+
+mod connection;
+mod dispatch;
+pub(crate) mod feed;
+mod framing;
+mod gate;
+mod levels;
+pub mod limits;
+pub mod listeners;
+pub(crate) mod orders;
+mod session;
+mod unlock;
+pub(crate) mod waits;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use self::{
+    feed::Feeds,
+    limits::{Limits, Throttle},
+    orders::Orders,
+    unlock::Unlocks,
+    waits::Waits,
+};
+use crate::{config::Config, identity::Identity, live::Live, store::Store};
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Server {
+    pub(crate) store: Store,
+    pub(crate) identity: Identity,
+    pub(crate) squad: String,
+    pub(crate) limits: Limits,
+    pub(crate) orders: Orders,
+    pub(crate) feeds: Feeds,
+    pub(crate) waits: Waits,
+    unlocks: Unlocks,
+    refusals: Throttle,
+    connections: AtomicU64,
+    revocations: AtomicU64,
+    epoch: AtomicU64,
+    /// How often everything was stopped; held while the halt is set or cleared.
+    stops: Mutex<u64>,
+    stopping: AtomicBool,
+    stopped: Arc<Notify>,
+}
+
+impl Server {
+    /// Returns the shared state; what must survive a restart is kept under `state`.
+    pub fn new(store: Store, identity: Identity, config: &Config, state: &Path) -> Self {
+        let now = store.live().clock.elapsed_ms();
+        Self {
+            identity,
+            squad: config.squad.clone(),
+            limits: Limits::new(&config.limits),
+            orders: Orders::default(),
+            feeds: Feeds::default(),
+            waits: Waits::default(),
+            unlocks: Unlocks::open(&state.join("unlock.json"), now),
+            refusals: Throttle::default(),
+            connections: AtomicU64::new(1),
+            revocations: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+            stops: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            stopped: Arc::new(Notify::new()),
+            store,
+        }
+    }
+
+    /// Returns what lives outside of the database.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        self.store.live()
+    }
+
+    /// Makes every connection look at its token again.
+    pub(crate) fn tokens_changed(&self) {
+        self.revocations.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ends every proof of a passphrase.
+    pub(crate) fn end_proofs(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Takes no more connections and requests; what is under way is answered.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.stopped.notify_waiters();
+    }
+
+    /// Says whether the daemon ends.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Logs a refusal, at most once a second.
+    fn log_refusal(&self, side: limits::Side, uid: u32, reason: &str) {
+        if self.refusals.is_open(self.live().clock.elapsed_ms()) {
+            tracing::warn!(?side, uid, reason, "a connection was refused");
+        }
+    }
+}

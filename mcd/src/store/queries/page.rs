@@ -1,0 +1,76 @@
+//! Pages of the tables that are listed by number.
+
+use rusqlite::types::Value;
+use serde::de::DeserializeOwned;
+
+use super::Reader;
+use crate::store::StoreError;
+
+/// A table that is listed newest first, or oldest first, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// Runs, newest first; filters: agent, task.
+    Runs,
+    /// Tool calls, newest first; filters: agent, task, run.
+    Calls,
+    /// Approvals, newest first; filters: agent, task, status.
+    Approvals,
+    /// Alerts, newest first; filter: status.
+    Alerts,
+    /// Notifications, newest first; filters: recipient, acked.
+    Notifications,
+    /// Policies, newest first.
+    Policies,
+    /// Messages, oldest first; filter: task.
+    Messages,
+}
+
+impl Listed {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Calls => "tool_calls",
+            Self::Approvals => "approvals",
+            Self::Alerts => "alerts",
+            Self::Notifications => "notifications",
+            Self::Policies => "policies",
+            Self::Messages => "messages",
+        }
+    }
+}
+
+/// Returns one page of a table, and how many rows match in all. `filters` are columns of ours
+/// with the value that each must have; `after` is the number that the page before ended with.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn page<T: DeserializeOwned>(
+    db: Reader<'_>,
+    listed: Listed,
+    filters: &[(&'static str, Value)],
+    (after, limit): (Option<i64>, i64),
+) -> Result<(Vec<T>, i64), StoreError> {
+    let table = listed.table();
+    let id = if listed == Listed::Policies { "version" } else { "id" };
+    let (beyond, order) = if listed == Listed::Messages { (">", "") } else { ("<", " DESC") };
+    let mut clauses = String::new();
+    for (at, (column, _)) in filters.iter().enumerate() {
+        clauses = format!("{clauses} AND {column} = ?{}", at + 1);
+    }
+    let mut values: Vec<Value> = filters.iter().map(|(_, value)| value.clone()).collect();
+    let total = db.number(
+        &format!("SELECT count(*) FROM {table} WHERE 1{clauses}"),
+        rusqlite::params_from_iter(values.iter()),
+    )?;
+    let start = if listed == Listed::Messages { 0 } else { i64::MAX };
+    let at = values.len();
+    values.push(Value::Integer(after.unwrap_or(start)));
+    values.push(Value::Integer(limit));
+    let sql = format!(
+        "SELECT body FROM {table} WHERE 1{clauses} AND {id} {beyond} ?{} ORDER BY {id}{order} LIMIT ?{}",
+        at + 1,
+        at + 2,
+    );
+    Ok((db.bodies(&sql, rusqlite::params_from_iter(values.iter()))?, total))
+}

@@ -1,0 +1,162 @@
+//! The journal, the squad, the policy and the answers to idempotency keys.
+
+use mc_core::{
+    event::Recorded,
+    id::{Seq, TaskId},
+    squad::Squad,
+};
+use mc_proto::method::admin::{JournalRow, PolicyVersion};
+use rusqlite::OptionalExtension as _;
+
+use super::Reader;
+use crate::{
+    journal::{self, Head},
+    store::StoreError,
+};
+
+/// Returns the squad.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn squad(db: Reader<'_>) -> Result<Squad, StoreError> {
+    Ok(db.body("SELECT body FROM squad WHERE id = 1", [])?.unwrap_or_default())
+}
+
+/// Returns the newest policy, if one was ever activated.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn policy(db: Reader<'_>) -> Result<Option<PolicyVersion>, StoreError> {
+    db.body("SELECT body FROM policies ORDER BY version DESC LIMIT 1", [])
+}
+
+/// Returns up to `limit` events after `since`, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn events_after(db: Reader<'_>, since: Seq, limit: i64) -> Result<Vec<Recorded>, StoreError> {
+    db.bodies("SELECT body FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2", [since, limit])
+}
+
+/// Returns up to `limit` events of a task after `since`, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn events_of_task(
+    db: Reader<'_>,
+    task: TaskId,
+    since: Seq,
+    limit: i64,
+) -> Result<Vec<Recorded>, StoreError> {
+    let sql = "SELECT body FROM journal WHERE task = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    db.bodies(sql, [task.0, since, limit])
+}
+
+/// Returns the newest events of a task, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn last_events_of_task(
+    db: Reader<'_>,
+    task: TaskId,
+    limit: i64,
+) -> Result<Vec<Recorded>, StoreError> {
+    let sql = "SELECT body FROM journal WHERE task = ?1 ORDER BY seq DESC LIMIT ?2";
+    let mut events: Vec<Recorded> = db.bodies(sql, [task.0, limit])?;
+    events.reverse();
+    Ok(events)
+}
+
+/// Counts the events of a task.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn count_events_of_task(db: Reader<'_>, task: TaskId) -> Result<i64, StoreError> {
+    db.number("SELECT count(*) FROM journal WHERE task = ?1", [task.0])
+}
+
+/// Returns up to `limit` rows of the journal after `since` with their hashes, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn journal_rows(
+    db: Reader<'_>,
+    since: Seq,
+    task: Option<TaskId>,
+    limit: i64,
+) -> Result<Vec<JournalRow>, StoreError> {
+    let sql = if task.is_some() {
+        "SELECT body, lower(hex(hash)) FROM journal WHERE task = ?2 AND seq > ?1 ORDER BY seq LIMIT ?3"
+    } else {
+        "SELECT body, lower(hex(hash)) FROM journal WHERE seq > ?1 AND ?2 IS NULL ORDER BY seq LIMIT ?3"
+    };
+    let mut statement = db.connection().prepare_cached(sql)?;
+    let mut rows = statement.query((since, task.map(|task| task.0), limit))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let body: String = row.get(0)?;
+        found.push(JournalRow { recorded: serde_json::from_str(&body)?, hash: row.get(1)? });
+    }
+    Ok(found)
+}
+
+/// Returns the head of the journal.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn head(db: Reader<'_>) -> Result<Head, StoreError> {
+    journal::head(db.connection())
+}
+
+/// Walks the whole journal; see [`journal::verify`].
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn verify(
+    db: Reader<'_>,
+    remembered: Option<&mc_proto::method::admin::Remembered>,
+) -> Result<mc_proto::method::admin::Verified, StoreError> {
+    journal::verify::verify(db.connection(), remembered)
+}
+
+/// Returns the size of the database in bytes.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn database_bytes(db: Reader<'_>) -> Result<i64, StoreError> {
+    db.number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", [])
+}
+
+/// Returns the first answer to an idempotency key, and the hash of the body that it answered.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn first_answer(
+    db: Reader<'_>,
+    actor: &str,
+    key: &str,
+) -> Result<Option<(String, String)>, StoreError> {
+    let sql = "SELECT body_sha256, answer FROM answers WHERE actor = ?1 AND key = ?2";
+    let mut statement = db.connection().prepare_cached(sql)?;
+    Ok(statement.query_row([actor, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// Returns the highest number given in `table`, one of ours.
+pub(in crate::store) fn last_number(
+    db: Reader<'_>,
+    table: &str,
+    id: &str,
+) -> Result<i64, StoreError> {
+    db.number(&format!("SELECT coalesce(max({id}), 0) FROM {table}"), [])
+}

@@ -1,0 +1,110 @@
+//! Runs, tool calls, alerts and notifications.
+
+use mc_core::{
+    alert::{Alert, AlertKind, Notification},
+    id::{RunId, TaskId},
+    run::{Run, ToolCall},
+};
+
+use super::Reader;
+use crate::store::StoreError;
+
+/// Returns the runs that go on, of one agent or of all.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn running(db: Reader<'_>, agent: Option<&str>) -> Result<Vec<Run>, StoreError> {
+    let sql = "SELECT body FROM runs WHERE status = 'running' AND (?1 IS NULL OR agent = ?1)
+               ORDER BY id LIMIT 1000";
+    db.bodies(sql, [agent])
+}
+
+/// Returns the run that the runtime calls `external_id`.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn run_by_external_id(
+    db: Reader<'_>,
+    agent: &str,
+    external_id: &str,
+) -> Result<Option<Run>, StoreError> {
+    let sql =
+        "SELECT body FROM runs WHERE agent = ?1 AND external_id = ?2 ORDER BY id DESC LIMIT 1";
+    db.body(sql, (agent, external_id))
+}
+
+/// Returns the calls of a run, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn calls_of_run(db: Reader<'_>, run: RunId, limit: i64) -> Result<Vec<ToolCall>, StoreError> {
+    db.bodies("SELECT body FROM tool_calls WHERE run = ?1 ORDER BY id LIMIT ?2", [run.0, limit])
+}
+
+/// Returns an agent's last calls on a task that failed, newest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn failed_calls(
+    db: Reader<'_>,
+    agent: &str,
+    task: TaskId,
+    limit: i64,
+) -> Result<Vec<ToolCall>, StoreError> {
+    let sql = "SELECT body FROM tool_calls WHERE task = ?1 AND agent = ?2 AND status = 'failed'
+               ORDER BY id DESC LIMIT ?3";
+    db.bodies(sql, (task.0, agent, limit))
+}
+
+/// Returns the alerts that are not resolved, newest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn unresolved_alerts(db: Reader<'_>, limit: i64) -> Result<Vec<Alert>, StoreError> {
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged')
+               ORDER BY id DESC LIMIT ?1";
+    db.bodies(sql, [limit])
+}
+
+/// Returns the alerts that were resolved, newest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn resolved_alerts(db: Reader<'_>, limit: i64) -> Result<Vec<Alert>, StoreError> {
+    let sql = "SELECT body FROM alerts WHERE status = 'resolved' ORDER BY id DESC LIMIT ?1";
+    db.bodies(sql, [limit])
+}
+
+/// Returns the unresolved alert of this kind about this agent and task, if there is one.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn open_alert(
+    db: Reader<'_>,
+    kind: AlertKind,
+    agent: Option<&str>,
+    task: Option<TaskId>,
+) -> Result<Option<Alert>, StoreError> {
+    let kind = serde_json::to_value(kind)?;
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND kind = ?1
+               AND agent IS ?2 AND task IS ?3 ORDER BY id DESC LIMIT 1";
+    db.body(sql, (kind.as_str(), agent, task.map(|task| task.0)))
+}
+
+/// Returns notifications that were not acknowledged, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn unread(db: Reader<'_>, to: &str, limit: i64) -> Result<Vec<Notification>, StoreError> {
+    let sql = "SELECT body FROM notifications WHERE recipient = ?1 AND acked = 0
+               ORDER BY id LIMIT ?2";
+    db.bodies(sql, (to, limit))
+}

@@ -1,0 +1,109 @@
+//! Hot reload: `policy.toml` and `config.toml` are read again when they change and on SIGHUP.
+//! A file that is wrong changes nothing; what is wrong with it is kept for everybody to see.
+
+use std::{io, time::Duration};
+
+use notify::{RecursiveMode, Watcher as _};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use super::Setting;
+use crate::{
+    caller::{SystemCommand, Work},
+    config::Config,
+    findings, policy,
+};
+
+/// How long to wait for a writer of the file to finish.
+const SETTLED: Duration = Duration::from_millis(100);
+
+/// Reloads when something changes; never ends by itself.
+pub(super) async fn run(setting: &Setting) {
+    let (changed, mut changes) = mpsc::channel::<()>(1);
+    let watcher = watch(setting, changed.clone());
+    if let Err(error) = &watcher {
+        tracing::warn!(%error, "files can't be watched; send SIGHUP after a change");
+    }
+    let hangup = signal(SignalKind::hangup()).ok().filter(|_| setting.is_process);
+    let hear = async {
+        let Some(mut hangup) = hangup else { return std::future::pending().await };
+        while hangup.recv().await.is_some() {
+            changed.try_send(()).ok();
+        }
+    };
+    let reload = async {
+        while changes.recv().await.is_some() {
+            tokio::time::sleep(SETTLED).await;
+            while changes.try_recv().is_ok() {}
+            reload_policy(setting);
+            reload_config(setting);
+        }
+    };
+    tokio::join!(hear, reload);
+}
+
+fn watch(
+    setting: &Setting,
+    changed: mpsc::Sender<()>,
+) -> notify::Result<notify::RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let is_ours = |event: &notify::Event| {
+            let names = ["policy.toml", "config.toml"];
+            let named = |path: &std::path::PathBuf| names.iter().any(|name| path.ends_with(name));
+            !event.kind.is_access() && event.paths.iter().any(named)
+        };
+        if event.as_ref().is_ok_and(is_ours) {
+            // When one is on its way already, that one will do.
+            changed.try_send(()).ok();
+        }
+    })?;
+    // The directory is watched, because editors replace files.
+    watcher.watch(&setting.home.config, RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}
+
+/// Brings the policy file into force, or says what is wrong with it.
+fn reload_policy(setting: &Setting) {
+    let live = setting.server.live();
+    let path = setting.home.config.join("policy.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return tracing::error!(%error, "policy.toml can't be read: nothing changed"),
+    };
+    match policy::parse_for(&text, &setting.home) {
+        Ok(policy) => {
+            live.set_refused_policy(Vec::new());
+            live.set_policy(policy.into());
+            let command = SystemCommand::ActivatePolicy { text };
+            if let Err(error) = setting.server.store.submit(Work::System(command)) {
+                tracing::error!(%error, "the new policy is in force but not recorded");
+            }
+        }
+        Err(wrong) => {
+            for finding in &wrong {
+                let line = findings::line("policy.toml", finding);
+                tracing::error!(line, "the policy is refused; the one before stays in force");
+            }
+            live.set_refused_policy(wrong);
+        }
+    }
+}
+
+/// Moves the limits; the other keys need a restart.
+fn reload_config(setting: &Setting) {
+    match Config::load(&setting.home) {
+        Ok(config) => {
+            setting.server.limits.set(&config.limits);
+            let rest = |config: &Config| {
+                (config.squad.clone(), config.time_zone.clone(), config.log.clone())
+            };
+            if rest(&config) != rest(&setting.config) {
+                tracing::warn!("config.toml: squad, time_zone and log need a restart");
+            }
+        }
+        Err(error) => tracing::error!(%error, "config.toml is refused; the one before stays"),
+    }
+}

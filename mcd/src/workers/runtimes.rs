@@ -1,0 +1,178 @@
+//! Follows what was committed: feeds hear of it, waits end, runtimes get their orders, and every
+//! notice to an agent with a runtime is delivered.
+
+use std::{sync::Arc, time::Duration};
+
+use mc_core::{
+    actor::Actor,
+    agent::{AgentName, AgentStatus},
+    alert::Notification,
+    event::Event,
+    squad::SquadStatus,
+};
+use mc_proto::method::{
+    Page, Request,
+    agent::{self, AgentView},
+    feed::{Aborted, Deliver},
+    squad::NotificationList,
+};
+use tokio::{sync::broadcast::error::RecvError, time::timeout};
+
+use super::Setting;
+use crate::{
+    caller::{Caller, SystemCommand, Work},
+    server::{Server, orders::Sent},
+    store::Committed,
+};
+
+/// How long a runtime may take to carry an order out.
+const ORDER_TIME: Duration = Duration::from_secs(30);
+/// The pauses before a notice is delivered again; then the next attach delivers it.
+const AGAIN: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
+
+/// Follows the store; ends with it.
+pub(super) async fn run(setting: &Setting) {
+    let server = &setting.server;
+    let mut batches = server.store.follow();
+    loop {
+        match batches.recv().await {
+            Ok(batch) => {
+                for committed in batch.iter() {
+                    act(server, committed);
+                }
+                server.feeds.publish(&batch);
+            }
+            Err(RecvError::Lagged(_)) => catch_up(server),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Does what is right whatever was missed.
+fn catch_up(server: &Arc<Server>) {
+    tracing::warn!("too much happened at once: feeds go on from the newest event");
+    server.feeds.lag();
+    server.waits.end_all();
+    server.tokens_changed();
+    for runtime in server.live().attached() {
+        attached(server, &runtime.agents);
+    }
+}
+
+/// Carries out what one event asks for.
+fn act(server: &Arc<Server>, committed: &Committed) {
+    let reason = || committed.recorded.reason.clone().unwrap_or_default();
+    match &committed.recorded.event {
+        Event::ApprovalClosed { approval, .. } => server.waits.end(*approval),
+        Event::TokenRevoked { name } => {
+            server.tokens_changed();
+            server.feeds.cut(name);
+        }
+        Event::TokenRotated { .. } => server.tokens_changed(),
+        Event::AgentStatusChanged { agent, to, .. } if stands(*to) => {
+            abort(server, agent, &reason());
+        }
+        Event::SquadStatusChanged { to: SquadStatus::Paused | SquadStatus::Halted, .. } => {
+            for runtime in server.live().attached() {
+                for agent in &runtime.agents {
+                    abort(server, agent, &reason());
+                }
+            }
+        }
+        Event::NotificationQueued { notification } => deliver(server, notification),
+        Event::RuntimeAttached { agents, .. } => attached(server, agents),
+        _other => {}
+    }
+}
+
+const fn stands(status: AgentStatus) -> bool {
+    match status {
+        AgentStatus::Paused | AgentStatus::Quarantined | AgentStatus::Stopped => true,
+        AgentStatus::Active | AgentStatus::Drained => false,
+    }
+}
+
+/// Orders the agent's sessions ended, and logs what did not work.
+fn abort(server: &Arc<Server>, agent: &AgentName, reason: &str) {
+    for sent in server.orders.abort(server.live(), agent, reason) {
+        tokio::spawn(log_abort(sent));
+    }
+}
+
+async fn log_abort(sent: Sent) {
+    let Sent { agent, runtime, answer } = sent;
+    let ended = match timeout(ORDER_TIME, answer).await {
+        Ok(Ok(Ok(json))) => serde_json::from_str::<Aborted>(&json).is_ok_and(|done| done.ended),
+        Ok(Ok(Err(_)) | Err(_)) | Err(_) => false,
+    };
+    if ended {
+        tracing::info!(%agent, runtime, "its sessions were ended");
+    } else {
+        tracing::error!(%agent, runtime, "the runtime did not end its sessions");
+    }
+}
+
+/// Brings agents whose runtime has just come to where they should be.
+fn attached(server: &Arc<Server>, agents: &[AgentName]) {
+    for name in agents {
+        let get = Request::AgentGet(agent::Get { agent: name.clone() });
+        let view = server.store.query(&speaking_as(name), &get).ok();
+        let view = view.and_then(|json| serde_json::from_str::<AgentView>(&json).ok());
+        let stands = view.is_none_or(|view| stands(view.agent.status));
+        if stands || server.live().halt.is_set() {
+            abort(server, name, "the agent does not work at the moment");
+        }
+        for notification in waiting(server, name) {
+            deliver(server, &notification);
+        }
+    }
+}
+
+/// Returns the notices that an agent has not had, oldest first.
+fn waiting(server: &Server, agent: &AgentName) -> Vec<Notification> {
+    let list = NotificationList { unread: true, limit: Some(200), cursor: None };
+    let page = server.store.query(&speaking_as(agent), &Request::NotificationList(list)).ok();
+    let page = page.and_then(|json| serde_json::from_str::<Page<Notification>>(&json).ok());
+    let mut items = page.map(|page| page.items).unwrap_or_default();
+    items.reverse();
+    items
+}
+
+fn speaking_as(agent: &AgentName) -> Caller {
+    Caller {
+        actor: Actor::agent(agent.to_string()),
+        role: None,
+        agent: Some(agent.clone()),
+        adapter: None,
+        connection: 0,
+    }
+}
+
+/// Delivers a notice, again after a failure; the runtime knows it by its number.
+fn deliver(server: &Arc<Server>, notification: &Notification) {
+    let Ok(agent) = notification.to.parse::<AgentName>() else { return };
+    if server.live().runtimes_of(&agent).is_empty() {
+        return;
+    }
+    let order = Deliver {
+        agent,
+        session: notification.session.clone(),
+        text: notification.text.clone(),
+        id: notification.id.to_string(),
+    };
+    let (server, id) = (Arc::clone(server), notification.id);
+    tokio::spawn(async move {
+        for pause in AGAIN {
+            let Some(sent) = server.orders.deliver(server.live(), &order) else { return };
+            if let Ok(Ok(Ok(_))) = timeout(ORDER_TIME, sent.answer).await {
+                let command = SystemCommand::Delivered { notification: id };
+                // Without the record it is delivered again, under the same number.
+                server.store.submit(Work::System(command)).ok();
+                return;
+            }
+            tracing::warn!(%id, agent = %order.agent, runtime = sent.runtime, "not delivered");
+            tokio::time::sleep(pause).await;
+        }
+    });
+}

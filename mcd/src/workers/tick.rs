@@ -1,0 +1,138 @@
+//! Time: expiries, the day's turn, jumps of the clock, a halt file that was set by hand.
+
+use std::time::Duration;
+
+use mc_core::{actor::Actor, time::Timestamp};
+use mc_proto::method::{Request, squad::StatusGet};
+use serde::Deserialize;
+
+use super::Setting;
+use crate::{
+    caller::{Caller, SystemCommand, Work},
+    live::Live,
+    server::Server,
+};
+
+/// How often the clock is looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How many ticks pass without the writer when nothing happened.
+const QUIET_TICKS: u32 = 10;
+/// How far wall clock and elapsed time may drift apart within a tick, in milliseconds.
+const JUMP_MS: i64 = 5000;
+
+/// Looks at the time once a second; never ends by itself.
+pub(super) async fn run(setting: &Setting) {
+    let server = &setting.server;
+    let live = server.live();
+    let zone = setting.config.zone();
+    let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0, halted: false };
+    let mut every = tokio::time::interval(TICK);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        live.set_day(today(live.clock.now(), &zone));
+        state.watch_clock(server);
+        state.watch_halt(server);
+        state.tick(server);
+    }
+}
+
+/// Returns the day of `now` in a zone, `YYYY-MM-DD`.
+pub(crate) fn today(now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
+    let at = now.to_jiff().unwrap_or_default();
+    at.to_zoned(zone.clone()).date().to_string()
+}
+
+/// Returns the wall clock minus the clock that never jumps.
+fn drift(live: &Live) -> i64 {
+    live.clock.now().0 - live.clock.elapsed_ms()
+}
+
+struct Seen {
+    drift_ms: i64,
+    head: i64,
+    quiet: u32,
+    halted: bool,
+}
+
+impl Seen {
+    /// Records a jump; one backwards ends every proof of a passphrase.
+    fn watch_clock(&mut self, server: &Server) {
+        let drift_ms = drift(server.live());
+        let by_ms = drift_ms - self.drift_ms;
+        self.drift_ms = drift_ms;
+        if by_ms.abs() <= JUMP_MS {
+            return;
+        }
+        tracing::warn!(by_ms, "the wall clock jumped");
+        if by_ms < 0 {
+            server.end_proofs();
+        }
+        submit(server, SystemCommand::ClockJumped { by_ms });
+    }
+
+    /// Records a stop that was set by hand, or that a crash kept from the record.
+    fn watch_halt(&mut self, server: &Server) {
+        let was = std::mem::replace(&mut self.halted, server.live().halt.refresh());
+        if !self.halted || was || is_recorded(server) {
+            return;
+        }
+        tracing::warn!("the halt file is set");
+        let by = Actor::system("halt file");
+        submit(server, SystemCommand::Halt { by, reason: "the halt file is set".to_owned() });
+    }
+
+    /// Lets the writer look at what is due: each second while things happen, else seldom.
+    fn tick(&mut self, server: &Server) {
+        let head = server.live().head();
+        self.quiet = if head == self.head { self.quiet + 1 } else { 0 };
+        self.head = head;
+        if self.quiet % QUIET_TICKS == 0 {
+            submit(server, SystemCommand::Tick);
+        }
+    }
+}
+
+/// Says whether the rows know of the stop already.
+fn is_recorded(server: &Server) -> bool {
+    #[derive(Deserialize)]
+    struct Status {
+        squad: Squad,
+    }
+    #[derive(Deserialize)]
+    struct Squad {
+        status: mc_core::squad::SquadStatus,
+    }
+    let status = server.store.query(&system(), &Request::SquadStatus(StatusGet {}));
+    let status = status.ok().and_then(|json| serde_json::from_str::<Status>(&json).ok());
+    status.is_some_and(|status| status.squad.status == mc_core::squad::SquadStatus::Halted)
+}
+
+/// Returns the daemon itself as a caller, for queries.
+pub(crate) fn system() -> Caller {
+    Caller {
+        actor: Actor::system("workers"),
+        role: None,
+        agent: None,
+        adapter: None,
+        connection: 0,
+    }
+}
+
+fn submit(server: &Server, command: SystemCommand) {
+    // What can't be done now is done at a later tick.
+    server.store.submit(Work::System(command)).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_is_that_of_the_zone() {
+        let late = Timestamp(1_763_000_000_007); // 2025-11-13T02:13:20Z
+        let zone = |name| jiff::tz::TimeZone::get(name).unwrap();
+        assert_eq!(today(late, &zone("UTC")), "2025-11-13");
+        assert_eq!(today(late, &zone("America/New_York")), "2025-11-12");
+    }
+}

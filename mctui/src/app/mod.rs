@@ -1,0 +1,490 @@
+//! The whole console as a value: messages come in, requests go out, `view` only reads.
+
+mod answers;
+mod keys;
+mod view;
+
+use std::collections::HashMap;
+
+use mc_core::{id::TaskId, time::Timestamp};
+use mc_proto::method::{
+    feed::{BeatNotice, FeedItem},
+    session::HelloResult,
+};
+use ratatui::layout::{Rect, Size};
+
+use crate::{
+    keymap::{Context, Key},
+    link::{Health, Now, Phase},
+    overlays::{Overlay, emergency::Emergency},
+    query::Query,
+    request::{Act, Call, Failure, Reply, Request, Ticket},
+    scene::{Pending, Scene},
+    screens::{alerts::Alerts, approvals::Approvals, board::Board, fleet::Fleet, task::TaskScreen},
+    text,
+    theme::Token,
+    widgets::{Field, Line, Look, Places, Shape},
+    world::Applied,
+};
+
+/// How long a notice stays, in milliseconds.
+const NOTICE_MS: u64 = 10_000;
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Message {
+    /// A key.
+    Key(Key),
+    /// A paste in brackets.
+    Paste(String),
+    /// The terminal has another size.
+    Resize(Size),
+    /// Connected; the feed follows.
+    Up(Box<HelloResult>),
+    /// One event.
+    Item(Box<FeedItem>),
+    /// Events were left out.
+    Lagged,
+    /// The daemon is there.
+    Beat(BeatNotice),
+    /// The connection ended or could not be made.
+    Lost {
+        /// Why.
+        error: Failure,
+        /// The attempt that comes next.
+        attempt: u32,
+        /// In how many milliseconds it comes.
+        retry_in_ms: u64,
+    },
+    /// The answer to a call.
+    Answer(Ticket, Box<Result<Reply, Failure>>),
+    /// What became of the halt file.
+    Halted(Result<(), String>),
+    /// A frame was drawn: what stood on it was seen.
+    Drawn,
+    /// Time has passed.
+    Tick,
+}
+
+/// Where the operator is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The board.
+    Board,
+    /// The approvals.
+    Approvals,
+    /// The fleet.
+    Fleet,
+    /// Alerts and feed.
+    Alerts,
+    /// A task.
+    Task(TaskId),
+}
+
+impl Place {
+    /// Returns the keys that hold there.
+    pub const fn context(self) -> Context {
+        match self {
+            Self::Board => Context::Board,
+            Self::Approvals => Context::Approvals,
+            Self::Fleet => Context::Fleet,
+            Self::Alerts => Context::Alerts,
+            Self::Task(_) => Context::Task,
+        }
+    }
+}
+
+/// What a sent call belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Nobody waits for it but the screens.
+    Screen,
+    /// A part of the open task.
+    Task,
+    /// The topmost dialog.
+    Dialog,
+    /// Emergency.
+    Emergency,
+    /// The snapshot.
+    Snapshot,
+}
+
+/// The console.
+#[derive(Debug)]
+pub struct App {
+    /// What all screens share.
+    pub scene: Scene,
+    /// How it looks.
+    pub look: Look,
+    size: Size,
+    place: Place,
+    trail: Vec<Place>,
+    swap: Place,
+    board: Board,
+    approvals: Approvals,
+    fleet: Fleet,
+    alerts: Alerts,
+    task: TaskScreen,
+    overlays: Vec<Overlay>,
+    emergency: Option<Emergency>,
+    filter: Option<Field>,
+    drafts: HashMap<TaskId, String>,
+    notice: Option<(Line, u64)>,
+    sent: HashMap<Ticket, Origin>,
+    next_ticket: Ticket,
+    waiting_items: Vec<FeedItem>,
+    replayed: usize,
+    is_first_load: bool,
+    last_cancel: Option<u64>,
+    mine_at: Option<crate::world::Mine>,
+    out: Vec<Request>,
+    is_dirty: bool,
+}
+
+impl App {
+    /// Returns a console that has not heard of anything yet.
+    pub fn new(look: Look, size: Size, scene: Scene) -> Self {
+        Self {
+            scene,
+            look,
+            size,
+            place: Place::Board,
+            trail: Vec::new(),
+            swap: Place::Approvals,
+            board: Board::default(),
+            approvals: Approvals::default(),
+            fleet: Fleet::default(),
+            alerts: Alerts::default(),
+            task: TaskScreen::default(),
+            overlays: Vec::new(),
+            emergency: None,
+            filter: None,
+            drafts: HashMap::new(),
+            notice: None,
+            sent: HashMap::new(),
+            next_ticket: 1,
+            waiting_items: Vec::new(),
+            replayed: 0,
+            is_first_load: true,
+            last_cancel: None,
+            mine_at: None,
+            out: Vec::new(),
+            is_dirty: true,
+        }
+    }
+
+    /// Returns where the operator is.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Opens `place` before anything is known.
+    pub fn start_at(&mut self, place: Place) {
+        self.place = place;
+        if let Place::Task(task) = place {
+            self.task = TaskScreen::open(task);
+        }
+    }
+
+    /// Says whether there is a picture and nothing more is on its way.
+    pub fn is_settled(&self) -> bool {
+        self.scene.world.is_loaded && self.sent.is_empty()
+    }
+
+    /// Says whether the screen is out of date.
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// Says whether the screen is out of date, and takes it as drawn.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.is_dirty)
+    }
+
+    /// Takes in one message and returns what it asks for.
+    pub fn update(&mut self, now: Now, message: Message) -> Vec<Request> {
+        self.scene.now = now;
+        let is_quiet = matches!(message, Message::Drawn | Message::Beat(_));
+        self.take(message);
+        for overlay in &mut self.overlays {
+            overlay.watch(&self.scene);
+        }
+        if self.emergency.as_ref().is_some_and(|open| open.is_overdue(now.steady)) {
+            self.out.push(Request::WriteHaltFile);
+        }
+        self.want();
+        self.is_dirty |= !is_quiet;
+        std::mem::take(&mut self.out)
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = self.scene.now;
+        match message {
+            Message::Key(key) => self.press(key),
+            Message::Paste(pasted) => self.paste(&pasted),
+            Message::Resize(size) => self.size = size,
+            Message::Up(hello) => self.up(*hello),
+            Message::Item(item) => self.item(*item),
+            Message::Lagged => self.resync(),
+            Message::Beat(beat) => {
+                let before = self.scene.link.label(now);
+                self.scene.link.hear(now, Some(beat.now));
+                self.is_dirty |= before != self.scene.link.label(now);
+            }
+            Message::Lost { error, attempt, retry_in_ms } => {
+                self.lost(&error, attempt, retry_in_ms)
+            }
+            Message::Answer(ticket, result) => self.answer(ticket, *result),
+            Message::Halted(result) => {
+                if let Some(open) = &mut self.emergency {
+                    open.halted(result);
+                }
+            }
+            Message::Drawn => self.drawn(),
+            Message::Tick => {}
+        }
+    }
+
+    fn up(&mut self, hello: HelloResult) {
+        self.scene.link.phase = Phase::Resync;
+        self.scene.link.hear(self.scene.now, Some(hello.now));
+        self.scene.me = Some(hello.actor);
+        self.scene.pending.clear();
+        self.sent.clear();
+        self.replayed = 0;
+        self.approvals.forget();
+        self.task.forget();
+        self.board.answers.is_asked = false;
+        self.resync();
+    }
+
+    fn resync(&mut self) {
+        if self.sent.values().any(|origin| *origin == Origin::Snapshot) {
+            return;
+        }
+        self.scene.link.phase = Phase::Resync;
+        self.ask(Call::Snapshot, Origin::Snapshot);
+    }
+
+    fn lost(&mut self, error: &Failure, attempt: u32, retry_in_ms: u64) {
+        use mc_proto::error::ErrorKind;
+        let refused = matches!(
+            error.kind,
+            Some(ErrorKind::Forbidden | ErrorKind::Unauthorized | ErrorKind::InvalidRequest)
+        );
+        let retry_at = self.scene.now.steady + retry_in_ms;
+        self.scene.link.phase = if refused {
+            Phase::Refused { reason: error.text.clone() }
+        } else {
+            Phase::Lost { attempt, retry_at, reason: error.text.clone() }
+        };
+        self.waiting_items.clear();
+    }
+
+    fn item(&mut self, item: FeedItem) {
+        self.scene.link.hear(self.scene.now, None);
+        if self.scene.link.phase == Phase::Resync {
+            self.replayed += 1;
+            self.waiting_items.push(item);
+            return;
+        }
+        self.apply(item);
+        self.merge();
+    }
+
+    /// Takes one event into the world and into what the screens know.
+    fn apply(&mut self, item: FeedItem) {
+        let task = item.event.event.task();
+        let arrived = arrival(&item);
+        match self.scene.world.apply(item) {
+            Applied::Old => return,
+            Applied::Gap => self.resync(),
+            Applied::Yes => {}
+        }
+        if task.is_some() && task == self.board.answers.task {
+            self.board.answers.is_old = true;
+        }
+        if let (Place::Task(open), Some(task)) = (self.place, task)
+            && open == task
+        {
+            self.task.touch();
+        }
+        if let Some((line, rings)) = arrived {
+            self.say(line);
+            if rings {
+                self.out.push(Request::Bell);
+            }
+        }
+    }
+
+    /// Lets the lists take in what is new; no row under a cursor moves.
+    fn merge(&mut self) {
+        self.board.merge(&self.scene);
+        self.approvals.merge(&self.scene);
+        self.fleet.merge(&self.scene);
+        self.alerts.merge(&self.scene);
+    }
+
+    fn settle(&mut self) {
+        self.board.settle(&self.scene);
+        self.approvals.settle(&self.scene);
+        self.fleet.settle(&self.scene);
+        self.alerts.settle(&self.scene);
+    }
+
+    /// Asks for what the open screen lacks.
+    fn want(&mut self) {
+        if self.scene.link.health(self.scene.now) == Health::Off {
+            return;
+        }
+        match self.place {
+            Place::Board => {
+                if let Some(task) = self.board.selected()
+                    && self.board.answers.want(task)
+                {
+                    self.ask(Call::Answers(task), Origin::Screen);
+                }
+            }
+            Place::Approvals => {
+                if let Some(call) = self.approvals.wants(&self.scene) {
+                    self.ask(call, Origin::Screen);
+                }
+            }
+            Place::Task(_) => {
+                for call in self.task.wants() {
+                    let origin = if matches!(call, Call::Answers(_)) {
+                        Origin::Screen
+                    } else {
+                        Origin::Task
+                    };
+                    self.ask(call, origin);
+                }
+            }
+            Place::Fleet | Place::Alerts => {}
+        }
+    }
+
+    fn ask(&mut self, call: Call, origin: Origin) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.sent.insert(ticket, origin);
+        self.out.push(Request::Call(ticket, call));
+        ticket
+    }
+
+    /// Sends an act and shows `~` until it is answered.
+    fn send(&mut self, act: Act, origin: Origin) {
+        let task = match &act {
+            Act::Move(call) => Some(call.task),
+            Act::Complete(call) => Some(call.task),
+            Act::Assign(call) => Some(call.task),
+            Act::Post(_)
+            | Act::Create(_)
+            | Act::Ack(_)
+            | Act::Resolve(_)
+            | Act::Approve(_)
+            | Act::Deny(_)
+            | Act::Agent(..)
+            | Act::Squad(..) => None,
+        };
+        let label = label(&act);
+        let ticket = self.ask(Call::Act(act), origin);
+        self.scene.pending.push(Pending { ticket, label, task, since: self.scene.now.steady });
+    }
+
+    fn say(&mut self, line: Line) {
+        self.notice = Some((line, self.scene.now.steady + NOTICE_MS));
+    }
+
+    fn say_own(&mut self, words: impl Into<String>) {
+        self.say(Line::new().says(Token::Fg, &text::line(&words.into())));
+    }
+
+    fn set_query(&mut self, typed: &str) {
+        self.scene.query = Query::read(typed);
+        self.settle();
+    }
+
+    fn area(&self) -> Rect {
+        Rect::new(0, 0, self.size.width, self.size.height)
+    }
+
+    fn body(&self) -> Rect {
+        Places::of(self.area()).body
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::of(self.area())
+    }
+
+    /// Notes what was really on the screen: nothing that a dialog covered.
+    fn drawn(&mut self) {
+        let is_covered = !self.overlays.is_empty() || self.emergency.is_some();
+        if self.place == Place::Approvals && !is_covered && self.scene.world.is_loaded {
+            let (body, shape) = (self.body(), self.shape());
+            let was_seen = self.approvals.is_seen(&self.scene);
+            self.approvals.drawn(body, shape, &self.scene);
+            self.is_dirty |= was_seen != self.approvals.is_seen(&self.scene);
+        }
+    }
+
+    /// Returns in how many milliseconds something shown changes by itself.
+    pub fn wakes_in(&self, now: Now) -> u64 {
+        let time = self.scene.link.daemon_time(now);
+        let to_minute = 60_000 - time.0.rem_euclid(60_000);
+        let mut soonest = u64::try_from(to_minute).unwrap_or(60_000);
+        soonest = soonest.min(self.scene.link.changes_in(now).unwrap_or(u64::MAX));
+        if self.counts_seconds(time) {
+            let to_second = 1_000 - time.0.rem_euclid(1_000);
+            soonest = soonest.min(u64::try_from(to_second).unwrap_or(1_000));
+        }
+        if let Some((_, until)) = &self.notice {
+            soonest = soonest.min(until.saturating_sub(now.steady));
+        }
+        if let Some(due) = self.emergency.as_ref().and_then(|open| open.due_in(now.steady)) {
+            soonest = soonest.min(due);
+        }
+        soonest.max(5)
+    }
+
+    fn counts_seconds(&self, time: Timestamp) -> bool {
+        let shows =
+            matches!(self.place, Place::Board | Place::Approvals) || !self.overlays.is_empty();
+        let mut waiting = self.scene.world.waiting().into_iter();
+        shows && waiting.any(|approval| crate::format::counts_seconds(time, approval.expires_at))
+    }
+}
+
+/// What an act is called while it is not confirmed.
+fn label(act: &Act) -> String {
+    match act {
+        Act::Move(call) => format!("{} to {}", call.task, call.to.title()),
+        Act::Complete(call) => format!("{} to Done", call.task),
+        Act::Assign(call) => format!("{} given away", call.task),
+        Act::Create(_) => "new task".to_owned(),
+        Act::Post(call) => format!("comment on {}", call.task),
+        Act::Ack(call) => format!("ack of {}", call.alert),
+        Act::Resolve(call) => format!("resolve of {}", call.alert),
+        Act::Approve(call) => format!("approval of {}", call.approval),
+        Act::Deny(call) => format!("denial of {}", call.approval),
+        Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
+        Act::Squad(..) => "order to the squad".to_owned(),
+    }
+}
+
+/// Returns what the notice line says about an event, and whether the bell rings.
+fn arrival(item: &FeedItem) -> Option<(Line, bool)> {
+    use mc_core::{alert::Severity, event::Event, policy::Risk};
+    let line = || {
+        let token = crate::story::token(&item.event.event);
+        Line::new().says(token, &crate::story::line(&item.event))
+    };
+    match &item.event.event {
+        Event::ApprovalRequested { approval } => Some((line(), approval.risk == Risk::Red)),
+        Event::AlertRaised { alert } if alert.severity >= Severity::Warning => {
+            Some((line(), alert.severity == Severity::Critical))
+        }
+        Event::SquadStatusChanged { .. } => Some((line(), true)),
+        _ => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! Times, ages and money as they stand on the screen. No age is ever negative.
+
+use std::time::Duration;
+
+use mc_core::{money::MicroUsd, time::Timestamp};
+
+/// Returns an age in at most five characters: `now`, `3m`, `1h04`, `2d3h`.
+pub fn age(span: Duration) -> String {
+    let minutes = span.as_secs() / 60;
+    match minutes {
+        0 => "now".to_owned(),
+        1..60 => format!("{minutes}m"),
+        60..1440 => format!("{}h{:02}", minutes / 60, minutes % 60),
+        _ => format!("{}d{}h", minutes / 1440, minutes / 60 % 24),
+    }
+}
+
+/// Returns the time left: `04:12` in the last ten minutes, `22m` and `3h10` before; at zero
+/// `expiring…`, until the daemon says that it is over.
+pub fn left(now: Timestamp, until: Timestamp) -> String {
+    let span = until.since(now);
+    match span.as_secs() {
+        0 => "expiring…".to_owned(),
+        seconds @ 1..600 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+        _ => age(span),
+    }
+}
+
+/// Says whether [`left`] changes every second.
+pub fn counts_seconds(now: Timestamp, until: Timestamp) -> bool {
+    (1..=600).contains(&until.since(now).as_secs())
+}
+
+/// Returns the UTC time of day, `14:02:11`.
+pub fn clock(at: Timestamp) -> String {
+    let seconds = at.0.div_euclid(1000).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Returns the UTC time of day without seconds, `14:02`.
+pub fn minute(at: Timestamp) -> String {
+    clock(at).chars().take(5).collect()
+}
+
+/// Returns an amount; what has no known price is `?`, never zero.
+pub fn money(amount: MicroUsd, unpriced: bool) -> String {
+    match (amount.0, unpriced) {
+        (0, true) => "?".to_owned(),
+        (_, true) => format!("{amount}+?"),
+        (_, false) => amount.to_string(),
+    }
+}
+
+/// Returns `spent` of `cap` in percent; `None` without a cap.
+pub fn percent(spent: MicroUsd, cap: MicroUsd) -> Option<i64> {
+    (cap.0 > 0).then(|| spent.0.saturating_mul(100) / cap.0)
+}
+
+/// Returns the first and last characters of a digest, `7f3a…c2`.
+pub fn short_digest(digest: &str) -> String {
+    let head: String = digest.chars().take(4).collect();
+    let tail: Vec<char> = digest.chars().rev().take(2).collect();
+    format!("{head}…{}", tail.into_iter().rev().collect::<String>())
+}
+
+/// Returns `count` as a coordinate.
+pub fn short(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_short_and_never_negative() {
+        for (seconds, shown) in
+            [(0, "now"), (59, "now"), (60, "1m"), (3_840, "1h04"), (183_600, "2d3h")]
+        {
+            assert_eq!(age(Duration::from_secs(seconds)), shown);
+        }
+        assert_eq!(left(Timestamp(9_000), Timestamp(1_000)), "expiring…");
+        assert_eq!(left(Timestamp(0), Timestamp(252_000)), "04:12");
+        assert_eq!(clock(Timestamp(-1_000)), "23:59:59");
+    }
+
+    #[test]
+    fn what_has_no_price_is_no_zero() {
+        assert_eq!(money(MicroUsd(0), true), "?");
+        assert_eq!(money(MicroUsd::cents(184), true), "$1.84+?");
+        assert_eq!(percent(MicroUsd(5), MicroUsd(0)), None);
+    }
+}

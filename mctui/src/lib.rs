@@ -1,0 +1,27 @@
+//! The console of Mission Control.
+//!
+//! `app` is the pure part: messages in, requests out, and a view that only reads. `run` is the part
+//! with a terminal and a socket.
+
+pub mod app;
+pub mod backend;
+pub mod format;
+pub mod glyphs;
+pub mod keymap;
+pub mod link;
+pub mod options;
+pub mod overlays;
+pub mod query;
+pub mod request;
+pub mod run;
+pub mod scene;
+pub mod screens;
+pub mod story;
+pub mod terminal;
+pub mod text;
+pub mod theme;
+pub mod widgets;
+pub mod world;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! The decision on an approval. It is bound to the request as it was on the screen: number, revision
+//! and digest. When the request changes, ends or the link drops, it freezes and never swaps.
+
+use crossterm::event::KeyCode;
+use mc_core::{
+    approval::{Approval, ApprovalStatus},
+    id::ApprovalId,
+    policy::Risk,
+};
+use mc_proto::method::approval::{Approve, Deny};
+use ratatui::layout::Rect;
+
+use super::Outcome;
+use crate::{
+    format::{left, short, short_digest},
+    keymap::Key,
+    link::Health,
+    request::Act,
+    scene::Scene,
+    screens::evidence,
+    text::{self, Clean},
+    theme::{Token, badge},
+    widgets::{Canvas, Field, Line, Manner},
+};
+
+/// How long a dialog ignores keys after it opened, in milliseconds.
+pub const GUARD_MS: u64 = 350;
+/// How long after the last key Enter counts, so that a paste without brackets can't decide.
+const SETTLE_MS: u64 = 150;
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes, this one time.
+    Approve,
+    /// No.
+    Deny,
+}
+
+/// The dialog.
+#[derive(Debug)]
+pub struct Decide {
+    verdict: Verdict,
+    id: ApprovalId,
+    rev: i64,
+    digest: String,
+    risk: Risk,
+    summary: Clean,
+    agent: Clean,
+    fields: Vec<Field>,
+    focus: usize,
+    is_writing: bool,
+    quiet_since: u64,
+    last_key: u64,
+    frozen: Option<String>,
+    is_sent: bool,
+    error: Option<Clean>,
+    left: String,
+    is_late: bool,
+}
+
+impl Decide {
+    /// Opens the dialog for `approval` as it is on the screen now.
+    pub fn new(verdict: Verdict, approval: &Approval, steady: u64) -> Self {
+        let fields = match (verdict, approval.risk) {
+            (Verdict::Deny, _) => vec![Field::optional("reason")],
+            (Verdict::Approve, Risk::Red) => {
+                vec![Field::needed("reason"), Field::needed("code").with(Manner::Typed)]
+            }
+            (Verdict::Approve, Risk::Green | Risk::Yellow) => Vec::new(),
+        };
+        Self {
+            verdict,
+            id: approval.id,
+            rev: approval.rev,
+            digest: approval.digest.clone(),
+            risk: approval.risk,
+            summary: text::line(&approval.summary),
+            agent: text::line(&approval.agent),
+            is_writing: verdict == Verdict::Approve && !fields.is_empty(),
+            fields,
+            focus: 0,
+            quiet_since: steady,
+            last_key: 0,
+            frozen: None,
+            is_sent: false,
+            error: None,
+            left: String::new(),
+            is_late: false,
+        }
+    }
+
+    /// Starts the time anew in which keys are ignored: something else had covered it.
+    pub fn reopen(&mut self, steady: u64) {
+        self.quiet_since = steady;
+    }
+
+    /// Says whether every printable key goes into a field.
+    pub fn is_typing(&self) -> bool {
+        self.is_writing && self.frozen.is_none()
+    }
+
+    /// Says whether it can still decide.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Takes in how the request stands now, and freezes when it is no longer what was shown.
+    pub fn watch(&mut self, scene: &Scene) {
+        self.is_late = scene.link.health(scene.now) == Health::Late;
+        let Some(now) = scene.world.approvals.get(&self.id) else {
+            return self.freeze("the request is gone".to_owned());
+        };
+        self.left = left(scene.time(), now.expires_at);
+        if self.frozen.is_some() || self.is_sent {
+            return;
+        }
+        if now.status != ApprovalStatus::Pending {
+            let by = now.decided_by.as_deref().map(text::line).unwrap_or_default();
+            let by =
+                if by.as_str().is_empty() { String::new() } else { format!(" by {}", by.as_str()) };
+            self.freeze(format!("{}{by}", now.status.as_str()));
+        } else if now.rev != self.rev || now.digest != self.digest {
+            self.freeze("the request has changed: read it again".to_owned());
+        } else if now.expires_at <= scene.time() {
+            self.freeze("the request has expired".to_owned());
+        } else if scene.link.health(scene.now) == Health::Off {
+            self.freeze("the link to the daemon is down".to_owned());
+        }
+    }
+
+    fn freeze(&mut self, reason: String) {
+        if self.frozen.is_none() {
+            self.frozen = Some(reason);
+        }
+    }
+
+    /// Takes in a key.
+    pub fn press(&mut self, key: Key, scene: &Scene) -> Outcome {
+        let now = scene.now.steady;
+        if key.code == KeyCode::Esc || key == Key::control('c') {
+            return Outcome::Close;
+        }
+        if self.frozen.is_some() || self.is_sent {
+            return Outcome::Refuse("this dialog no longer decides: Esc closes it");
+        }
+        if now.saturating_sub(self.quiet_since) < GUARD_MS {
+            self.quiet_since = now;
+            return Outcome::Refuse("too soon after it opened: the key was ignored");
+        }
+        let since_last = now.saturating_sub(self.last_key);
+        self.last_key = now;
+        if !self.is_writing {
+            return match key.code {
+                KeyCode::Char('y') => self.send(),
+                KeyCode::Char('n' | 'q') => Outcome::Close,
+                KeyCode::Char('r') if self.verdict == Verdict::Deny => {
+                    self.is_writing = true;
+                    Outcome::Stay
+                }
+                _ => Outcome::Stay,
+            };
+        }
+        match key.code {
+            KeyCode::Enter if since_last < SETTLE_MS => {
+                Outcome::Refuse("Enter came too fast after typing: press it again")
+            }
+            KeyCode::Enter => self.enter(),
+            KeyCode::Tab | KeyCode::BackTab => {
+                self.focus = (self.focus + 1) % self.fields.len().max(1);
+                Outcome::Stay
+            }
+            _ => {
+                if let Some(field) = self.fields.get_mut(self.focus) {
+                    field.press(key);
+                }
+                Outcome::Stay
+            }
+        }
+    }
+
+    fn enter(&mut self) -> Outcome {
+        if self.verdict == Verdict::Deny {
+            self.is_writing = false;
+            return Outcome::Stay;
+        }
+        let empty = self.fields.iter().position(|field| !field.is_complete());
+        match empty {
+            Some(at) if at != self.focus => {
+                self.focus = at;
+                Outcome::Stay
+            }
+            Some(_) => Outcome::Refuse("this field is needed"),
+            None => {
+                let code = self.fields.last().map(Field::value).unwrap_or_default();
+                if code.eq_ignore_ascii_case(&evidence::code(&self.digest)) {
+                    self.send()
+                } else {
+                    Outcome::Refuse("that is not the code at the end of the evidence")
+                }
+            }
+        }
+    }
+
+    fn send(&mut self) -> Outcome {
+        self.is_sent = true;
+        self.error = None;
+        let note = self
+            .fields
+            .first()
+            .map(|field| field.value().to_owned())
+            .filter(|note| !note.is_empty());
+        let (approval, rev, digest) = (self.id, self.rev, self.digest.clone());
+        Outcome::Send(match self.verdict {
+            Verdict::Approve => Act::Approve(Approve { approval, rev, digest, note }),
+            Verdict::Deny => Act::Deny(Deny { approval, rev, digest, note }),
+        })
+    }
+
+    /// Takes in a paste: never into what confirms.
+    pub fn paste(&mut self, pasted: &str) -> Outcome {
+        let taken = self.is_typing()
+            && self.fields.get_mut(self.focus).is_some_and(|field| field.paste(pasted));
+        if taken { Outcome::Stay } else { Outcome::Refuse("pastes are refused here") }
+    }
+
+    /// Notes that the daemon refused; nothing was decided by us.
+    pub fn failed(&mut self, why: &str) {
+        self.is_sent = false;
+        self.error = Some(text::line(why));
+    }
+
+    /// Draws it.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+        let verb = match self.verdict {
+            Verdict::Approve => "Approve",
+            Verdict::Deny => "Deny",
+        };
+        let mut title = Line::new().own(Token::Strong, format!(" {verb} {} ", self.id));
+        if let Some(reason) = &self.frozen {
+            title = title
+                .own(Token::Crit, "FROZEN: ")
+                .says(Token::Crit, &text::line(reason))
+                .own(Token::Fg, " ");
+        }
+        let mut lines = self.lines(scene);
+        if self.is_late {
+            lines.push(Line::new().own(Token::Warn, "the link is LATE: what is shown may be old"));
+        }
+        if let Some(error) = &self.error {
+            lines.push(Line::new().own(Token::Crit, "refused: ").says(Token::Crit, error));
+        }
+        let inside_width = usize::from(area.width.min(76)).saturating_sub(2);
+        let wrapped: Vec<Line> = lines.iter().flat_map(|line| line.wrap(inside_width, 2)).collect();
+        let inside = canvas.dialog(area, (76, short(wrapped.len()) + 2), &title);
+        // Where not everything fits, the end stays: it says what the keys do.
+        let cut = wrapped.len().saturating_sub(usize::from(inside.height));
+        canvas.lines(inside, wrapped.iter().skip(cut));
+        canvas.cursor = Some((inside.x, inside.bottom().saturating_sub(1)));
+    }
+
+    fn lines(&self, _scene: &Scene) -> Vec<Line> {
+        let mut lines = vec![
+            Line::new()
+                .own(Token::risk(self.risk), format!("{} ", badge(self.risk)))
+                .says(Token::Strong, &self.agent)
+                .own(Token::Fg, " asks: ")
+                .says(Token::Fg, &self.summary),
+            Line::new().own(
+                Token::Dim,
+                format!(
+                    "bound to {}, rev {} · time left {}",
+                    short_digest(&self.digest),
+                    self.rev,
+                    self.left
+                ),
+            ),
+        ];
+        lines.push(Line::new().own(Token::Fg, match self.verdict {
+            Verdict::Approve => {
+                "What happens: exactly this runs once; what it does can't be taken back. It goes on record in your name."
+            }
+            Verdict::Deny => "What happens: it does not run; the agent gets your reason. It goes on record in your name.",
+        }));
+        for (at, field) in self.fields.iter().enumerate() {
+            lines.push(field.line(70, self.is_writing && at == self.focus));
+        }
+        lines.push(self.keys());
+        lines
+    }
+
+    fn keys(&self) -> Line {
+        let line = Line::new();
+        if self.is_sent {
+            return line.own(Token::Pending, "~ sent: waiting for the daemon's receipt");
+        }
+        if self.frozen.is_some() {
+            return line.own(Token::Strong, "[Esc] close; nothing was decided here");
+        }
+        match (self.verdict, self.is_writing) {
+            (Verdict::Approve, true) => line.own(
+                Token::Strong,
+                "reason, then the code printed at the end of the evidence, Enter   [Esc] no",
+            ),
+            (Verdict::Approve, false) => {
+                line.own(Token::Dim, "[y] approve once   ").own(Token::Strong, ">[n] no   [Esc] no")
+            }
+            (Verdict::Deny, true) => line.own(Token::Strong, "Enter, then [y]   [Esc] back"),
+            (Verdict::Deny, false) => line
+                .own(Token::Dim, "[y] deny   [r] write a reason first   ")
+                .own(Token::Strong, ">[n] not now"),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Emergency: opens in every mode, over everything, at every size, with or without a daemon.
+
+use crossterm::event::KeyCode;
+use mc_core::{agent::AgentName, squad::SquadStatus};
+use mc_proto::method::squad::Receipt;
+use ratatui::layout::Rect;
+
+use super::{Overlay, forms};
+use crate::{
+    format::short,
+    keymap::Key,
+    link::Health,
+    request::{Act, AgentVerb, SquadVerb},
+    scene::Scene,
+    text::{self, Clean},
+    theme::Token,
+    widgets::{Canvas, Line},
+};
+
+/// How long the daemon has to answer before the second path is taken, in milliseconds.
+pub const ANSWER_MS: u64 = 2_000;
+/// How long keys are ignored after it opened, in milliseconds. They don't restart the wait.
+const GUARD_MS: u64 = 350;
+
+/// What the overlay wants after a key.
+#[derive(Debug)]
+pub enum Wish {
+    /// Stays.
+    Stay,
+    /// Closes.
+    Close,
+    /// Sends this to the daemon.
+    Send(Act),
+    /// Writes the halt file: there is no daemon to ask.
+    Halt,
+    /// Closes and opens this dialog.
+    Open(Box<Overlay>),
+}
+
+/// How far the stop has got.
+#[derive(Debug, Clone, PartialEq)]
+enum Stage {
+    Choosing,
+    Confirming(SquadVerb),
+    Sent(SquadVerb, u64),
+    Answered(Box<Receipt>),
+}
+
+/// The overlay.
+#[derive(Debug, Clone)]
+pub struct Emergency {
+    typed: String,
+    stage: Stage,
+    opened: u64,
+    agent: Option<AgentName>,
+    halt: Option<Result<(), Clean>>,
+    error: Option<Clean>,
+}
+
+impl Emergency {
+    /// Opens it; `agent` is the one under the cursor.
+    pub fn new(agent: Option<AgentName>, steady: u64) -> Self {
+        Self {
+            typed: String::new(),
+            stage: Stage::Choosing,
+            opened: steady,
+            agent,
+            halt: None,
+            error: None,
+        }
+    }
+
+    /// Takes in a key.
+    pub fn press(&mut self, key: Key, scene: &Scene) -> Wish {
+        if scene.now.steady.saturating_sub(self.opened) < GUARD_MS {
+            return Wish::Stay;
+        }
+        if key.code == KeyCode::Esc || key == Key::control('c') {
+            return Wish::Close;
+        }
+        match (&self.stage, key.code) {
+            (Stage::Confirming(verb), KeyCode::Char('y')) => {
+                let verb = *verb;
+                self.send(verb, scene)
+            }
+            (Stage::Confirming(_), _) => {
+                self.stage = Stage::Choosing;
+                Wish::Stay
+            }
+            (Stage::Choosing, code) => self.choose(code, scene),
+            (Stage::Sent(..) | Stage::Answered(_), _) => Wish::Stay,
+        }
+    }
+
+    fn choose(&mut self, code: KeyCode, scene: &Scene) -> Wish {
+        match code {
+            KeyCode::Enter if self.typed == "STOP" => return self.send(SquadVerb::Stop, scene),
+            KeyCode::Backspace => {
+                self.typed.pop();
+            }
+            KeyCode::Char('1') if self.typed.is_empty() => {
+                self.stage = Stage::Confirming(SquadVerb::Pause);
+            }
+            KeyCode::Char('2') if self.typed.is_empty() => {
+                self.stage = Stage::Confirming(SquadVerb::Drain);
+            }
+            KeyCode::Char('3') if self.typed.is_empty() => {
+                if let Some(agent) = &self.agent {
+                    let form = forms::agent_form(AgentVerb::Quarantine, agent);
+                    return Wish::Open(Box::new(Overlay::Form(form)));
+                }
+            }
+            KeyCode::Char('4') if self.typed.is_empty() => match scene.world.squad.status {
+                SquadStatus::Halted => {
+                    return Wish::Open(Box::new(Overlay::Form(forms::emergency_resume())));
+                }
+                SquadStatus::Paused => self.stage = Stage::Confirming(SquadVerb::Resume),
+                SquadStatus::Running => {}
+            },
+            KeyCode::Char(c) if c.is_ascii_alphabetic() => {
+                self.typed.push(c.to_ascii_uppercase());
+                while !"STOP".starts_with(self.typed.as_str()) && !self.typed.is_empty() {
+                    self.typed.remove(0);
+                }
+            }
+            _ => {}
+        }
+        Wish::Stay
+    }
+
+    fn send(&mut self, verb: SquadVerb, scene: &Scene) -> Wish {
+        self.error = None;
+        let connected = scene.link.health(scene.now) != Health::Off;
+        let reason = "by hand, from the console".to_owned();
+        if connected {
+            self.stage = Stage::Sent(verb, scene.now.steady);
+            return Wish::Send(Act::Squad(verb, reason));
+        }
+        if verb == SquadVerb::Stop {
+            self.stage = Stage::Sent(verb, scene.now.steady);
+            return Wish::Halt;
+        }
+        self.stage = Stage::Choosing;
+        self.error = Some(text::line("no daemon answers: only STOP works without it"));
+        Wish::Stay
+    }
+
+    /// Says whether the second path has to be taken now: the daemon did not answer a stop in time.
+    pub fn is_overdue(&self, steady: u64) -> bool {
+        matches!(self.stage, Stage::Sent(SquadVerb::Stop, since) if steady.saturating_sub(since) >= ANSWER_MS)
+            && self.halt.is_none()
+    }
+
+    /// Returns when [`Self::is_overdue`] has to be looked at, in milliseconds.
+    pub fn due_in(&self, steady: u64) -> Option<u64> {
+        match self.stage {
+            Stage::Sent(_, since) => {
+                let waited = steady.saturating_sub(since);
+                Some(if waited < ANSWER_MS { ANSWER_MS - waited } else { 1000 - waited % 1000 })
+            }
+            Stage::Choosing | Stage::Confirming(_) | Stage::Answered(_) => None,
+        }
+    }
+
+    /// Takes in what became of the halt file.
+    pub fn halted(&mut self, result: Result<(), String>) {
+        self.halt = Some(result.map_err(|error| text::line(&error)));
+    }
+
+    /// Takes in the receipt.
+    pub fn answered(&mut self, receipt: Box<Receipt>) {
+        self.stage = Stage::Answered(receipt);
+    }
+
+    /// Takes in a refusal.
+    pub fn failed(&mut self, why: &str) {
+        self.error = Some(text::line(why));
+        if !matches!(self.stage, Stage::Sent(SquadVerb::Stop, _)) {
+            self.stage = Stage::Choosing;
+        }
+    }
+
+    /// Draws it.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+        let width = usize::from(area.width.min(72)).saturating_sub(2);
+        let lines = match &self.stage {
+            Stage::Choosing => self.choices(scene),
+            Stage::Confirming(verb) => vec![
+                Line::new().own(Token::Strong, effect(*verb)),
+                Line::new().own(Token::Strong, "[y] yes   any other key: no"),
+            ],
+            Stage::Sent(verb, since) => self.progress(*verb, *since, scene),
+            Stage::Answered(receipt) => self.receipt(receipt),
+        };
+        let mut lines: Vec<Line> = lines.iter().flat_map(|line| line.wrap(width, 2)).collect();
+        if let Some(error) = &self.error {
+            lines.extend(
+                Line::new().own(Token::Crit, "refused: ").says(Token::Crit, error).wrap(width, 2),
+            );
+        }
+        let title = Line::new()
+            .own(Token::Crit, " EMERGENCY ")
+            .own(Token::Dim, format!("{} ", scene.link.label(scene.now)));
+        let inside = canvas.dialog(area, (72, short(lines.len()) + 2), &title);
+        canvas.lines(inside, &lines);
+        canvas.cursor = Some((inside.x, inside.y));
+    }
+
+    fn choices(&self, scene: &Scene) -> Vec<Line> {
+        let world = &scene.world;
+        let open = world.tasks.values().filter(|task| !task.state.is_final()).count();
+        let mut lines = vec![
+            Line::new()
+                .own(Token::Strong, "type STOP, Enter: [")
+                .own(Token::Crit, self.typed.clone())
+                .own(Token::Focus, "_")
+                .own(Token::Strong, "]"),
+            Line::new().own(
+                Token::Fg,
+                format!(
+                    "ends {} runs, cancels {} approvals, holds {open} open tasks; no run and no call until an admin resumes. No undo.",
+                    world.runs.len(),
+                    world.waiting().len()
+                ),
+            ),
+            choice("1", "Pause squad", "cuts running turns off, tasks stay"),
+            choice("2", "Drain squad", "runs finish, then pause"),
+        ];
+        lines.push(match &self.agent {
+            Some(agent) => Line::new()
+                .own(Token::Key, " 3 ")
+                .own(Token::Fg, "Quarantine… ")
+                .says(Token::Strong, &text::line(agent)),
+            None => Line::new()
+                .own(Token::Dim, " 3 Quarantine: put the cursor on an agent in the fleet first"),
+        });
+        match world.squad.status {
+            SquadStatus::Halted => lines.push(choice("4", "Resume…", "ends the emergency stop")),
+            SquadStatus::Paused => lines.push(choice("4", "Resume", "ends the pause")),
+            SquadStatus::Running => {}
+        }
+        lines.push(Line::new().own(Token::Dim, "Esc closes. From a shell: mcctl stop"));
+        lines
+    }
+
+    fn progress(&self, verb: SquadVerb, since: u64, scene: &Scene) -> Vec<Line> {
+        let waited = scene.now.steady.saturating_sub(since);
+        let mut lines = vec![Line::new().own(
+            Token::Pending,
+            format!("~ {}: sent, no receipt yet ({} s)", verb_word(verb), waited / 1000),
+        )];
+        let Some(halt) = &self.halt else { return lines };
+        lines.push(
+            Line::new().own(Token::Crit, "The daemon does not answer. Second path: the halt file."),
+        );
+        let file = text::line(&scene.halt_file);
+        lines.push(match halt {
+            Ok(()) => Line::new()
+                .own(Token::Strong, "written: ")
+                .says(Token::Fg, &file)
+                .own(Token::Fg, " (daemon and runtimes watch it). NOT CONFIRMED by any agent."),
+            Err(error) => {
+                Line::new().own(Token::Crit, "could NOT be written: ").says(Token::Crit, error)
+            }
+        });
+        lines.push(
+            Line::new()
+                .own(Token::Fg, "in a shell: printf 1 > '")
+                .says(Token::Strong, &file)
+                .own(Token::Fg, "'"),
+        );
+        lines
+    }
+
+    fn receipt(&self, receipt: &Receipt) -> Vec<Line> {
+        let mut lines = vec![
+            Line::new()
+                .own(Token::Strong, "receipt: ")
+                .says(Token::Strong, &text::line(&receipt.text)),
+            Line::new().own(
+                Token::Fg,
+                format!(
+                    "{} tasks moved, {} approvals canceled",
+                    receipt.tasks.len(),
+                    receipt.approvals
+                ),
+            ),
+        ];
+        for agent in &receipt.agents {
+            let (token, word) = match (agent.was_working, agent.told) {
+                (false, _) => (Token::Dim, "was not working"),
+                (true, true) => (Token::Warn, "was working, told to end"),
+                (true, false) => (Token::Crit, "was working, NOT TOLD: no runtime attached"),
+            };
+            lines.push(
+                Line::new()
+                    .own(Token::Fg, "  ")
+                    .says(Token::Strong, &text::line(&agent.agent))
+                    .own(token, format!("  {word}  "))
+                    .says(Token::Dim, &text::line(&agent.text)),
+            );
+        }
+        lines.push(Line::new().own(Token::Dim, "Esc closes"));
+        lines
+    }
+}
+
+fn choice(key: &'static str, name: &'static str, effect: &'static str) -> Line {
+    Line::new()
+        .own(Token::Key, format!(" {key} "))
+        .own(Token::Fg, format!("{name:<12} "))
+        .own(Token::Dim, effect)
+}
+
+fn verb_word(verb: SquadVerb) -> &'static str {
+    match verb {
+        SquadVerb::Pause => "pause the squad",
+        SquadVerb::Resume => "resume the squad",
+        SquadVerb::Drain => "drain the squad",
+        SquadVerb::Stop => "STOP everything",
+        SquadVerb::EmergencyResume => "resume after the stop",
+    }
+}
+
+fn effect(verb: SquadVerb) -> &'static str {
+    match verb {
+        SquadVerb::Pause => {
+            "Pause the squad: running turns are cut off, tasks stay where they are?"
+        }
+        SquadVerb::Drain => "Drain the squad: every agent finishes its task, then pauses?",
+        SquadVerb::Resume => "Resume the squad: agents may work again?",
+        SquadVerb::Stop | SquadVerb::EmergencyResume => "Really?",
+    }
+}

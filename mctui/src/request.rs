@@ -1,0 +1,187 @@
+//! What `update` asks the world to do, and what comes back.
+
+use mc_core::{
+    agent::AgentName,
+    answers::Answers,
+    id::{ApprovalId, TaskId},
+    message::Message as ThreadMessage,
+};
+use mc_proto::{
+    client::ClientError,
+    error::ErrorKind,
+    method::{approval, feed::Snapshot, session, squad, task, thread},
+};
+
+/// The number of a call, so that its answer finds what it belongs to.
+pub type Ticket = u64;
+
+/// What the pure part asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Ask the daemon.
+    Call(Ticket, Call),
+    /// Connect again now.
+    Reconnect,
+    /// Paint everything again.
+    Repaint,
+    /// Give the terminal back to the shell for a while.
+    Suspend,
+    /// Write the halt file: the stop that needs no daemon.
+    WriteHaltFile,
+    /// Ring.
+    Bell,
+    /// Start the demo in place of the real daemon.
+    Demo,
+    /// End.
+    Quit,
+}
+
+/// One question or order to the daemon.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// Everything.
+    Snapshot,
+    /// The five answers of a task.
+    Answers(TaskId),
+    /// A task with what belongs to it.
+    Task(TaskId),
+    /// What happened to a task.
+    Timeline(TaskId),
+    /// What was said about a task.
+    Thread(TaskId),
+    /// An approval with its evidence.
+    Approval(ApprovalId),
+    /// Proves the passphrase.
+    Unlock(session::Unlock),
+    /// Gives the proof up.
+    Lock,
+    /// Something that changes the world.
+    Act(Act),
+}
+
+/// What an operator does to an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AgentVerb {
+    /// No run, no call.
+    Pause,
+    /// Works again.
+    Resume,
+    /// Finishes, then pauses.
+    Drain,
+    /// Stopped at once, tasks blocked.
+    Quarantine,
+}
+
+impl AgentVerb {
+    /// Returns the word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Drain => "drain",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
+/// What an operator does to the squad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SquadVerb {
+    /// No run, no call.
+    Pause,
+    /// Works again.
+    Resume,
+    /// Every agent finishes its task.
+    Drain,
+    /// Everything stops now.
+    Stop,
+    /// The end of an emergency stop.
+    EmergencyResume,
+}
+
+/// Something that changes the world.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Moves a task through the general door.
+    Move(task::Transition),
+    /// Accepts a task.
+    Complete(task::Complete),
+    /// Gives a task to an agent.
+    Assign(task::Assign),
+    /// Makes a task.
+    Create(task::Create),
+    /// Writes into a thread.
+    Post(thread::Post),
+    /// Has seen an alert.
+    Ack(squad::AlertAck),
+    /// Ends an alert.
+    Resolve(squad::AlertResolve),
+    /// Says yes.
+    Approve(approval::Approve),
+    /// Says no.
+    Deny(approval::Deny),
+    /// Changes an agent's status.
+    Agent(AgentVerb, AgentName, String),
+    /// Changes the squad's status.
+    Squad(SquadVerb, String),
+}
+
+/// A good answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Everything.
+    Snapshot(Box<Snapshot>),
+    /// The five answers.
+    Answers(TaskId, Box<Answers>),
+    /// A task.
+    Task(Box<task::Detail>),
+    /// What happened, oldest first.
+    Timeline(TaskId, Vec<task::TimelineItem>),
+    /// What was said, oldest first.
+    Thread(TaskId, Vec<ThreadMessage>),
+    /// An approval.
+    Approval(Box<approval::Detail>),
+    /// The level reached.
+    Unlocked(session::UnlockResult),
+    /// Who we are now.
+    Whoami(session::WhoAmI),
+    /// What became of the squad.
+    Squad(Box<squad::Receipt>),
+    /// Something was done; in the daemon's or our words.
+    Done(String),
+}
+
+/// Why there is no good answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The daemon's word, when it was the daemon who refused.
+    pub kind: Option<ErrorKind>,
+    /// In words; foreign text.
+    pub text: String,
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::Refused(refused) => {
+                let fields = refused
+                    .data
+                    .fields
+                    .iter()
+                    .map(|field| format!("{}: {}", field.field, field.message));
+                let all: Vec<String> = std::iter::once(refused.message.clone())
+                    .chain(fields.filter(|field| !refused.message.contains(field.as_str())))
+                    .collect();
+                Self { kind: Some(refused.kind()), text: all.join("; ") }
+            }
+            ClientError::Unreachable { .. } => Self { kind: None, text: error.to_string() },
+            ClientError::Lost
+            | ClientError::TimedOut(_)
+            | ClientError::Answer { .. }
+            | ClientError::Io(_) => Self {
+                kind: None,
+                text: format!("{error}: not known whether it was done, look before you repeat it"),
+            },
+        }
+    }
+}

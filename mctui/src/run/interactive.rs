@@ -1,0 +1,179 @@
+//! The console in a terminal: draws when something has changed, and only then.
+
+use std::{io, process::ExitCode, time::Duration};
+
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures_util::StreamExt as _;
+use ratatui::{Terminal, layout::Size};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Clock, Engine};
+use crate::{
+    app::{App, Message},
+    backend::Screen,
+    options::{Environment, Options},
+    request::Request,
+    terminal::{self, Session},
+};
+
+/// Between two frames that no key asked for, in milliseconds.
+const BACKGROUND_MS: u64 = 100;
+/// How many feed items are taken in before the next frame.
+const BATCH: usize = 256;
+
+/// Shows the console until the operator leaves.
+pub(super) async fn show(options: &Options, environment: &Environment) -> anyhow::Result<ExitCode> {
+    if !terminal::is_usable(environment.term.as_deref()) {
+        #[expect(clippy::print_stderr, reason = "there is no frame to show it in")]
+        {
+            eprintln!(
+                "mctui: not a terminal that can show frames; `mctui --once board` prints one as text"
+            );
+        }
+        return Ok(ExitCode::from(2));
+    }
+    let clock = Clock::start();
+    let session = Session::enter()?;
+    let (width, height) = crossterm::terminal::size()?;
+    let size = Size { width, height };
+    let (scene, socket, halt_file) = super::scene(options, clock);
+    let mut app = App::new(options.look(environment), size, scene);
+    let mut screen = Terminal::new(Screen::new(io::stdout(), size))?;
+    screen.clear()?;
+    draw(&mut screen, &app)?;
+    app.take_dirty();
+    terminal::watch_hang_up();
+    let engine = Engine::start(app, clock, (socket, halt_file));
+    let mut console = Console { engine, screen, session, last_frame: 0, is_urgent: false };
+    console.turn().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+type Frames = Terminal<Screen<io::Stdout>>;
+
+struct Console {
+    engine: Engine,
+    screen: Frames,
+    session: Session,
+    last_frame: u64,
+    is_urgent: bool,
+}
+
+/// Whether the console goes on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Go,
+    Quit,
+}
+
+impl Console {
+    async fn turn(&mut self) -> anyhow::Result<()> {
+        let mut keys = EventStream::new();
+        let mut ends = signal(SignalKind::terminate())?;
+        let mut hangs = signal(SignalKind::hangup())?;
+        loop {
+            let wait = self.frame()?;
+            let left = tokio::select! {
+                biased;
+                _ = ends.recv() => return Ok(()),
+                _ = hangs.recv() => return Ok(()),
+                event = keys.next() => match event {
+                    Some(event) => self.typed(event?),
+                    None => return Ok(()),
+                },
+                Some((ticket, result)) = self.engine.answers.recv() => {
+                    // What a person waits for is shown at once.
+                    self.is_urgent = true;
+                    self.engine.give(Message::Answer(ticket, Box::new(result)))
+                }
+                Some(event) = self.engine.events.recv() => self.heard(event),
+                () = tokio::time::sleep(wait) => self.engine.give(Message::Tick),
+            };
+            if self.finish(left)? == Next::Quit {
+                return Ok(());
+            }
+        }
+    }
+
+    fn heard(&mut self, event: mc_proto::client::LinkEvent) -> Vec<Request> {
+        let mut left = self.engine.heard(event);
+        for _ in 0..BATCH {
+            let Ok(event) = self.engine.events.try_recv() else { break };
+            left.extend(self.engine.heard(event));
+        }
+        left
+    }
+
+    fn typed(&mut self, event: Event) -> Vec<Request> {
+        self.is_urgent = true;
+        let message = match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => Message::Key(key.into()),
+            Event::Paste(pasted) => Message::Paste(pasted),
+            Event::Resize(width, height) => {
+                let size = Size { width, height };
+                self.screen.backend_mut().resize(size);
+                Message::Resize(size)
+            }
+            Event::Key(_) | Event::Mouse(_) | Event::FocusGained | Event::FocusLost => {
+                return Vec::new();
+            }
+        };
+        self.engine.give(message)
+    }
+
+    /// Draws if something has changed, and returns how long nothing has to be done.
+    fn frame(&mut self) -> anyhow::Result<Duration> {
+        let now = self.engine.clock.now();
+        let since = now.steady.saturating_sub(self.last_frame);
+        let mut wait = self.engine.app.wakes_in(now);
+        if self.engine.app.is_dirty() {
+            if self.is_urgent || since >= BACKGROUND_MS {
+                self.is_urgent = false;
+                self.last_frame = now.steady;
+                self.engine.app.take_dirty();
+                draw(&mut self.screen, &self.engine.app)?;
+                let left = self.engine.give(Message::Drawn);
+                self.finish(left)?;
+                if self.engine.app.take_dirty() {
+                    draw(&mut self.screen, &self.engine.app)?;
+                }
+            } else {
+                wait = wait.min(BACKGROUND_MS - since);
+            }
+        }
+        Ok(Duration::from_millis(wait))
+    }
+
+    fn finish(&mut self, left: Vec<Request>) -> anyhow::Result<Next> {
+        for request in left {
+            match request {
+                Request::Quit => return Ok(Next::Quit),
+                Request::Bell => self.screen.backend_mut().ring(),
+                Request::Repaint => self.screen.clear()?,
+                Request::Suspend => {
+                    self.session.suspend()?;
+                    let (width, height) = crossterm::terminal::size()?;
+                    let size = Size { width, height };
+                    self.screen.backend_mut().resize(size);
+                    self.screen.backend_mut().forget();
+                    self.screen.clear()?;
+                    self.is_urgent = true;
+                    let left = self.engine.give(Message::Resize(size));
+                    debug_assert!(left.is_empty(), "a resize asks for nothing");
+                }
+                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile | Request::Demo => {
+                }
+            }
+        }
+        Ok(Next::Go)
+    }
+}
+
+fn draw(screen: &mut Frames, app: &App) -> io::Result<()> {
+    screen.draw(|frame| {
+        if let Some(at) = app.view(frame.buffer_mut()) {
+            frame.set_cursor_position(at);
+        }
+    })?;
+    Ok(())
+}

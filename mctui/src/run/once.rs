@@ -1,0 +1,90 @@
+//! One frame as text, for scripts and for people without a terminal.
+
+use std::{io::Write as _, process::ExitCode, time::Duration};
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::{Clock, Engine};
+use crate::{
+    app::{App, Message},
+    options::{Environment, Options, read_place},
+};
+
+/// How long the daemon has to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Prints one frame: exit code 0, 2 for a name that is no screen, 3 when no daemon answers.
+pub(super) async fn print(
+    options: &Options,
+    environment: &Environment,
+    screen: &str,
+) -> anyhow::Result<ExitCode> {
+    let place = match read_place(screen) {
+        Ok(place) => place,
+        Err(error) => {
+            tell(&error);
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let clock = Clock::start();
+    let (scene, socket, halt_file) = super::scene(options, clock);
+    let mut app = App::new(options.look(environment), options.size, scene);
+    app.start_at(place);
+    let mut engine = Engine::start(app, clock, (socket, halt_file));
+    let is_complete = tokio::time::timeout(PATIENCE, load(&mut engine)).await.unwrap_or(false);
+    if !is_complete {
+        tell(&format!("no daemon answers at {}: start it with `mcd run`", engine.app.scene.socket));
+        return Ok(ExitCode::from(3));
+    }
+    let mut buffer = Buffer::empty(Rect::new(0, 0, options.size.width, options.size.height));
+    engine.app.view(&mut buffer);
+    std::io::stdout().write_all(to_text(&buffer).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stderr, reason = "the one place that speaks without a frame")]
+fn tell(words: &str) {
+    eprintln!("mctui: {}", crate::text::line(words).as_str());
+}
+
+/// Takes in messages until nothing more is on its way; says whether there is a picture.
+async fn load(engine: &mut Engine) -> bool {
+    while !engine.app.is_settled() {
+        tokio::select! {
+            Some(event) = engine.events.recv() => {
+                let is_lost = matches!(event, mc_proto::client::LinkEvent::Lost { .. });
+                engine.heard(event);
+                if is_lost {
+                    return false;
+                }
+            }
+            Some((ticket, result)) = engine.answers.recv() => {
+                engine.give(Message::Answer(ticket, Box::new(result)));
+            }
+            else => return false,
+        }
+    }
+    engine.give(Message::Drawn);
+    true
+}
+
+/// Returns the text of a buffer, one line for each row, without blanks at the end.
+pub(crate) fn to_text(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for y in buffer.area.y..buffer.area.bottom() {
+        let mut row = String::new();
+        let mut skip = 0;
+        for x in buffer.area.x..buffer.area.right() {
+            let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            if skip == 0 {
+                row.push_str(symbol);
+                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+            } else {
+                skip -= 1;
+            }
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,272 @@
+//! Alerts above the live feed.
+
+use mc_core::{
+    alert::{Alert, AlertStatus},
+    event::Recorded,
+    id::{AlertId, Seq},
+};
+use ratatui::layout::Rect;
+
+use crate::{
+    format::{age, clock},
+    keymap::Action,
+    overlays::forms,
+    scene::{Intent, Scene},
+    story, text,
+    theme::{Token, severity_badge},
+    widgets::{Canvas, Line, Listing, Shape, Tall, Wide, rows},
+};
+
+/// Which half has the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Half {
+    #[default]
+    Alerts,
+    Feed,
+}
+
+/// Alerts and feed.
+#[derive(Debug, Clone, Default)]
+pub struct Alerts {
+    list: Listing<AlertId>,
+    half: Half,
+    /// The event under the cursor; `None` follows what comes.
+    at: Option<Seq>,
+}
+
+impl Alerts {
+    /// Returns the alert under the cursor.
+    pub fn selected(&self) -> Option<AlertId> {
+        self.list.selected().copied()
+    }
+
+    /// Takes in what the world holds now.
+    pub fn merge(&mut self, scene: &Scene) {
+        self.list.merge(&current(scene));
+    }
+
+    /// Sorts the list anew.
+    pub fn settle(&mut self, scene: &Scene) {
+        self.list.settle(current(scene));
+    }
+
+    /// Puts the cursor on `alert`.
+    pub fn open(&mut self, alert: AlertId, scene: &Scene) {
+        self.settle(scene);
+        self.list.select(&alert);
+        self.half = Half::Alerts;
+    }
+
+    /// Takes in an action.
+    pub fn update(&mut self, action: Action, scene: &Scene, height: u16) -> Option<Intent> {
+        let half = isize::try_from(height / 4).unwrap_or(1).max(1);
+        let step = match action {
+            Action::Down => 1,
+            Action::Up => -1,
+            Action::HalfDown => half,
+            Action::HalfUp => -half,
+            Action::First => isize::MIN / 2,
+            Action::Last => isize::MAX / 2,
+            _ => return self.act(action, scene),
+        };
+        if self.half == Half::Feed {
+            self.step_feed(step, scene);
+        } else {
+            self.settle(scene);
+            self.list.step(step);
+            self.list.fit(usize::from(alert_rows(height, scene).saturating_sub(2).max(1)));
+        }
+        None
+    }
+
+    fn step_feed(&mut self, step: isize, scene: &Scene) {
+        let feed = shown(scene);
+        let last = feed.len().saturating_sub(1);
+        let at =
+            self.at.and_then(|at| feed.iter().position(|event| event.seq >= at)).unwrap_or(last);
+        let to = at.saturating_add_signed(step).min(last);
+        self.at = if to == last { None } else { feed.get(to).map(|event| event.seq) };
+    }
+
+    fn act(&mut self, action: Action, scene: &Scene) -> Option<Intent> {
+        match action {
+            Action::NextPane | Action::PrevPane => {
+                self.half = if self.half == Half::Alerts { Half::Feed } else { Half::Alerts };
+                None
+            }
+            Action::Follow => {
+                self.at = None;
+                None
+            }
+            Action::Open if self.half == Half::Feed => {
+                let feed = shown(scene);
+                let event = match self.at {
+                    Some(at) => feed.iter().find(|event| event.seq == at),
+                    None => feed.last(),
+                }?;
+                let nothing = || Intent::Say("this event belongs to no task".to_owned());
+                Some(event.event.task().map_or_else(nothing, Intent::OpenTask))
+            }
+            Action::Open => {
+                let alert = scene.world.alerts.get(&self.selected()?)?;
+                Some(match (alert.approval, alert.task, &alert.agent) {
+                    (Some(approval), _, _) => Intent::OpenApproval(approval),
+                    (None, Some(task), _) => Intent::OpenTask(task),
+                    (None, None, Some(agent)) => Intent::OpenAgent(agent.clone()),
+                    (None, None, None) => {
+                        Intent::Say("this alert is about the daemon itself".to_owned())
+                    }
+                })
+            }
+            Action::Approve => self.selected().map(forms::ack),
+            Action::Deny => self.selected().map(forms::resolve),
+            _ => None,
+        }
+    }
+
+    /// Draws alerts and feed.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+        let shape = Shape::of(canvas.area());
+        let split = alert_rows(area.height, scene);
+        let (alerts, feed) = if shape.tall == Tall::Tiny {
+            match self.half {
+                Half::Alerts => (area, Rect { height: 0, ..area }),
+                Half::Feed => (Rect { height: 0, ..area }, area),
+            }
+        } else {
+            let bottom = area.height.saturating_sub(split);
+            (Rect { height: split, ..area }, Rect { y: area.y + split, height: bottom, ..area })
+        };
+        self.view_alerts(canvas, alerts, scene);
+        self.view_feed(canvas, feed, scene);
+    }
+
+    fn pane(&self, canvas: &mut Canvas<'_>, area: Rect, (half, title): (Half, &Line)) -> Rect {
+        let shape = Shape::of(canvas.area());
+        if shape.tall > Tall::Low && shape.wide > Wide::List {
+            let token = if self.half == half { Token::Focus } else { Token::Border };
+            return canvas.framed(area, title, token);
+        }
+        canvas.line(area, title);
+        Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+    }
+
+    fn view_alerts(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+        if area.height == 0 {
+            return;
+        }
+        let count =
+            |wanted| scene.world.alerts.values().filter(|alert| alert.status == wanted).count();
+        let title = Line::new().own(
+            Token::Strong,
+            format!(
+                "Alerts open {} · acked {}",
+                count(AlertStatus::Open),
+                count(AlertStatus::Acknowledged)
+            ),
+        );
+        let inside = self.pane(canvas, area, (Half::Alerts, &title));
+        if self.list.ids().is_empty() {
+            canvas.line(inside, &Line::new().own(Token::Dim, " nothing is wrong"));
+        }
+        let (ids, ..) = self.list.window(usize::from(inside.height.max(1)));
+        for (place, id) in rows(inside).zip(ids) {
+            if let Some(alert) = scene.world.alerts.get(id) {
+                canvas.line(place, &alert_row(alert, scene, self.list.selected() == Some(id)));
+            }
+            if self.half == Half::Alerts && self.list.selected() == Some(id) {
+                canvas.select(place);
+            }
+        }
+    }
+
+    fn view_feed(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+        if area.height == 0 {
+            return;
+        }
+        let feed = shown(scene);
+        let last = self.at.and_then(|at| feed.iter().rposition(|event| event.seq <= at));
+        let behind = last.map_or(0, |last| feed.len().saturating_sub(last + 1));
+        let follow = match behind {
+            0 => "following".to_owned(),
+            new => format!("{new} newer below (F catches up)"),
+        };
+        let title = Line::new().own(Token::Strong, "Feed").own(Token::Dim, format!(" · {follow}"));
+        let inside = self.pane(canvas, area, (Half::Feed, &title));
+        let end = last.map_or(feed.len(), |last| last + 1);
+        let start = end.saturating_sub(usize::from(inside.height));
+        let window = feed.get(start..end).unwrap_or_default();
+        for (place, recorded) in rows(inside).zip(window) {
+            canvas.line(place, &feed_row(recorded, usize::from(inside.width)));
+            let is_cursor = start + usize::from(place.y - inside.y) + 1 == end;
+            if self.half == Half::Feed && is_cursor {
+                canvas.select(place);
+            }
+        }
+    }
+}
+
+fn alert_rows(height: u16, scene: &Scene) -> u16 {
+    let wanted = crate::format::short(scene.world.open_alerts().len()).saturating_add(2);
+    wanted.clamp(3, (height / 2).max(3)).min(height)
+}
+
+fn current(scene: &Scene) -> Vec<AlertId> {
+    let view = scene.view();
+    let open = scene.world.open_alerts().into_iter();
+    open.filter(|alert| scene.query.matches_alert(alert, &view)).map(|alert| alert.id).collect()
+}
+
+fn shown(scene: &Scene) -> Vec<&Recorded> {
+    let view = scene.view();
+    let feed = scene.world.feed.iter();
+    feed.filter(|recorded| scene.query.matches_event(recorded, &view)).collect()
+}
+
+fn alert_row(alert: &Alert, scene: &Scene, is_selected: bool) -> Line {
+    let cursor = if is_selected { ">" } else { " " };
+    let is_open = alert.status == AlertStatus::Open;
+    let token = if is_open { Token::severity(alert.severity) } else { Token::Dim };
+    let line = Line::new()
+        .own(Token::Strong, cursor)
+        .own(token, format!("{} {:<5} ", severity_badge(alert.severity), alert.id.to_string()))
+        .says(Token::Fg, &text::line(&alert.text));
+    let state = match (alert.status, &alert.by) {
+        (AlertStatus::Open, _) => {
+            Line::new().own(Token::Dim, format!("  {}", scene.when(alert.at)))
+        }
+        (status, by) => {
+            let by = text::line(by.as_deref().unwrap_or("?"));
+            Line::new()
+                .own(Token::Dim, format!("  {} by ", story::word(&status)))
+                .says(Token::Dim, &by)
+        }
+    };
+    let line = line.then(state);
+    match &alert.next {
+        Some(next) => line.own(Token::Dim, "  next: ").says(Token::Fg, &text::line(next)),
+        None => line,
+    }
+}
+
+/// Returns one event as a row of the feed.
+pub fn feed_row(recorded: &Recorded, width: usize) -> Line {
+    let task = recorded.event.task().map(|task| format!(" {task}")).unwrap_or_default();
+    let right = format!("{task} e{} ", recorded.seq);
+    let line = Line::new()
+        .own(Token::Dim, format!(" {} ", clock(recorded.at)))
+        .own(story::token(&recorded.event), format!("{:<5} ", story::kind(&recorded.event)))
+        .says(Token::Fg, &story::line(recorded));
+    if width < 60 {
+        return line;
+    }
+    line.to_column(width.saturating_sub(right.len())).own(Token::Dim, right)
+}
+
+/// Returns how long nothing happened, if that was long.
+pub fn silence(from: &Recorded, to: &Recorded) -> Option<Line> {
+    let span = to.at.since(from.at);
+    (span.as_secs() >= 300).then(|| {
+        Line::new().own(Token::Dim, format!("          … {} without any event …", age(span)))
+    })
+}

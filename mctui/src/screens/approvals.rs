@@ -1,0 +1,382 @@
+//! Approvals: the list, and the whole evidence of the one under the cursor. Approving is unlocked
+//! only when the last line of the evidence was on the screen.
+
+use std::collections::HashSet;
+
+use mc_core::{
+    approval::{Approval, ApprovalStatus},
+    id::ApprovalId,
+    policy::Risk,
+};
+use mc_proto::method::approval::Detail;
+use ratatui::layout::Rect;
+
+use super::evidence;
+use crate::{
+    format::{left, short},
+    keymap::Action,
+    overlays::{
+        Overlay,
+        decide::{Decide, Verdict},
+        forms,
+    },
+    request::Call,
+    scene::{Intent, Scene},
+    text,
+    theme::{Token, badge},
+    widgets::{Canvas, Line, Listing, Shape, Tall, Wide, rows},
+};
+
+/// How many decided approvals stay in the list.
+const DECIDED: usize = 20;
+
+/// What a person has seen: this request, in this revision.
+type Seen = (ApprovalId, i64, String);
+
+/// The approvals.
+#[derive(Debug, Clone, Default)]
+pub struct Approvals {
+    list: Listing<ApprovalId>,
+    /// The evidence of the one under the cursor, once the daemon has sent it.
+    pub detail: Option<Box<Detail>>,
+    asked: Option<(ApprovalId, i64)>,
+    scroll: usize,
+    is_evidence_open: bool,
+    seen: HashSet<Seen>,
+}
+
+impl Approvals {
+    /// Returns the approval under the cursor.
+    pub fn selected(&self) -> Option<ApprovalId> {
+        self.list.selected().copied()
+    }
+
+    /// Takes in what the world holds now.
+    pub fn merge(&mut self, scene: &Scene) {
+        self.list.merge(&current(scene));
+    }
+
+    /// Sorts the list anew.
+    pub fn settle(&mut self, scene: &Scene) {
+        self.list.settle(current(scene));
+    }
+
+    /// Puts the cursor on `approval` and opens its evidence.
+    pub fn open(&mut self, approval: ApprovalId, scene: &Scene) {
+        self.settle(scene);
+        self.list.select(&approval);
+        self.is_evidence_open = true;
+        self.scroll = 0;
+    }
+
+    /// Closes the evidence where it hides the list; says whether that was so.
+    pub fn back(&mut self, shape: Shape) -> bool {
+        let was_open = self.is_evidence_open && shape.wide <= Wide::One;
+        self.is_evidence_open = false;
+        was_open
+    }
+
+    /// Returns what has to be asked so that the evidence is there and current.
+    pub fn wants(&mut self, scene: &Scene) -> Option<Call> {
+        let approval = scene.world.approvals.get(&self.selected()?)?;
+        let key = (approval.id, approval.rev);
+        if self.asked == Some(key) {
+            return None;
+        }
+        if self.detail.as_ref().is_some_and(|detail| detail.approval.id != approval.id) {
+            self.detail = None;
+            self.scroll = 0;
+        }
+        self.asked = Some(key);
+        Some(Call::Approval(approval.id))
+    }
+
+    /// Takes in the evidence.
+    pub fn take(&mut self, detail: Box<Detail>) {
+        if self.selected() == Some(detail.approval.id) {
+            self.detail = Some(detail);
+        }
+    }
+
+    /// Forgets what was asked, so that it is asked again.
+    pub fn forget(&mut self) {
+        self.asked = None;
+    }
+
+    /// Returns the evidence, if it is that of the approval under the cursor as it is now.
+    fn current_detail(&self, scene: &Scene) -> Option<&Detail> {
+        let approval = scene.world.approvals.get(&self.selected()?)?;
+        self.detail.as_deref().filter(|detail| {
+            let known = &detail.approval;
+            (known.id, known.rev) == (approval.id, approval.rev) && known.digest == approval.digest
+        })
+    }
+
+    /// Says whether the evidence under the cursor was shown to its last line.
+    pub fn is_seen(&self, scene: &Scene) -> bool {
+        self.current_detail(scene).is_some_and(|detail| {
+            let one = &detail.approval;
+            self.seen.contains(&(one.id, one.rev, one.digest.clone()))
+        })
+    }
+
+    /// Notes what stood on the screen; called after every frame in which nothing covered it.
+    pub fn drawn(&mut self, area: Rect, shape: Shape, scene: &Scene) {
+        let Some(place) = self.evidence_place(area, shape) else { return };
+        let Some(detail) = self.current_detail(scene) else { return };
+        let one = &detail.approval;
+        let count = evidence::lines(detail, scene.time(), usize::from(place.width)).len();
+        if place.width >= 20
+            && place.height >= 1
+            && self.scroll + usize::from(place.height) >= count
+        {
+            let seen = (one.id, one.rev, one.digest.clone());
+            self.seen.insert(seen);
+        }
+    }
+
+    /// Takes in an action.
+    pub fn update(
+        &mut self,
+        action: Action,
+        scene: &Scene,
+        area: Rect,
+        shape: Shape,
+    ) -> Option<Intent> {
+        let narrow = self.is_evidence_open && shape.wide <= Wide::One;
+        let half = isize::try_from(area.height / 2).unwrap_or(1).max(1);
+        let step = match action {
+            Action::Down => 1,
+            Action::Up => -1,
+            Action::HalfDown => half,
+            Action::HalfUp => -half,
+            Action::First => isize::MIN / 2,
+            Action::Last => isize::MAX / 2,
+            Action::EvidenceDown | Action::EvidenceUp => {
+                let page = self.evidence_place(area, shape).map_or(1, |place| place.height);
+                let page = isize::try_from(page.saturating_sub(1).max(1)).unwrap_or(1);
+                let page = if action == Action::EvidenceDown { page } else { -page };
+                self.scroll_by(page, scene, area, shape);
+                return None;
+            }
+            _ => return self.act(action, scene, shape),
+        };
+        if narrow || (matches!(action, Action::HalfDown | Action::HalfUp)) {
+            self.scroll_by(step, scene, area, shape);
+            return None;
+        }
+        self.settle(scene);
+        self.list.step(step);
+        self.list.fit(usize::from(area.height.saturating_sub(2).max(1)));
+        self.scroll = 0;
+        None
+    }
+
+    fn scroll_by(&mut self, step: isize, scene: &Scene, area: Rect, shape: Shape) {
+        let Some(place) = self.evidence_place(area, shape) else {
+            self.is_evidence_open = true;
+            return;
+        };
+        let Some(detail) = &self.detail else { return };
+        let count = evidence::lines(detail, scene.time(), usize::from(place.width)).len();
+        let most = count.saturating_sub(usize::from(place.height));
+        self.scroll = self.scroll.saturating_add_signed(step).min(most);
+    }
+
+    fn act(&mut self, action: Action, scene: &Scene, shape: Shape) -> Option<Intent> {
+        match action {
+            Action::Open if shape.wide <= Wide::One && !self.is_evidence_open => {
+                self.is_evidence_open = true;
+                None
+            }
+            Action::Open => self.decide(Verdict::Approve, scene),
+            Action::NextPane | Action::PrevPane => {
+                self.is_evidence_open = !self.is_evidence_open;
+                None
+            }
+            Action::Approve => self.decide(Verdict::Approve, scene),
+            Action::Deny => self.decide(Verdict::Deny, scene),
+            Action::Comment => {
+                let approval = scene.world.approvals.get(&self.selected()?)?;
+                match approval.task {
+                    Some(task) => Some(forms::comment(task)),
+                    None => Some(Intent::Say(
+                        "this request belongs to no task: there is no thread".to_owned(),
+                    )),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn decide(&self, verdict: Verdict, scene: &Scene) -> Option<Intent> {
+        let approval = scene.world.approvals.get(&self.selected()?)?;
+        if approval.status != ApprovalStatus::Pending {
+            let words = format!("{} is {} already", approval.id, approval.status.as_str());
+            return Some(Intent::Say(words));
+        }
+        if let Some(obstacle) = scene.obstacle() {
+            return Some(Intent::Say(obstacle));
+        }
+        if verdict == Verdict::Approve {
+            let Some(detail) = self.current_detail(scene) else {
+                return Some(Intent::Say(
+                    "the evidence is not here yet: nothing to decide on".to_owned(),
+                ));
+            };
+            if !evidence::is_bound(detail) {
+                let words = "the digest does not fit the statement: it can't be approved, deny it";
+                return Some(Intent::Say(words.to_owned()));
+            }
+            if !self.is_seen(scene) && approval.risk != Risk::Green {
+                let words = "locked: read the evidence to its last line first (J scrolls)";
+                return Some(Intent::Say(words.to_owned()));
+            }
+        }
+        let dialog = Decide::new(verdict, approval, scene.now.steady);
+        Some(Intent::Show(Box::new(Overlay::Decide(dialog))))
+    }
+
+    /// Returns where the evidence is drawn, if it is.
+    fn evidence_place(&self, area: Rect, shape: Shape) -> Option<Rect> {
+        let borders = shape.tall > Tall::Low;
+        let inset = |area: Rect| {
+            if borders && area.width > 2 && area.height > 2 {
+                Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+            } else {
+                Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+            }
+        };
+        if shape.is_minimal {
+            return None;
+        }
+        if shape.wide <= Wide::One {
+            return self.is_evidence_open.then(|| inset(area));
+        }
+        let list = list_width(area.width);
+        Some(inset(Rect { x: area.x + list, width: area.width - list, ..area }))
+    }
+
+    /// Draws list and evidence.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+        let shape = Shape::of(canvas.area());
+        let both = shape.wide > Wide::One;
+        if both || !self.is_evidence_open {
+            let width = if both { list_width(area.width) } else { area.width };
+            self.view_list(canvas, Rect { width, ..area }, scene);
+        }
+        if let Some(place) = self.evidence_place(area, shape) {
+            let x = if both { area.x + list_width(area.width) } else { area.x };
+            let outer = Rect { x, width: area.right() - x, ..area };
+            self.view_evidence(canvas, (outer, place), scene);
+        }
+    }
+
+    fn view_list(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+        let shape = Shape::of(canvas.area());
+        let waiting = scene.world.waiting().len();
+        let title = Line::new().own(Token::Strong, format!("Waiting {waiting}"));
+        let inside = if shape.tall > Tall::Low && shape.wide > Wide::List {
+            let token = if self.is_evidence_open { Token::Border } else { Token::Focus };
+            canvas.framed(area, &title, token)
+        } else {
+            canvas.line(area, &title);
+            Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+        };
+        if self.list.ids().is_empty() {
+            let words = if scene.query.is_empty() {
+                " nothing waits for you"
+            } else {
+                " none matches: Esc clears"
+            };
+            canvas.line(inside, &Line::new().own(Token::Dim, words));
+            return;
+        }
+        let (ids, ..) = self.list.window(usize::from(inside.height.max(1)));
+        for (place, id) in rows(inside).zip(ids) {
+            if let Some(approval) = scene.world.approvals.get(id) {
+                canvas.line(place, &self.row(approval, scene, place.width));
+            }
+            if self.list.selected() == Some(id) {
+                canvas.select(place);
+            }
+        }
+    }
+
+    fn row(&self, approval: &Approval, scene: &Scene, width: u16) -> Line {
+        let cursor = if self.selected() == Some(approval.id) { ">" } else { " " };
+        let is_pending = approval.status == ApprovalStatus::Pending;
+        let state = if is_pending {
+            left(scene.time(), approval.expires_at)
+        } else {
+            approval.status.as_str().to_owned()
+        };
+        let (risk, words) = if is_pending {
+            (Token::risk(approval.risk), Token::Fg)
+        } else {
+            (Token::Dim, Token::Dim)
+        };
+        let id = approval.id.to_string();
+        let facts =
+            if width < 40 { format!("{id} {state} ") } else { format!("{id:<5} {state:<9} ") };
+        Line::new()
+            .own(Token::Strong, cursor)
+            .own(risk, format!("{:<4} ", badge(approval.risk)))
+            .own(words, facts)
+            .says(words, &text::line(&approval.agent))
+            .own(words, "  ")
+            .says(words, &text::line(&approval.summary))
+    }
+
+    fn view_evidence(&self, canvas: &mut Canvas<'_>, (outer, place): (Rect, Rect), scene: &Scene) {
+        let Some(id) = self.selected() else { return };
+        let known = self.detail.as_deref().filter(|detail| detail.approval.id == id);
+        let lines =
+            known.map(|detail| evidence::lines(detail, scene.time(), usize::from(place.width)));
+        let count = lines.as_ref().map_or(0, Vec::len);
+        let last = (self.scroll + usize::from(place.height)).min(count);
+        let lock = if self.is_seen(scene) {
+            "seen to the end: approve unlocked"
+        } else {
+            "J scrolls: approve locked"
+        };
+        let title = Line::new()
+            .own(
+                Token::Strong,
+                format!("Evidence {}-{last} of {count}", (self.scroll + 1).min(count)),
+            )
+            .own(Token::Dim, format!(" · {lock}"));
+        if place.y > outer.y && place.x > outer.x {
+            canvas.framed(
+                outer,
+                &title,
+                if self.is_evidence_open { Token::Focus } else { Token::Border },
+            );
+        } else {
+            canvas.line(outer, &title);
+        }
+        match lines {
+            Some(lines) => canvas.lines(place, lines.iter().skip(self.scroll)),
+            None => canvas.line(place, &Line::new().own(Token::Dim, " loading…")),
+        }
+    }
+}
+
+fn list_width(width: u16) -> u16 {
+    short(usize::from(width) * 2 / 5).clamp(30, 56)
+}
+
+fn current(scene: &Scene) -> Vec<ApprovalId> {
+    let view = scene.view();
+    let shown = |one: &&Approval| scene.query.matches_approval(one, &view);
+    let waiting = scene.world.waiting();
+    let mut decided: Vec<&Approval> = scene
+        .world
+        .approvals
+        .values()
+        .filter(|one| one.status != ApprovalStatus::Pending)
+        .collect();
+    decided.sort_by_key(|approval| std::cmp::Reverse((approval.decided_at, approval.id)));
+    let all = waiting.into_iter().chain(decided.into_iter().take(DECIDED));
+    all.filter(shown).map(|approval| approval.id).collect()
+}

@@ -1,0 +1,10 @@
+//! The screens, one file each.
+
+pub mod alerts;
+pub mod answers;
+pub mod approvals;
+pub mod board;
+pub mod evidence;
+pub mod fleet;
+pub mod start;
+pub mod task;

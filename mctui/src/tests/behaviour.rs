@@ -1,0 +1,239 @@
+//! What keys and arrivals do.
+
+use crossterm::event::KeyCode;
+use mc_core::{id::TaskId, squad::SquadStatus, task::TaskState};
+
+use super::fixture::{Stage, card};
+use crate::{
+    app::{Message, Place},
+    keymap::Key,
+    request::{Act, AgentVerb, Call, Failure, Request, SquadVerb},
+};
+
+fn lost() -> Message {
+    let error = Failure { kind: None, text: "gone".to_owned() };
+    Message::Lost { error, attempt: 1, retry_in_ms: 200 }
+}
+
+#[test]
+fn an_arrival_does_not_move_the_row_under_the_cursor() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("hhhhjj");
+    let row = |stage: &Stage| {
+        let frame = stage.frame(120, 36);
+        frame
+            .lines()
+            .position(|line| line.contains(">T-"))
+            .map(|at| (at, frame.lines().nth(at).unwrap()[..20].to_owned()))
+    };
+    let before = row(&stage);
+    assert!(before.is_some());
+    for id in [2000, 2001, 2004] {
+        stage.task_changes(card(id, TaskState::Inbox, "urgent news", None));
+    }
+    assert_eq!(row(&stage), before);
+}
+
+#[test]
+fn a_card_that_left_its_column_stays_until_the_cursor_moves() {
+    let mut stage = Stage::live(120, 36);
+    stage.task_changes(card(1042, TaskState::Done, "Rotate Stripe keys in billing-svc", None));
+    assert!(stage.frame(120, 36).contains("T-1042 → Done"));
+    stage.keys("j");
+    assert!(!stage.frame(120, 36).contains("T-1042 → Done"));
+}
+
+#[test]
+fn the_next_thing_for_me_is_the_red_approval_and_the_trail_leads_back() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys(".");
+    assert_eq!(stage.app.place(), Place::Approvals);
+    assert!(stage.frame(120, 36).contains(">[R!] A-1"));
+    stage.keys(".");
+    assert_eq!(stage.app.place(), Place::Alerts);
+    stage.keys("\u{1b}\u{1b}");
+    assert_eq!(stage.app.place(), Place::Board);
+}
+
+#[test]
+fn a_filter_works_while_it_is_typed_and_escape_clears_it() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("/stripe");
+    let frame = stage.frame(120, 36);
+    assert!(frame.contains("filter: stripe · 1 of 25"), "{frame}");
+    stage.keys("\n\u{1b}");
+    assert!(stage.frame(120, 36).contains("25 tasks"));
+    stage.keys("/nokey:x");
+    assert!(stage.frame(120, 36).contains("nokey"));
+}
+
+#[test]
+fn a_move_offers_the_legal_states_and_sends_a_note() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("h");
+    assert_eq!(stage.app.column(), TaskState::Review);
+    stage.keys("m");
+    let frame = stage.frame(120, 36);
+    assert!(frame.contains("Done") && frame.contains("Move T-1066 from Review to"), "{frame}");
+    let digit = (1..9).find(|n| stage.frame(120, 36).contains(&format!("{n} Done"))).unwrap();
+    stage.keys(&format!("{digit}well done\n"));
+    assert!(
+        matches!(stage.acts()[..], [Act::Complete(call)] if call.note == "well done" && call.task == TaskId(1066))
+    );
+}
+
+#[test]
+fn a_draft_survives_escape() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("chalf a thought\u{1b}");
+    assert!(stage.acts().is_empty());
+    stage.keys("c!\n");
+    assert!(matches!(stage.acts()[..], [Act::Post(call)] if call.text == "half a thought!"));
+}
+
+#[test]
+fn a_quarantine_needs_the_name_of_the_agent() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("3");
+    let name = stage.frame(120, 36).lines().find(|line| line.contains('>')).unwrap().to_owned();
+    let name = if name.contains("heron") { "heron" } else { "osprey" };
+    stage.keys("\n4odd calls\nwrong\n");
+    assert!(stage.acts().is_empty());
+    stage.key(Key::control('u'));
+    stage.keys(&format!("{name}\n"));
+    assert!(
+        matches!(stage.acts()[..], [Act::Agent(AgentVerb::Quarantine, who, _)] if who.as_str() == name)
+    );
+}
+
+#[test]
+fn nothing_is_sent_while_the_link_is_down() {
+    let mut stage = Stage::live(120, 36);
+    stage.give(lost());
+    stage.keys("m");
+    assert!(stage.frame(120, 36).contains("nothing was sent"));
+    assert!(stage.acts().is_empty());
+}
+
+#[test]
+fn emergency_opens_over_everything_and_stops_with_the_word() {
+    for keys in ["", "c", "3\n", "?", "/", "2", "+abc"] {
+        let mut stage = Stage::live(20, 5);
+        stage.keys(keys);
+        stage.key(Key::alt('!'));
+        assert!(stage.frame(20, 5).contains("STOP"), "{keys:?}: {}", stage.frame(20, 5));
+        stage.keys("stop\n");
+        assert!(
+            stage.acts().iter().any(|act| matches!(act, Act::Squad(SquadVerb::Stop, _))),
+            "{keys:?}: {:?}",
+            stage.asked
+        );
+    }
+}
+
+#[test]
+fn without_an_answer_the_halt_file_is_written() {
+    let mut stage = Stage::live(80, 24);
+    stage.keys("!STOP\n");
+    assert!(!stage.asked.contains(&Request::WriteHaltFile));
+    stage.pass(2_100);
+    assert!(stage.asked.contains(&Request::WriteHaltFile));
+    stage.give(Message::Halted(Ok(())));
+    let frame = stage.frame(80, 24);
+    assert!(frame.contains("does not answer") && frame.contains("/var/lib/mc/halt"), "{frame}");
+}
+
+#[test]
+fn without_a_link_the_stop_takes_the_second_path_at_once() {
+    let mut stage = Stage::empty(80, 24);
+    stage.give(lost());
+    stage.keys("!STOP\n");
+    assert!(stage.asked.contains(&Request::WriteHaltFile));
+}
+
+#[test]
+fn escape_then_the_alarm_works_from_a_text_field_at_any_speed() {
+    let mut stage = Stage::live(80, 24);
+    stage.keys("c\u{1b}!");
+    assert!(stage.frame(80, 24).contains("EMERGENCY"));
+}
+
+#[test]
+fn a_stopped_squad_is_told_in_row_one() {
+    let mut stage = Stage::live(80, 24);
+    stage.app.scene.world.squad.status = SquadStatus::Halted;
+    assert!(stage.frame(80, 24).lines().next().unwrap().contains("STOPPED"));
+}
+
+#[test]
+fn after_a_loss_the_picture_is_renewed_and_the_cursor_stays() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("hh");
+    let before = stage.app.column();
+    stage.give(lost());
+    assert!(stage.frame(120, 36).contains("RECONNECT"));
+    stage.give(Message::Up(Box::new(super::fixture::hello())));
+    let frame = stage.frame(120, 36);
+    assert!(frame.contains("LIVE") && frame.contains("resynced"), "{frame}");
+    assert_eq!(stage.app.column(), before);
+}
+
+#[test]
+fn a_gap_in_the_feed_asks_for_a_fresh_picture() {
+    let mut stage = Stage::live(120, 36);
+    stage.app.scene.world.head -= 2;
+    stage.app.scene.world.head += 5;
+    stage.task_changes(card(2000, TaskState::Inbox, "x", None));
+    stage.app.scene.world.head -= 3;
+    let mut requests = Vec::new();
+    for message in [Message::Lagged] {
+        requests.extend(stage.app.update(stage.now(), message));
+    }
+    assert!(requests.iter().any(|one| matches!(one, Request::Call(_, Call::Snapshot))));
+}
+
+#[test]
+fn ctrl_c_twice_quits_and_q_walks_back_first() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("\nq");
+    assert_eq!(stage.app.place(), Place::Board);
+    assert!(!stage.asked.contains(&Request::Quit));
+    stage.key(Key::control('c'));
+    stage.key(Key::control('c'));
+    assert!(stage.asked.contains(&Request::Quit));
+}
+
+#[test]
+fn an_idle_console_wakes_only_for_the_minute_and_the_link() {
+    let mut stage = Stage::live(120, 36);
+    stage.app.scene.world.approvals.clear();
+    stage.pass(11_000);
+    stage.give(Message::Beat(mc_proto::method::feed::BeatNotice {
+        now: stage.now().wall,
+        head: 500,
+    }));
+    let wakes = stage.app.wakes_in(stage.now());
+    assert_eq!(wakes, 7_500);
+    stage.app.take_dirty();
+    stage.steady += 5_000;
+    stage.give(Message::Beat(mc_proto::method::feed::BeatNotice {
+        now: stage.now().wall,
+        head: 500,
+    }));
+    assert!(!stage.app.is_dirty(), "a beat alone draws nothing");
+}
+
+#[test]
+fn hostile_text_never_reaches_a_cell() {
+    let mut stage = Stage::live(160, 50);
+    stage.keys("l");
+    for keys in ["", "1\n", "2", "3", "4"] {
+        stage.keys(keys);
+        let buffer = stage.buffer(160, 50);
+        for cell in buffer.content() {
+            let bad = cell.symbol().chars().any(|c| c.is_control() || crate::text::is_unseen(c));
+            assert!(!bad, "{:?}", cell.symbol());
+        }
+    }
+    stage.key(Key::plain(KeyCode::Esc));
+}

@@ -1,0 +1,88 @@
+//! Every screen at every size, as text.
+
+use super::fixture::Stage;
+
+const SIZES: [(u16, u16); 6] = [(20, 5), (40, 12), (60, 16), (80, 24), (120, 36), (160, 50)];
+
+fn frames(name: &str, keys: &str) {
+    for (width, height) in SIZES {
+        let mut stage = Stage::live(width, height);
+        stage.keys(keys);
+        let frame = stage.frame(width, height);
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), frame);
+    }
+}
+
+#[test]
+fn the_board_fits_every_size() {
+    frames("board", "");
+}
+
+#[test]
+fn the_approvals_fit_every_size() {
+    frames("approvals", "2");
+}
+
+#[test]
+fn the_fleet_fits_every_size() {
+    frames("fleet", "3");
+}
+
+#[test]
+fn the_alerts_fit_every_size() {
+    frames("alerts", "4");
+}
+
+#[test]
+fn a_task_fits_every_size() {
+    frames("task", "\n");
+}
+
+#[test]
+fn emergency_fits_every_size() {
+    frames("emergency", "!ST");
+}
+
+#[test]
+fn a_decision_fits_every_size() {
+    frames("decide", "2GJJJJJJJJJJJJgJJJJJJJJJJJJa");
+}
+
+#[test]
+fn help_and_menus_fit_every_size() {
+    frames("help", "?");
+    frames("move", "m");
+    frames("agent", "3\n");
+    frames("new_task", "+");
+}
+
+#[test]
+fn plain_ascii_shows_no_other_character() {
+    for keys in ["", "2", "3", "4", "\n", "!", "?"] {
+        for (width, height) in SIZES {
+            let mut stage = Stage::live(width, height).ascii();
+            stage.keys(keys);
+            let frame = stage.frame(width, height);
+            assert!(frame.is_ascii(), "{keys:?} at {width}x{height}:\n{frame}");
+        }
+    }
+    let mut stage = Stage::live(120, 36).ascii();
+    insta::assert_snapshot!("board_ascii_120x36", stage.frame(120, 36));
+    stage.keys("2");
+    insta::assert_snapshot!("approvals_ascii_120x36", stage.frame(120, 36));
+}
+
+#[test]
+fn without_a_daemon_the_start_page_says_what_to_do() {
+    let mut stage = Stage::empty(80, 24);
+    insta::assert_snapshot!("connecting_80x24", stage.frame(80, 24));
+    stage.give(crate::app::Message::Lost {
+        error: crate::request::Failure {
+            kind: None,
+            text: "no daemon answers at /run/mc".to_owned(),
+        },
+        attempt: 4,
+        retry_in_ms: 3_000,
+    });
+    insta::assert_snapshot!("start_80x24", stage.frame(80, 24));
+}

@@ -1,0 +1,7 @@
+//! The console as a whole, with a fixed clock and a fixed squad.
+
+mod behaviour;
+mod decisions;
+mod fixture;
+mod frames;
+mod properties;

@@ -1,0 +1,124 @@
+//! A text field of a dialog.
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use tui_input::{Input, InputRequest};
+
+use super::Line;
+use crate::{keymap::Key, text, theme::Token};
+
+/// What a field does with what is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Manner {
+    /// Shows it and takes pastes.
+    #[default]
+    Open,
+    /// Shows dots; takes pastes.
+    Masked,
+    /// Shows it and refuses pastes: what is typed here confirms something.
+    Typed,
+}
+
+/// A label and what was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Field {
+    /// What stands before it.
+    pub label: &'static str,
+    /// Whether it may stay empty.
+    pub optional: bool,
+    /// What it does with what is typed.
+    pub manner: Manner,
+    input: Input,
+}
+
+impl Field {
+    /// Returns an empty field that must be filled.
+    pub fn needed(label: &'static str) -> Self {
+        Self { label, ..Self::default() }
+    }
+
+    /// Returns an empty field.
+    pub fn optional(label: &'static str) -> Self {
+        Self { label, optional: true, ..Self::default() }
+    }
+
+    /// Returns a field that treats what is typed as `manner` says.
+    #[must_use]
+    pub fn with(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
+    }
+
+    /// Returns what was typed, without blanks around it.
+    pub fn value(&self) -> &str {
+        self.input.value().trim()
+    }
+
+    /// Takes what was typed out.
+    pub fn take(&mut self) -> String {
+        self.input.value_and_reset()
+    }
+
+    /// Says whether it holds enough.
+    pub fn is_complete(&self) -> bool {
+        self.optional || !self.value().is_empty()
+    }
+
+    /// Takes in a key; says whether it was one for a text field.
+    pub fn press(&mut self, key: Key) -> bool {
+        let control = key.modifiers == KeyModifiers::CONTROL;
+        let request = match key.code {
+            KeyCode::Char('u') if control => InputRequest::DeleteFromStart,
+            KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
+            KeyCode::Char('k') if control => InputRequest::DeleteTillEnd,
+            KeyCode::Char('e') if control => InputRequest::GoToEnd,
+            KeyCode::Char(c) if key.modifiers.is_empty() => InputRequest::InsertChar(c),
+            code => match editing(code) {
+                Some(request) => request,
+                None => return false,
+            },
+        };
+        self.input.handle(request);
+        true
+    }
+
+    /// Takes in a paste, unless it refuses them; line ends become blanks.
+    pub fn paste(&mut self, pasted: &str) -> bool {
+        if self.manner == Manner::Typed {
+            return false;
+        }
+        for c in pasted.chars().take(64 * 1024) {
+            let c = if c.is_control() { ' ' } else { c };
+            self.input.handle(InputRequest::InsertChar(c));
+        }
+        true
+    }
+
+    /// Returns it as a line of `width` columns; the end of a long text is shown.
+    pub fn line(&self, width: usize, focused: bool) -> Line {
+        let label = format!("{:<9}", self.label);
+        let token = if focused { Token::Strong } else { Token::Dim };
+        let typed = match self.manner {
+            Manner::Masked => "*".repeat(self.input.value().chars().count().min(40)),
+            Manner::Open | Manner::Typed => self.tail(width.saturating_sub(12)),
+        };
+        let line = Line::new().own(token, label).says(Token::Fg, &text::line(&typed));
+        if focused { line.own(Token::Focus, "_") } else { line }
+    }
+
+    fn tail(&self, width: usize) -> String {
+        let count = self.input.value().chars().count();
+        self.input.value().chars().skip(count.saturating_sub(width)).collect()
+    }
+}
+
+fn editing(code: KeyCode) -> Option<InputRequest> {
+    const EDITS: &[(KeyCode, InputRequest)] = &[
+        (KeyCode::Backspace, InputRequest::DeletePrevChar),
+        (KeyCode::Delete, InputRequest::DeleteNextChar),
+        (KeyCode::Left, InputRequest::GoToPrevChar),
+        (KeyCode::Right, InputRequest::GoToNextChar),
+        (KeyCode::Home, InputRequest::GoToStart),
+        (KeyCode::End, InputRequest::GoToEnd),
+    ];
+    EDITS.iter().find(|(known, _)| *known == code).map(|(_, request)| *request)
+}

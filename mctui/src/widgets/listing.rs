@@ -1,0 +1,157 @@
+//! A list that keeps its cursor: by id, in place, whatever arrives.
+//!
+//! New rows join below, rows that went stay until the operator moves; so nothing that arrives moves
+//! the row under the cursor.
+
+use std::hash::Hash;
+
+/// The ids of a list in the order shown, and which one is under the cursor.
+#[derive(Debug, Clone)]
+pub struct Listing<Id> {
+    ids: Vec<Id>,
+    selected: Option<Id>,
+    /// The row of the screen that the cursor is in, from 0.
+    row: usize,
+}
+
+impl<Id> Default for Listing<Id> {
+    fn default() -> Self {
+        Self { ids: Vec::new(), selected: None, row: 0 }
+    }
+}
+
+impl<Id: Clone + Eq + Hash> Listing<Id> {
+    /// Returns the ids in the order shown.
+    pub fn ids(&self) -> &[Id] {
+        &self.ids
+    }
+
+    /// Returns the id under the cursor.
+    pub fn selected(&self) -> Option<&Id> {
+        self.selected.as_ref()
+    }
+
+    /// Puts the cursor on `id`, if it is in the list.
+    pub fn select(&mut self, id: &Id) -> bool {
+        let found = self.ids.iter().position(|other| other == id);
+        if let Some(at) = found {
+            self.go_to(at);
+        }
+        found.is_some()
+    }
+
+    /// Takes in what the list holds now, sorted: what is new joins below, what went stays.
+    pub fn merge(&mut self, current: &[Id]) {
+        if self.ids.is_empty() {
+            self.settle(current.to_vec());
+            return;
+        }
+        let known: std::collections::HashSet<&Id> = self.ids.iter().collect();
+        let new: Vec<Id> = current.iter().filter(|id| !known.contains(id)).cloned().collect();
+        self.ids.extend(new);
+        if self.selected.is_none() {
+            self.selected = self.ids.first().cloned();
+        }
+    }
+
+    /// Takes the list as it is now; the cursor stays on its id, else in its place.
+    pub fn settle(&mut self, current: Vec<Id>) {
+        let was = self.position().unwrap_or(0);
+        self.ids = current;
+        let at = self.position().unwrap_or_else(|| was.min(self.ids.len().saturating_sub(1)));
+        self.selected = self.ids.get(at).cloned();
+        self.row = self.row.min(at);
+    }
+
+    /// Moves the cursor by `step` rows.
+    pub fn step(&mut self, step: isize) {
+        if let Some(at) = self.position() {
+            let last = self.ids.len().saturating_sub(1);
+            self.go_to(at.saturating_add_signed(step).min(last));
+        } else {
+            self.go_to(0);
+        }
+    }
+
+    /// Moves the cursor to the first row.
+    pub fn first(&mut self) {
+        self.go_to(0);
+    }
+
+    /// Moves the cursor to the last row.
+    pub fn last(&mut self) {
+        self.go_to(self.ids.len().saturating_sub(1));
+    }
+
+    fn go_to(&mut self, at: usize) {
+        let from = self.position().unwrap_or(0);
+        self.selected = self.ids.get(at).cloned();
+        self.row =
+            if at >= from { self.row + (at - from) } else { self.row.saturating_sub(from - at) };
+    }
+
+    fn position(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.ids.iter().position(|id| id == selected)
+    }
+
+    /// Notes how many rows fit, so that the cursor's row stays on the screen.
+    pub fn fit(&mut self, rows: usize) {
+        let at = self.position().unwrap_or(0);
+        self.row = self.row.min(rows.saturating_sub(1)).min(at);
+    }
+
+    /// Returns the ids that are shown in `rows` rows, and how many are above and below.
+    pub fn window(&self, rows: usize) -> (&[Id], usize, usize) {
+        let at = self.position().unwrap_or(0);
+        let row = self.row.min(rows.saturating_sub(1));
+        let top = at.saturating_sub(row);
+        let end = (top + rows).min(self.ids.len());
+        (self.ids.get(top..end).unwrap_or_default(), top, self.ids.len() - end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(ids: &[i32]) -> Listing<i32> {
+        let mut listing = Listing::default();
+        listing.settle(ids.to_vec());
+        listing
+    }
+
+    #[test]
+    fn arrivals_join_below_and_the_gone_stay_until_the_cursor_moves() {
+        let mut list = listing(&[1, 2, 3]);
+        list.step(1);
+        list.merge(&[9, 1, 3, 2]);
+        assert_eq!(list.ids(), [1, 2, 3, 9]);
+        list.merge(&[9, 1]);
+        assert_eq!((list.ids().len(), list.selected()), (4, Some(&2)));
+        list.settle(vec![9, 1]);
+        assert_eq!(list.selected(), Some(&1));
+    }
+
+    #[test]
+    fn the_cursor_is_always_in_the_window() {
+        let mut list = listing(&(0..50).collect::<Vec<_>>());
+        for step in [10, 30, -5, 100, -100, 3] {
+            list.step(step);
+            list.fit(7);
+            let (shown, above, below) = list.window(7);
+            assert!(list.selected().is_some_and(|id| shown.contains(&id)), "{step}");
+            assert_eq!(above + shown.len() + below, 50);
+        }
+        assert_eq!(listing(&[]).window(5), (&[][..], 0, 0));
+    }
+
+    #[test]
+    fn the_row_of_the_cursor_stays_when_the_order_changes() {
+        let mut list = listing(&[1, 2, 3, 4]);
+        list.step(2);
+        list.settle(vec![8, 9, 1, 2, 3, 4]);
+        let (shown, above, _) = list.window(3);
+        assert_eq!((shown, above), (&[1, 2, 3][..], 2));
+    }
+}

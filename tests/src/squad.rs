@@ -1,0 +1,283 @@
+//! A squad in a folder of its own, with a real daemon.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::{self, DirBuilder, File},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use mc_proto::home::Home;
+use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
+
+use crate::{Client, PATIENCE, program, until};
+
+/// The operators' passphrase.
+pub const PASSPHRASE: &str = "correct horse battery";
+
+/// Its hash, with parameters that cost nothing.
+const HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$gLHIkr1qgP4r3sH1P/NIg3+PMckaLQ3RkuIiytJhVlY";
+
+/// An operator as `identity.toml` has one.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Their name.
+    pub name: String,
+    /// Their uid.
+    pub uid: u32,
+    /// `viewer`, `operator` or `admin`.
+    pub role: &'static str,
+}
+
+/// What a squad is like.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// `single_user` or `system`.
+    pub mode: &'static str,
+    /// The operators.
+    pub operators: Vec<Operator>,
+    /// The agents' uids.
+    pub agent_uids: Vec<u32>,
+    /// Lines of `[limits]`.
+    pub limits: String,
+    /// The text of `policy.toml`.
+    pub policy: String,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let uid = rustix::process::geteuid().as_raw();
+        Self {
+            mode: "single_user",
+            operators: vec![Operator { name: "ana".into(), uid, role: "admin" }],
+            agent_uids: vec![uid],
+            limits: "requests_per_second = 1000000\nburst = 1000000\n".into(),
+            policy: String::new(),
+        }
+    }
+}
+
+impl Setup {
+    /// Leaves the limits of `config.toml` as the daemon has them.
+    #[must_use]
+    pub fn with_default_limits(mut self) -> Self {
+        self.limits.clear();
+        self
+    }
+
+    /// Writes the three files under `home`.
+    fn write(&self, home: &Home) {
+        for dir in [&home.config, &home.state, &home.run] {
+            DirBuilder::new().recursive(true).mode(0o700).create(dir).unwrap();
+        }
+        let limits = &self.limits;
+        let config = format!("squad = \"test\"\ntime_zone = \"UTC\"\n[limits]\n{limits}");
+        secret(&home.config.join("config.toml"), &config);
+        secret(&home.config.join("policy.toml"), &self.policy);
+        let mut identity = format!("mode = \"{}\"\n", self.mode);
+        for Operator { name, uid, role } in &self.operators {
+            write!(
+                identity,
+                "[[operator]]\nname = \"{name}\"\nuid = {uid}\nrole = \"{role}\"\n\
+                 passphrase = \"{HASH}\"\n"
+            )
+            .unwrap();
+        }
+        writeln!(identity, "[agents]\nuids = {:?}", self.agent_uids).unwrap();
+        secret(&home.config.join("identity.toml"), &identity);
+    }
+}
+
+fn secret(path: &Path, text: &str) {
+    use std::io::Write as _;
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// A running squad; its daemon ends with it.
+#[derive(Debug)]
+pub struct Squad {
+    dir: PathBuf,
+    own: Option<tempfile::TempDir>,
+    daemon: Option<Child>,
+    tokens: BTreeMap<String, String>,
+}
+
+impl Default for Squad {
+    fn default() -> Self {
+        Self::new(&Setup::default())
+    }
+}
+
+impl Squad {
+    /// Sets a squad up in a new folder and starts its daemon.
+    pub fn new(setup: &Setup) -> Self {
+        Self::owning(tempfile::tempdir().unwrap(), setup)
+    }
+
+    /// Sets a squad up in a folder that goes with it and starts its daemon.
+    pub fn owning(dir: tempfile::TempDir, setup: &Setup) -> Self {
+        let mut squad = Self::in_dir(dir.path(), setup);
+        squad.own = Some(dir);
+        squad
+    }
+
+    /// Sets a squad up in `dir` and starts its daemon.
+    pub fn in_dir(dir: &Path, setup: &Setup) -> Self {
+        setup.write(&Home::under(dir));
+        let mut squad =
+            Self { dir: dir.to_path_buf(), own: None, daemon: None, tokens: BTreeMap::new() };
+        squad.start();
+        squad
+    }
+
+    /// Returns where everything of the squad lies.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Returns its directories.
+    pub fn home(&self) -> Home {
+        Home::under(&self.dir)
+    }
+
+    /// Returns the command that runs the daemon, its log appended to `mcd.log`.
+    pub fn daemon_command(&self) -> Command {
+        let log = File::options().append(true).create(true).open(self.dir.join("mcd.log"));
+        let mut command = Command::new(program("mcd"));
+        command.arg("run").arg("--home").arg(&self.dir);
+        command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM").env_remove("MC_HOME");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.unwrap());
+        command
+    }
+
+    /// Starts the daemon and returns how long it took to its first answer.
+    pub fn start(&mut self) -> Duration {
+        let began = Instant::now();
+        self.daemon = Some(self.daemon_command().spawn().unwrap());
+        let socket = self.home().operator_socket();
+        until("the daemon answers", PATIENCE, || {
+            let ended = self.daemon.as_mut().and_then(|child| child.try_wait().unwrap());
+            assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", self.log());
+            Client::hello(&socket, None, None).ok()
+        });
+        began.elapsed()
+    }
+
+    /// Returns what the daemon logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("mcd.log")).unwrap_or_default()
+    }
+
+    /// Returns the daemon's process.
+    pub fn pid(&self) -> Pid {
+        let id = self.daemon.as_ref().expect("the daemon runs").id();
+        i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id is positive")
+    }
+
+    /// Kills the daemon without a word.
+    pub fn kill(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().unwrap();
+            daemon.wait().unwrap();
+        }
+    }
+
+    /// Asks the daemon to end and returns how it did.
+    pub fn stop(&mut self) -> ExitStatus {
+        rustix::process::kill_process(self.pid(), Signal::TERM).unwrap();
+        self.ended(PATIENCE)
+    }
+
+    /// Waits for the daemon's end.
+    pub fn ended(&mut self, within: Duration) -> ExitStatus {
+        let mut daemon = self.daemon.take().expect("the daemon runs");
+        until("the daemon ends", within, || daemon.try_wait().unwrap())
+    }
+
+    /// Connects as the operator, without a proof.
+    pub fn operator(&self) -> Client {
+        Client::hello(&self.home().operator_socket(), None, None).unwrap()
+    }
+
+    /// Connects as the operator and proves the passphrase.
+    pub fn human(&self) -> Client {
+        let mut client = self.operator();
+        client.unlock(PASSPHRASE);
+        client
+    }
+
+    /// Registers an agent that works in `/w`; `more` are further parameters.
+    pub fn register(&mut self, name: &str, autonomy: &str, more: &Value) {
+        let mut params = json!({
+            "name": name, "autonomy": autonomy, "runtime": "openclaw", "workspace": "/w",
+            "daily_cap_uusd": 1_000_000_000, "run_cap_uusd": 1_000_000_000,
+        });
+        if let (Some(params), Some(more)) = (params.as_object_mut(), more.as_object()) {
+            params.extend(more.clone());
+        }
+        let done = self.human().ok("agent.register", params);
+        self.tokens.insert(name.to_owned(), done["token"].as_str().unwrap().to_owned());
+    }
+
+    /// Registers a specialist.
+    pub fn specialist(&mut self, name: &str) {
+        self.register(name, "specialist", &Value::Null);
+    }
+
+    /// Enrols an adapter that speaks for `agents`.
+    pub fn enrol(&mut self, name: &str, agents: &[&str]) {
+        let params = json!({"name": name, "runtime": "openclaw", "agents": agents});
+        let done = self.human().ok("adapter.enrol", params);
+        self.tokens.insert(name.to_owned(), done["token"].as_str().unwrap().to_owned());
+    }
+
+    /// Returns the token of an agent or adapter.
+    pub fn token(&self, name: &str) -> &str {
+        self.tokens.get(name).expect("the agent was registered here")
+    }
+
+    /// Connects as an agent.
+    pub fn agent(&self, name: &str) -> Client {
+        let socket = self.home().agent_socket();
+        Client::hello(&socket, Some(name), Some(self.token(name))).unwrap()
+    }
+
+    /// Connects as an adapter.
+    pub fn adapter(&self, name: &str) -> Client {
+        Client::hello(&self.home().agent_socket(), None, Some(self.token(name))).unwrap()
+    }
+
+    /// Creates a task and brings it to In Progress in the hands of `agent`; returns its id.
+    pub fn started_task(&self, agent: &mut Client) -> String {
+        let task = agent.ok("task.create", json!({"title": "work", "type": "docs"}));
+        let id = task["id"].as_str().unwrap().to_owned();
+        let fence = agent.ok("task.claim", json!({"task": id}))["fence"].clone();
+        let plan = json!({"task": id, "fence": fence, "work_plan": ["a", "b", "c"]});
+        agent.ok("task.start", plan);
+        id
+    }
+
+    /// Opens the database beside the daemon.
+    pub fn database(&self) -> rusqlite::Connection {
+        let db = rusqlite::Connection::open(self.home().database()).unwrap();
+        db.busy_timeout(PATIENCE).unwrap();
+        db
+    }
+}
+
+impl Drop for Squad {
+    fn drop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            // A daemon that ended by itself needs no signal.
+            daemon.kill().ok();
+            daemon.wait().ok();
+        }
+    }
+}
