@@ -148,7 +148,8 @@ set_up() {
     init+=(--passphrase-file "$made")
   fi
   if [[ $system == yes ]]; then init+=(--system); else init+=(--single-user); fi
-  "$bin/mcctl" "${init[@]}" "$@"
+  # What comes next is said at the end, when the daemon runs.
+  "$bin/mcctl" "${init[@]}" "$@" | sed '/^next /d'
   if [[ -n $made ]]; then
     say "PASSPHRASE: there was no terminal to ask on, so a random one was made. It is in $made"
     say '            (mode 0600). Learn it or keep it elsewhere, then delete that file.'
@@ -239,8 +240,8 @@ system_places() {
     systemd-tmpfiles --create /usr/lib/tmpfiles.d/mission-control.conf
   else
     install -d -m 0755 -o mcd -g mcd /run/mission-control
-    install -d -m 0750 -o mcd -g mc-agents /run/mission-control/agent
-    install -d -m 0750 -o mcd -g mc-operators /run/mission-control/operator
+    install -d -m 2750 -o mcd -g mc-agents /run/mission-control/agent
+    install -d -m 2750 -o mcd -g mc-operators /run/mission-control/operator
     install -d -m 0700 -o mcd -g mcd /var/lib/mission-control
     install -d -m 0750 -o root -g mcd /etc/mission-control
   fi

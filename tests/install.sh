@@ -32,11 +32,11 @@ step 'a fresh home'
 [[ $(stat -c %a "$HOME/.config/mission-control/identity.toml") == 600 ]] || failed 'identity.toml is open'
 [[ $(stat -c %a "$HOME/.config/mission-control/passphrase") == 600 ]] || failed 'the passphrase is open'
 [[ -f $HOME/.local/share/mission-control/openclaw/openclaw.plugin.json ]] || failed 'the plugin is missing'
-"$mcctl" task create 'Survive an upgrade' --type docs --json >/dev/null
 passphrase=$HOME/.config/mission-control/passphrase
+"$mcctl" task create 'Survive an upgrade' --type docs --passphrase-file "$passphrase" --json >/dev/null
 "$mcctl" agent register wren --passphrase-file "$passphrase" --token-file "$work/wren.token"
 [[ $(stat -c %a "$work/wren.token") == 600 ]] || failed 'a token is open'
-MC_AGENT=wren MC_TOKEN_FILE=$work/wren.token "$mcctl" task claim T-1
+MC_AGENT=wren MC_TOKEN_FILE=$work/wren.token "$mcctl" task claim T-1 --json >/dev/null
 first=$(cat "$state/mcd.pid")
 
 step 'again: an upgrade keeps the squad and restarts the daemon'

@@ -84,8 +84,9 @@ impl StartError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Listen(ListenError::Locked(_)) => 1,
-            Self::Config(_) | Self::Listen(ListenError::TooLong(_)) => EXIT_CONFIG,
-            Self::Store(
+            Self::Config(_)
+            | Self::Listen(ListenError::TooLong(_))
+            | Self::Store(
                 StoreError::NewerSchema { .. }
                 | StoreError::Foreign { .. }
                 | StoreError::Damaged(_)

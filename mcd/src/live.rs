@@ -2,7 +2,7 @@
 //! force. Each is a plain value behind a lock that is held for a few lines.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io,
     os::unix::fs::FileExt as _,
@@ -133,6 +133,7 @@ pub struct Live {
     attached: Mutex<Vec<AttachedRuntime>>,
     read_only: Mutex<Option<String>>,
     day: Mutex<String>,
+    barred: RwLock<HashSet<AgentName>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -169,6 +170,7 @@ impl Live {
             attached: Mutex::default(),
             read_only: Mutex::default(),
             day: Mutex::default(),
+            barred: RwLock::default(),
         }
     }
 
@@ -195,6 +197,21 @@ impl Live {
     /// Notes what is wrong with the policy file on disk.
     pub fn set_refused_policy(&self, findings: Vec<Finding>) {
         *lock(&self.refused) = findings;
+    }
+
+    /// Says whether `agent` is quarantined or retired: its token is good for heartbeats alone.
+    pub fn is_barred(&self, agent: &AgentName) -> bool {
+        self.barred.read().unwrap_or_else(PoisonError::into_inner).contains(agent)
+    }
+
+    /// Bars an agent, or lets it in again.
+    pub fn set_barred(&self, agent: &AgentName, barred: bool) {
+        let mut all = self.barred.write().unwrap_or_else(PoisonError::into_inner);
+        if barred {
+            all.insert(agent.clone());
+        } else {
+            all.remove(agent);
+        }
     }
 
     /// Notes that `agent` was heard of at `now`; returns when it was heard of before.

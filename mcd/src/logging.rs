@@ -18,12 +18,11 @@ pub fn start(filter: &str) -> Result<(), String> {
     let registry = tracing_subscriber::registry().with(filter);
     let journal = config::logs_to_journal().then(tracing_journald::layer);
     // A second start keeps the first log.
-    let started = match journal {
-        Some(Ok(journal)) => registry.with(journal).try_init(),
-        Some(Err(_)) | None => {
-            let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-            registry.with(text.with_ansi(false).with_target(false)).try_init()
-        }
+    let started = if let Some(Ok(journal)) = journal {
+        registry.with(journal).try_init()
+    } else {
+        let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        registry.with(text.with_ansi(false).with_target(false)).try_init()
     };
     started.ok();
     Ok(())

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let home = Home::find(arguments.home.as_deref());
     let done = match arguments.command {
         Command::Run => run(home),
-        Command::Check => check(&home),
+        Command::Check => Ok(check(&home)),
         Command::Migrate => offline(&home, |home| {
             store::migrate(&home.database())?;
             Ok("the schema is up to date".to_owned())
@@ -83,16 +83,16 @@ fn raise_descriptors() {
     setrlimit(Resource::Nofile, limit).ok();
 }
 
-fn check(home: &Home) -> Done {
+fn check(home: &Home) -> ExitCode {
     let findings = daemon::check(home);
     if findings.is_empty() {
         tell("configuration, identity, policy, database and modes are in order");
-        return Ok(ExitCode::SUCCESS);
+        return ExitCode::SUCCESS;
     }
     for finding in findings {
         say(&finding);
     }
-    Ok(ExitCode::FAILURE)
+    ExitCode::FAILURE
 }
 
 /// Does something that needs the daemon not to run.

@@ -13,6 +13,14 @@ use ratatui::{
 /// What a cell looks like to the terminal.
 type Pen = (Color, Color, Modifier);
 
+const MODIFIERS: [(Modifier, &str); 5] = [
+    (Modifier::BOLD, ";1"),
+    (Modifier::DIM, ";2"),
+    (Modifier::ITALIC, ";3"),
+    (Modifier::UNDERLINED, ";4"),
+    (Modifier::REVERSED, ";7"),
+];
+
 const PLAIN: Pen = (Color::Reset, Color::Reset, Modifier::empty());
 
 /// A terminal behind a writer.
@@ -79,13 +87,6 @@ impl<W: Write> Screen<W> {
         self.pen = pen;
         let (fg, bg, modifier) = pen;
         let mut code = String::from("\x1b[0");
-        const MODIFIERS: [(Modifier, &str); 5] = [
-            (Modifier::BOLD, ";1"),
-            (Modifier::DIM, ";2"),
-            (Modifier::ITALIC, ";3"),
-            (Modifier::UNDERLINED, ";4"),
-            (Modifier::REVERSED, ";7"),
-        ];
         for (known, digits) in MODIFIERS {
             if modifier.contains(known) {
                 code.push_str(digits);
@@ -93,7 +94,8 @@ impl<W: Write> Screen<W> {
         }
         for (color, base) in [(fg, 30), (bg, 40)] {
             if let Some(number) = sgr(color) {
-                code.push_str(&format!(";{}", base + number));
+                code.push(';');
+                code.push_str(&(base + number).to_string());
             }
         }
         code.push('m');

@@ -37,6 +37,16 @@ pub fn clock(at: Timestamp) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Returns the UTC time of day, with the day where it is another one than today.
+pub fn moment(now: Timestamp, at: Timestamp) -> String {
+    let day = |at: Timestamp| at.0.div_euclid(86_400_000);
+    if day(now) == day(at) {
+        return clock(at);
+    }
+    let date: String = at.to_string().chars().take(10).collect();
+    format!("{date} {}", minute(at))
+}
+
 /// Returns the UTC time of day without seconds, `14:02`.
 pub fn minute(at: Timestamp) -> String {
     clock(at).chars().take(5).collect()
@@ -82,6 +92,8 @@ mod tests {
         assert_eq!(left(Timestamp(9_000), Timestamp(1_000)), "expiring…");
         assert_eq!(left(Timestamp(0), Timestamp(252_000)), "04:12");
         assert_eq!(clock(Timestamp(-1_000)), "23:59:59");
+        assert_eq!(moment(Timestamp(0), Timestamp(1_000)), "00:00:01");
+        assert_eq!(moment(Timestamp(0), Timestamp(86_400_000)), "1970-01-02 00:00");
     }
 
     #[test]

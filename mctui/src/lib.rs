@@ -3,8 +3,15 @@
 //! `app` is the pure part: messages in, requests out, and a view that only reads. `run` is the part
 //! with a terminal and a socket.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "keys, actions and events: what a screen or dialog does not name, it leaves alone"
+)]
+
 pub mod app;
 pub mod backend;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod format;
 pub mod glyphs;
 pub mod keymap;

@@ -89,9 +89,8 @@ impl Options {
     pub fn look(&self, environment: &Environment) -> Look {
         let palette = match self.color {
             Color::Never => Palette::Never,
-            Color::Sixteen => Palette::Sixteen,
             Color::Auto if environment.no_color => Palette::Never,
-            Color::Auto => Palette::Sixteen,
+            Color::Auto | Color::Sixteen => Palette::Sixteen,
         };
         let glyphs = if self.ascii || !environment.is_utf8 { &ASCII } else { &UNICODE };
         Look { palette, glyphs }

@@ -56,7 +56,7 @@ pub enum Call {
     /// Gives the proof up.
     Lock,
     /// Something that changes the world.
-    Act(Act),
+    Act(Box<Act>),
 }
 
 /// What an operator does to an agent.

@@ -7,9 +7,11 @@ use crate::{
     link::{LinkState, Now},
     overlays::Overlay,
     query::Query,
-    request::Call,
     world::World,
 };
+
+/// The passphrase of the demo's operator: everybody may know it.
+pub const DEMO_PASSPHRASE: &str = "demo";
 
 /// How times are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,8 +102,6 @@ impl Scene {
 /// What a screen wants after a key.
 #[derive(Debug)]
 pub enum Intent {
-    /// Ask the daemon something that changes nothing.
-    Ask(Call),
     /// Open a task.
     OpenTask(TaskId),
     /// Open an approval.

@@ -81,6 +81,8 @@ pub fn watch_hang_up() {
             let gone = rustix::event::PollFlags::HUP | rustix::event::PollFlags::ERR;
             match rustix::event::poll(&mut polled, None) {
                 Ok(_) if polled.iter().any(|one| one.revents().intersects(gone)) => {
+                    // The loop hears of it too and ends in order; this is for the case that it can't.
+                    std::thread::sleep(std::time::Duration::from_millis(800));
                     leave();
                     std::process::exit(129);
                 }

@@ -3,8 +3,11 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs::{self, DirBuilder, File},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, DirBuilder, File, Permissions},
+    os::unix::{
+        fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -254,6 +257,53 @@ impl Squad {
         Client::hello(&self.home().agent_socket(), None, Some(self.token(name))).unwrap()
     }
 
+    /// Creates a task and brings it to `state`, in the hands of `agent`; returns its id and fence.
+    pub fn task_in(&self, state: &str, agent: &mut Client, human: &mut Client) -> (String, Value) {
+        let task = agent.ok("task.create", json!({"title": state, "type": "docs"}));
+        let id = task["id"].as_str().unwrap().to_owned();
+        let reason = json!({"task": id, "reason": "so"});
+        match state {
+            "inbox" => return (id, Value::Null),
+            "canceled" => {
+                human.ok("task.cancel", reason);
+                return (id, Value::Null);
+            }
+            _ => {}
+        }
+        let fence = agent.ok("task.claim", json!({"task": id}))["fence"].clone();
+        if state == "assigned" {
+            return (id, fence);
+        }
+        let plan = json!({"task": id, "fence": fence, "work_plan": ["a", "b", "c"]});
+        agent.ok("task.start", plan);
+        match state {
+            "in_progress" => {}
+            "blocked" => drop(human.ok("task.block", reason)),
+            "needs_approval" => {
+                let ask = json!({"kind": "escalation", "summary": "which way?", "task": id,
+                    "justification": "two ways"});
+                agent.ok("approval.request", ask);
+            }
+            _ => {
+                let review = Self::self_review(human, &id);
+                let submit = json!({"task": id, "fence": fence, "deliverable": "the page",
+                    "self_review": review});
+                agent.ok("task.submit", submit);
+                if state == "done" {
+                    human.ok("task.complete", json!({"task": id, "note": "good"}));
+                }
+            }
+        }
+        (id, fence)
+    }
+
+    /// Returns the whole checklist of a task, checked.
+    pub fn self_review(client: &mut Client, task: &str) -> Value {
+        let detail = client.ok("task.get", json!({"task": task}));
+        let items = detail["checklist"].as_array().unwrap();
+        items.iter().map(|item| json!({"item": item, "checked": true})).collect()
+    }
+
     /// Creates a task and brings it to In Progress in the hands of `agent`; returns its id.
     pub fn started_task(&self, agent: &mut Client) -> String {
         let task = agent.ok("task.create", json!({"title": "work", "type": "docs"}));
@@ -262,6 +312,39 @@ impl Squad {
         let plan = json!({"task": id, "fence": fence, "work_plan": ["a", "b", "c"]});
         agent.ok("task.start", plan);
         id
+    }
+
+    /// Takes every lock off the doors, so that only the daemon itself keeps anybody out.
+    pub fn open_doors(&self) {
+        let home = self.home();
+        let (agent, operator) = (home.agent_socket(), home.operator_socket());
+        let sockets = [agent.as_path(), operator.as_path()];
+        let dirs = sockets.iter().filter_map(|path| path.parent());
+        for dir in dirs.chain([self.dir.as_path(), home.run.as_path()]) {
+            fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
+        }
+        for socket in sockets {
+            fs::set_permissions(socket, Permissions::from_mode(0o666)).unwrap();
+        }
+    }
+
+    /// Sends frames to `socket` as the user `uid` and returns what comes back; the word of the
+    /// trouble where there is no connection. The tests must run as root.
+    pub fn as_user(&self, uid: u32, socket: &Path, frames: &[Value]) -> Vec<Value> {
+        use std::io::Write as _;
+        let own = tempfile::tempdir().unwrap();
+        fs::set_permissions(own.path(), Permissions::from_mode(0o755)).unwrap();
+        let knock = own.path().join("knock");
+        fs::copy(program("knock"), &knock).unwrap();
+        let mut command = Command::new(&knock);
+        command.arg(socket).uid(uid).gid(uid).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines: Vec<String> = frames.iter().map(Value::to_string).collect();
+        // Who is not let in does not read its input.
+        child.stdin.take().unwrap().write_all((lines.join("\n") + "\n").as_bytes()).ok();
+        let done = child.wait_with_output().unwrap();
+        let said = String::from_utf8(done.stdout).unwrap();
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Opens the database beside the daemon.

@@ -22,7 +22,8 @@ pub(super) fn check(home: &Home, cx: &mut Context) -> Vec<Finding> {
             check: "daemon",
             what: text::line(&failure.to_string()),
             why: "without the daemon nothing risky is allowed and nothing is recorded",
-            todo: "start it: `systemctl --user start mcd`, `systemctl start mcd` or `mcd run`"
+            todo: "start it: `systemctl --user start mission-control`, `systemctl start mission-control` \
+                   or `mcd run`"
                 .to_owned(),
         }),
     }

@@ -519,6 +519,7 @@ enum Read<'a> {
 type Refused = (Option<RequestId>, RpcError);
 
 /// Reads one frame.
+#[expect(clippy::result_large_err, reason = "a refusal goes straight into the answer")]
 fn read(line: &[u8]) -> Result<Read<'_>, Refused> {
     if let Err(error) = strict::check(line) {
         let kind = if error.is_data() { ErrorKind::InvalidRequest } else { ErrorKind::Parse };

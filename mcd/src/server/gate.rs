@@ -85,9 +85,9 @@ pub(super) fn check(
         return Outcome::Now(stopped());
     }
     let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
-    let asker = (!wait.is_zero()).then(|| caller.clone());
+    let waiting = (!wait.is_zero()).then(|| caller.clone());
     let asked = submit(&server.store, caller, Request::ToolCheck(params), key);
-    match (asked, asker) {
+    match (asked, waiting) {
         (Outcome::Writer(answer), None) => Outcome::Check(answer),
         (Outcome::Writer(answer), Some(caller)) => {
             let server = Arc::clone(server);

@@ -40,7 +40,7 @@ pub(super) struct Session {
     pub(super) proof: Option<Proof>,
     buckets: HashMap<AgentName, Arc<Bucket>>,
     bucket: Option<Arc<Bucket>>,
-    _seat: Option<Seat>,
+    seat: Option<Seat>,
     pub(super) feed: Option<Feed>,
     pub(super) inbox: Option<Inbox>,
 }
@@ -123,7 +123,7 @@ impl Session {
             connection: peer.connection,
         };
         let mut session = Self::of(peer.side, caller);
-        session._seat = Some(server.limits.admit_agent(&name)?);
+        session.seat = Some(server.limits.admit_agent(&name)?);
         session.bucket = Some(server.limits.bucket(&name));
         session.agents = agents;
         let looked_ms = server.live().clock.elapsed_ms();
@@ -142,7 +142,7 @@ impl Session {
             proof: None,
             buckets: HashMap::new(),
             bucket: None,
-            _seat: None,
+            seat: None,
             feed: None,
             inbox: None,
         }
@@ -243,8 +243,8 @@ impl Session {
             return Ok(caller);
         }
         let Some(named) = named else { return Ok(caller) };
-        let own = caller.agent.as_ref() == Some(&named);
-        if !own && !(caller.adapter.is_some() && self.agents.contains(&named)) {
+        // Only an adapter has agents of its own.
+        if caller.agent.as_ref() != Some(&named) && !self.agents.contains(&named) {
             let text = format!("this connection does not speak for {named}");
             return Err(RpcError::new(ErrorKind::Forbidden, text));
         }

@@ -11,6 +11,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use mc_core::event::Event;
 use mc_proto::error::{ErrorKind, RpcError};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
@@ -121,6 +122,11 @@ impl Writer {
             }
         };
         self.live.head.store(self.state.head.seq, Ordering::SeqCst);
+        for committed in &events {
+            if let Event::AgentStatusChanged { agent, to, .. } = &committed.recorded.event {
+                self.live.set_barred(agent, to.is_barred());
+            }
+        }
         for (reply, answer) in replies.into_iter().zip(answers) {
             // Who hung up does not need the answer.
             reply.send(answer).ok();

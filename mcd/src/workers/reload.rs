@@ -21,7 +21,7 @@ const SETTLED: Duration = Duration::from_millis(100);
 
 /// Reloads when something changes; never ends by itself.
 pub(super) async fn run(setting: &Setting) {
-    let (changed, mut changes) = mpsc::channel::<()>(1);
+    let (changed, mut wake) = mpsc::channel::<()>(1);
     let watcher = watch(setting, changed.clone());
     if let Err(error) = &watcher {
         tracing::warn!(%error, "files can't be watched; send SIGHUP after a change");
@@ -34,9 +34,9 @@ pub(super) async fn run(setting: &Setting) {
         }
     };
     let reload = async {
-        while changes.recv().await.is_some() {
+        while wake.recv().await.is_some() {
             tokio::time::sleep(SETTLED).await;
-            while changes.try_recv().is_ok() {}
+            while wake.try_recv().is_ok() {}
             reload_policy(setting);
             reload_config(setting);
         }
@@ -50,8 +50,8 @@ fn watch(
 ) -> notify::Result<notify::RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let is_ours = |event: &notify::Event| {
-            let names = ["policy.toml", "config.toml"];
-            let named = |path: &std::path::PathBuf| names.iter().any(|name| path.ends_with(name));
+            let files = ["policy.toml", "config.toml"];
+            let named = |path: &std::path::PathBuf| files.iter().any(|file| path.ends_with(file));
             !event.kind.is_access() && event.paths.iter().any(named)
         };
         if event.as_ref().is_ok_and(is_ours) {
@@ -84,8 +84,8 @@ fn reload_policy(setting: &Setting) {
         }
         Err(wrong) => {
             for finding in &wrong {
-                let line = findings::line("policy.toml", finding);
-                tracing::error!(line, "the policy is refused; the one before stays in force");
+                let text = findings::line("policy.toml", finding);
+                tracing::error!(text, "the policy is refused; the one before stays in force");
             }
             live.set_refused_policy(wrong);
         }

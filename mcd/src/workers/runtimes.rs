@@ -29,7 +29,7 @@ use crate::{
 const ORDER_TIME: Duration = Duration::from_secs(30);
 /// The pauses before a notice is delivered again; then the next attach delivers it.
 const AGAIN: [Duration; 3] =
-    [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60)];
+    [Duration::from_secs(2), Duration::from_secs(15), Duration::from_mins(1)];
 
 /// Follows the store; ends with it.
 pub(super) async fn run(setting: &Setting) {
@@ -61,6 +61,7 @@ fn catch_up(server: &Arc<Server>) {
 }
 
 /// Carries out what one event asks for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "nobody outside waits for the rest")]
 fn act(server: &Arc<Server>, committed: &Committed) {
     let reason = || committed.recorded.reason.clone().unwrap_or_default();
     match &committed.recorded.event {
@@ -82,7 +83,7 @@ fn act(server: &Arc<Server>, committed: &Committed) {
         }
         Event::NotificationQueued { notification } => deliver(server, notification),
         Event::RuntimeAttached { agents, .. } => attached(server, agents),
-        _other => {}
+        _ => {}
     }
 }
 

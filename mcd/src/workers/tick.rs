@@ -87,7 +87,7 @@ impl Seen {
         let head = server.live().head();
         self.quiet = if head == self.head { self.quiet + 1 } else { 0 };
         self.head = head;
-        if self.quiet % QUIET_TICKS == 0 {
+        if self.quiet.is_multiple_of(QUIET_TICKS) {
             submit(server, SystemCommand::Tick);
         }
     }

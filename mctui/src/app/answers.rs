@@ -5,7 +5,7 @@ use mc_proto::error::ErrorKind;
 use super::{App, Origin, Place};
 use crate::{
     link::Phase,
-    overlays::{Overlay, unlock::Unlock},
+    overlays::Overlay,
     request::{Failure, Reply, Ticket},
     text,
     theme::Token,
@@ -125,7 +125,7 @@ impl App {
                     let why = Line::new()
                         .own(Token::Fg, "The daemon wants a higher level for this act: ")
                         .says(Token::Dim, &text::line(&failure.text));
-                    self.overlays.push(Overlay::Unlock(Unlock::new(why)));
+                    self.open_unlock(why);
                 }
             }
             Origin::Emergency => {

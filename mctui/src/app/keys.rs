@@ -14,7 +14,7 @@ use crate::{
         unlock::Unlock,
     },
     request::{Call, Request},
-    scene::{Intent, Times},
+    scene::{DEMO_PASSPHRASE, Intent, Times},
     screens::{board::Board, task::TaskScreen},
     theme::Token,
     widgets::{Field, Line},
@@ -78,7 +78,7 @@ impl App {
         match wish {
             Wish::Stay => {}
             Wish::Close => self.emergency = None,
-            Wish::Send(act) => self.send(act, Origin::Emergency),
+            Wish::Send(act) => self.send(*act, Origin::Emergency),
             Wish::Halt => self.out.push(Request::WriteHaltFile),
             Wish::Open(overlay) => {
                 self.emergency = None;
@@ -95,13 +95,9 @@ impl App {
                 self.overlays.pop();
                 self.show(*overlay);
             }
-            Outcome::Send(act) => self.send(act, Origin::Dialog),
+            Outcome::Send(act) => self.send(*act, Origin::Dialog),
             Outcome::Ask(call) => {
                 self.ask(call, Origin::Dialog);
-            }
-            Outcome::Do(intent) => {
-                self.overlays.pop();
-                self.intend(Some(intent));
             }
             Outcome::Refuse(why) => self.say_own(why),
         }
@@ -135,7 +131,7 @@ impl App {
                 Token::Fg,
                 "A decision needs to know that it is you. It is not sent by unlocking: the same dialog comes back.",
             );
-            self.overlays.push(Overlay::Unlock(Unlock::new(why)));
+            self.open_unlock(why);
         }
     }
 
@@ -211,9 +207,6 @@ impl App {
     fn intend(&mut self, intent: Option<Intent>) {
         match intent {
             None => {}
-            Some(Intent::Ask(call)) => {
-                self.ask(call, Origin::Screen);
-            }
             Some(Intent::OpenTask(task)) => self.go_deeper(Place::Task(task)),
             Some(Intent::OpenApproval(approval)) => {
                 self.go_deeper(Place::Approvals);
@@ -312,10 +305,21 @@ impl App {
                 Token::Fg,
                 "Raises the level of this session; 15 idle minutes lower it again.",
             );
-            self.overlays.push(Overlay::Unlock(Unlock::new(why)));
+            self.open_unlock(why);
         } else {
             self.ask(Call::Lock, Origin::Screen);
         }
+    }
+
+    /// Opens the passphrase dialog over whatever is open.
+    pub(super) fn open_unlock(&mut self, why: Line) {
+        let why = if self.scene.is_demo {
+            let words = format!("  The passphrase of this demo is: {DEMO_PASSPHRASE}");
+            why.own(Token::Strong, words)
+        } else {
+            why
+        };
+        self.overlays.push(Overlay::Unlock(Unlock::new(why)));
     }
 
     /// Goes to the next thing that needs a person, worst and soonest first.

@@ -186,6 +186,15 @@ impl App {
         }
     }
 
+    /// Forgets the daemon that it knew: from now on it shows the demo behind `socket`.
+    pub fn enter_demo(&mut self, socket: String, halt_file: String) {
+        let scene =
+            Scene { now: self.scene.now, is_demo: true, socket, halt_file, ..Scene::default() };
+        let mut fresh = Self::new(self.look, self.size, scene);
+        fresh.start_at(self.place);
+        *self = fresh;
+    }
+
     /// Says whether there is a picture and nothing more is on its way.
     pub fn is_settled(&self) -> bool {
         self.scene.world.is_loaded && self.sent.is_empty()
@@ -232,7 +241,7 @@ impl App {
                 self.is_dirty |= before != self.scene.link.label(now);
             }
             Message::Lost { error, attempt, retry_in_ms } => {
-                self.lost(&error, attempt, retry_in_ms)
+                self.lost(&error, attempt, retry_in_ms);
             }
             Message::Answer(ticket, result) => self.answer(ticket, *result),
             Message::Halted(result) => {
@@ -388,12 +397,18 @@ impl App {
             | Act::Squad(..) => None,
         };
         let label = label(&act);
-        let ticket = self.ask(Call::Act(act), origin);
+        let ticket = self.ask(Call::Act(Box::new(act)), origin);
         self.scene.pending.push(Pending { ticket, label, task, since: self.scene.now.steady });
     }
 
     fn say(&mut self, line: Line) {
         self.notice = Some((line, self.scene.now.steady + NOTICE_MS));
+    }
+
+    /// Says something in the notice line.
+    pub fn tell(&mut self, words: &str) {
+        self.say_own(words);
+        self.is_dirty = true;
     }
 
     fn say_own(&mut self, words: impl Into<String>) {

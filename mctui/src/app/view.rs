@@ -29,7 +29,7 @@ impl App {
             self.notice_row(&mut canvas, places, shape);
         }
         for overlay in &self.overlays {
-            overlay.view(&mut canvas, middle(places), &self.scene);
+            overlay.view(&mut canvas, middle(places));
         }
         if let Some(open) = &self.emergency {
             open.view(&mut canvas, middle(places), &self.scene);

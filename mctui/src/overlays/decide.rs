@@ -211,10 +211,10 @@ impl Decide {
             .map(|field| field.value().to_owned())
             .filter(|note| !note.is_empty());
         let (approval, rev, digest) = (self.id, self.rev, self.digest.clone());
-        Outcome::Send(match self.verdict {
+        Outcome::Send(Box::new(match self.verdict {
             Verdict::Approve => Act::Approve(Approve { approval, rev, digest, note }),
             Verdict::Deny => Act::Deny(Deny { approval, rev, digest, note }),
-        })
+        }))
     }
 
     /// Takes in a paste: never into what confirms.
@@ -231,7 +231,7 @@ impl Decide {
     }
 
     /// Draws it.
-    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let verb = match self.verdict {
             Verdict::Approve => "Approve",
             Verdict::Deny => "Deny",
@@ -243,7 +243,7 @@ impl Decide {
                 .says(Token::Crit, &text::line(reason))
                 .own(Token::Fg, " ");
         }
-        let mut lines = self.lines(scene);
+        let mut lines = self.lines();
         if self.is_late {
             lines.push(Line::new().own(Token::Warn, "the link is LATE: what is shown may be old"));
         }
@@ -259,7 +259,7 @@ impl Decide {
         canvas.cursor = Some((inside.x, inside.bottom().saturating_sub(1)));
     }
 
-    fn lines(&self, _scene: &Scene) -> Vec<Line> {
+    fn lines(&self) -> Vec<Line> {
         let mut lines = vec![
             Line::new()
                 .own(Token::risk(self.risk), format!("{} ", badge(self.risk)))

@@ -30,7 +30,7 @@ pub enum Wish {
     /// Closes.
     Close,
     /// Sends this to the daemon.
-    Send(Act),
+    Send(Box<Act>),
     /// Writes the halt file: there is no daemon to ask.
     Halt,
     /// Closes and opens this dialog.
@@ -43,6 +43,8 @@ enum Stage {
     Choosing,
     Confirming(SquadVerb),
     Sent(SquadVerb, u64),
+    /// The link is down: only the halt file can stop anything.
+    Offline,
     Answered(Box<Receipt>),
 }
 
@@ -88,7 +90,7 @@ impl Emergency {
                 Wish::Stay
             }
             (Stage::Choosing, code) => self.choose(code, scene),
-            (Stage::Sent(..) | Stage::Answered(_), _) => Wish::Stay,
+            (Stage::Sent(..) | Stage::Offline | Stage::Answered(_), _) => Wish::Stay,
         }
     }
 
@@ -134,10 +136,10 @@ impl Emergency {
         let reason = "by hand, from the console".to_owned();
         if connected {
             self.stage = Stage::Sent(verb, scene.now.steady);
-            return Wish::Send(Act::Squad(verb, reason));
+            return Wish::Send(Box::new(Act::Squad(verb, reason)));
         }
         if verb == SquadVerb::Stop {
-            self.stage = Stage::Sent(verb, scene.now.steady);
+            self.stage = Stage::Offline;
             return Wish::Halt;
         }
         self.stage = Stage::Choosing;
@@ -158,7 +160,7 @@ impl Emergency {
                 let waited = steady.saturating_sub(since);
                 Some(if waited < ANSWER_MS { ANSWER_MS - waited } else { 1000 - waited % 1000 })
             }
-            Stage::Choosing | Stage::Confirming(_) | Stage::Answered(_) => None,
+            Stage::Choosing | Stage::Confirming(_) | Stage::Offline | Stage::Answered(_) => None,
         }
     }
 
@@ -190,7 +192,13 @@ impl Emergency {
                 Line::new().own(Token::Strong, "[y] yes   any other key: no"),
             ],
             Stage::Sent(verb, since) => self.progress(*verb, *since, scene),
-            Stage::Answered(receipt) => self.receipt(receipt),
+            Stage::Offline => {
+                let words = "The link to the daemon is down: it could not be told.";
+                let mut lines = vec![Line::new().own(Token::Crit, words)];
+                lines.extend(self.second_path(scene));
+                lines
+            }
+            Stage::Answered(receipt) => lines_of(receipt),
         };
         let mut lines: Vec<Line> = lines.iter().flat_map(|line| line.wrap(width, 2)).collect();
         if let Some(error) = &self.error {
@@ -249,60 +257,64 @@ impl Emergency {
             Token::Pending,
             format!("~ {}: sent, no receipt yet ({} s)", verb_word(verb), waited / 1000),
         )];
-        let Some(halt) = &self.halt else { return lines };
-        lines.push(
-            Line::new().own(Token::Crit, "The daemon does not answer. Second path: the halt file."),
-        );
-        let file = text::line(&scene.halt_file);
-        lines.push(match halt {
-            Ok(()) => Line::new()
-                .own(Token::Strong, "written: ")
-                .says(Token::Fg, &file)
-                .own(Token::Fg, " (daemon and runtimes watch it). NOT CONFIRMED by any agent."),
-            Err(error) => {
-                Line::new().own(Token::Crit, "could NOT be written: ").says(Token::Crit, error)
-            }
-        });
-        lines.push(
-            Line::new()
-                .own(Token::Fg, "in a shell: printf 1 > '")
-                .says(Token::Strong, &file)
-                .own(Token::Fg, "'"),
-        );
+        if self.halt.is_some() {
+            lines.push(Line::new().own(Token::Crit, "The daemon does not answer."));
+        }
+        lines.extend(self.second_path(scene));
         lines
     }
 
-    fn receipt(&self, receipt: &Receipt) -> Vec<Line> {
-        let mut lines = vec![
-            Line::new()
-                .own(Token::Strong, "receipt: ")
-                .says(Token::Strong, &text::line(&receipt.text)),
-            Line::new().own(
-                Token::Fg,
-                format!(
-                    "{} tasks moved, {} approvals canceled",
-                    receipt.tasks.len(),
-                    receipt.approvals
-                ),
-            ),
-        ];
-        for agent in &receipt.agents {
-            let (token, word) = match (agent.was_working, agent.told) {
-                (false, _) => (Token::Dim, "was not working"),
-                (true, true) => (Token::Warn, "was working, told to end"),
-                (true, false) => (Token::Crit, "was working, NOT TOLD: no runtime attached"),
-            };
-            lines.push(
-                Line::new()
-                    .own(Token::Fg, "  ")
-                    .says(Token::Strong, &text::line(&agent.agent))
-                    .own(token, format!("  {word}  "))
-                    .says(Token::Dim, &text::line(&agent.text)),
-            );
-        }
-        lines.push(Line::new().own(Token::Dim, "Esc closes"));
-        lines
+    /// The stop that needs no daemon, and what became of it.
+    fn second_path(&self, scene: &Scene) -> Vec<Line> {
+        let Some(halt) = &self.halt else { return Vec::new() };
+        let file = text::line(&scene.halt_file);
+        let done = match halt {
+            Ok(()) => Line::new()
+                .own(Token::Strong, "Second path: wrote ")
+                .says(Token::Fg, &file)
+                .own(Token::Fg, " (daemon and runtimes watch it). NOT CONFIRMED by any agent."),
+            Err(error) => Line::new()
+                .own(Token::Crit, "Second path: the halt file could NOT be written: ")
+                .says(Token::Crit, error),
+        };
+        let shell = Line::new()
+            .own(Token::Fg, "in a shell: mcd halt, or printf 1 > '")
+            .says(Token::Strong, &file)
+            .own(Token::Fg, "'");
+        vec![done, shell]
     }
+}
+
+fn lines_of(receipt: &Receipt) -> Vec<Line> {
+    let counts = match receipt.event {
+        Some(event) => format!(
+            "{} tasks moved, {} approvals canceled ({event})",
+            receipt.tasks.len(),
+            receipt.approvals
+        ),
+        None => "in force; what it does to tasks and approvals is being written: see the feed"
+            .to_owned(),
+    };
+    let mut lines = vec![
+        Line::new().own(Token::Strong, "receipt: ").says(Token::Strong, &text::line(&receipt.text)),
+        Line::new().own(Token::Fg, counts),
+    ];
+    for agent in &receipt.agents {
+        let (token, word) = match (agent.was_working, agent.told) {
+            (false, _) => (Token::Dim, "was not working"),
+            (true, true) => (Token::Warn, "was working, told to end"),
+            (true, false) => (Token::Crit, "was working, NOT TOLD: no runtime attached"),
+        };
+        lines.push(
+            Line::new()
+                .own(Token::Fg, "  ")
+                .says(Token::Strong, &text::line(&agent.agent))
+                .own(token, format!("  {word}  "))
+                .says(Token::Dim, &text::line(&agent.text)),
+        );
+    }
+    lines.push(Line::new().own(Token::Dim, "Esc closes"));
+    lines
 }
 
 fn choice(key: &'static str, name: &'static str, effect: &'static str) -> Line {

@@ -195,7 +195,7 @@ impl Form {
             Ok(act) => {
                 self.is_sent = true;
                 self.error = None;
-                Outcome::Send(act)
+                Outcome::Send(Box::new(act))
             }
             Err(why) => {
                 self.error = Some(text::line(&why));

@@ -34,15 +34,14 @@ impl Help {
     /// Takes in a key.
     pub fn press(&mut self, key: Key) -> Outcome {
         match key.code {
-            KeyCode::Esc | KeyCode::Enter => return Outcome::Close,
-            KeyCode::Char('c') if key == Key::control('c') => return Outcome::Close,
-            KeyCode::Char('?') => return Outcome::Close,
+            KeyCode::Esc | KeyCode::Enter | KeyCode::Char('?') => return Outcome::Close,
+            _ if key == Key::control('c') => return Outcome::Close,
             KeyCode::Down => {
-                self.scroll = (self.scroll + 1).min(self.lines().len().saturating_sub(1))
+                self.scroll = (self.scroll + 1).min(self.lines().len().saturating_sub(1));
             }
             KeyCode::Up => self.scroll = self.scroll.saturating_sub(1),
             KeyCode::PageDown => {
-                self.scroll = (self.scroll + 10).min(self.lines().len().saturating_sub(1))
+                self.scroll = (self.scroll + 10).min(self.lines().len().saturating_sub(1));
             }
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(10),
             _ => {

@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 use crate::{
     keymap::Key,
     request::{Act, Call},
-    scene::{Intent, Scene},
+    scene::Scene,
     widgets::Canvas,
 };
 
@@ -42,11 +42,9 @@ pub enum Outcome {
     /// Closes and opens another.
     Become(Box<Overlay>),
     /// Sends this; stays open until it is answered.
-    Send(Act),
+    Send(Box<Act>),
     /// Asks this; stays open until it is answered.
     Ask(Call),
-    /// Closes and does this on the screen below.
-    Do(Intent),
     /// Stays and rings: the key was refused.
     Refuse(&'static str),
 }
@@ -103,9 +101,9 @@ impl Overlay {
     }
 
     /// Draws it.
-    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         match self {
-            Self::Decide(dialog) => dialog.view(canvas, area, scene),
+            Self::Decide(dialog) => dialog.view(canvas, area),
             Self::Form(dialog) => dialog.view(canvas, area),
             Self::Menu(dialog) => dialog.view(canvas, area),
             Self::Unlock(dialog) => dialog.view(canvas, area),

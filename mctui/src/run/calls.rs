@@ -30,7 +30,7 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
         Call::Lock => Reply::Whoami(client.call(&session::Lock {}).await?),
         Call::Act(act) => {
             let options = CallOptions { idempotency_key: Some(key), agent: None };
-            return perform_act(&Sender { client, options }, act).await;
+            return perform_act(&Sender { client, options }, *act).await;
         }
     })
 }

@@ -7,7 +7,10 @@ use futures_util::StreamExt as _;
 use ratatui::{Terminal, layout::Size};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Clock, Engine};
+use super::{
+    Clock, Engine,
+    demo::{Playing, Ready},
+};
 use crate::{
     app::{App, Message},
     backend::Screen,
@@ -43,8 +46,13 @@ pub(super) async fn show(options: &Options, environment: &Environment) -> anyhow
     draw(&mut screen, &app)?;
     app.take_dirty();
     terminal::watch_hang_up();
+    let socket = (!options.is_demo()).then_some(socket);
     let engine = Engine::start(app, clock, (socket, halt_file));
-    let mut console = Console { engine, screen, session, last_frame: 0, is_urgent: false };
+    let playing = Playing::default();
+    let mut console = Console { engine, screen, session, last_frame: 0, is_urgent: false, playing };
+    if options.is_demo() {
+        console.playing.begin();
+    }
     console.turn().await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -57,6 +65,7 @@ struct Console {
     session: Session,
     last_frame: u64,
     is_urgent: bool,
+    playing: Playing,
 }
 
 /// Whether the console goes on.
@@ -87,6 +96,10 @@ impl Console {
                     self.engine.give(Message::Answer(ticket, Box::new(result)))
                 }
                 Some(event) = self.engine.events.recv() => self.heard(event),
+                address = self.playing.ready() => {
+                    self.enter_demo(address);
+                    Vec::new()
+                }
                 () = tokio::time::sleep(wait) => self.engine.give(Message::Tick),
             };
             if self.finish(left)? == Next::Quit {
@@ -142,6 +155,14 @@ impl Console {
             }
         }
         Ok(Duration::from_millis(wait))
+    }
+
+    fn enter_demo(&mut self, ready: Ready) {
+        self.is_urgent = true;
+        match ready {
+            Ok(address) => self.engine.switch(address),
+            Err(error) => self.engine.app.tell(&format!("the demo did not start: {error}")),
+        }
     }
 
     fn finish(&mut self, left: Vec<Request>) -> anyhow::Result<Next> {

@@ -1,6 +1,7 @@
 //! The part with a terminal, a socket and a clock: it feeds the pure part and does what it asks.
 
 mod calls;
+mod demo;
 mod interactive;
 mod once;
 
@@ -75,23 +76,17 @@ struct Engine {
 }
 
 impl Engine {
-    /// Starts to connect to `socket`.
-    fn start(app: App, clock: Clock, (socket, halt_file): (PathBuf, PathBuf)) -> Self {
+    /// Starts to connect to `socket`, where there is one yet.
+    fn start(app: App, clock: Clock, (socket, halt_file): (Option<PathBuf>, PathBuf)) -> Self {
         let (to_answers, answers) = mpsc::unbounded_channel();
-        let (link, events) = connect(socket);
+        let (link, events) = match socket.map(connect) {
+            Some((link, events)) => (Some(link), events),
+            // Nobody sends: the demo's socket comes later.
+            None => (None, mpsc::channel(1).1),
+        };
         let began = clock.now().wall.0;
         let key = format!("mctui-{}-{began}", std::process::id());
-        Self {
-            app,
-            clock,
-            halt_file,
-            client: None,
-            link: Some(link),
-            events,
-            answers,
-            to_answers,
-            key,
-        }
+        Self { app, clock, halt_file, client: None, link, events, answers, to_answers, key }
     }
 
     /// Gives one message to the console and does what it asks; returns what only a terminal can do.
@@ -159,9 +154,12 @@ impl Engine {
         self.give(message)
     }
 
-    /// Leaves the real daemon for another socket.
-    fn switch(&mut self, socket: PathBuf, halt_file: PathBuf) {
+    /// Leaves the real daemon for the demo.
+    #[cfg(feature = "demo")]
+    fn switch(&mut self, address: crate::demo::Address) {
+        let crate::demo::Address { socket, halt_file } = address;
         self.client = None;
+        self.app.enter_demo(socket.display().to_string(), halt_file.display().to_string());
         let (link, events) = connect(socket);
         self.link = Some(link);
         self.events = events;

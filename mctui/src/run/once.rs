@@ -4,7 +4,7 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{Clock, Engine};
+use super::{Clock, Engine, demo::Playing};
 use crate::{
     app::{App, Message},
     options::{Environment, Options, read_place},
@@ -30,7 +30,19 @@ pub(super) async fn print(
     let (scene, socket, halt_file) = super::scene(options, clock);
     let mut app = App::new(options.look(environment), options.size, scene);
     app.start_at(place);
+    let mut playing = Playing::default();
+    let socket = (!options.is_demo()).then_some(socket);
     let mut engine = Engine::start(app, clock, (socket, halt_file));
+    if options.is_demo() {
+        playing.begin();
+        match playing.ready().await {
+            Ok(address) => engine.switch(address),
+            Err(error) => {
+                tell(&format!("the demo did not start: {error}"));
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
     let is_complete = tokio::time::timeout(PATIENCE, load(&mut engine)).await.unwrap_or(false);
     if !is_complete {
         tell(&format!("no daemon answers at {}: start it with `mcd run`", engine.app.scene.socket));

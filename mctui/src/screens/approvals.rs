@@ -189,12 +189,11 @@ impl Approvals {
                 self.is_evidence_open = true;
                 None
             }
-            Action::Open => self.decide(Verdict::Approve, scene),
             Action::NextPane | Action::PrevPane => {
                 self.is_evidence_open = !self.is_evidence_open;
                 None
             }
-            Action::Approve => self.decide(Verdict::Approve, scene),
+            Action::Open | Action::Approve => self.decide(Verdict::Approve, scene),
             Action::Deny => self.decide(Verdict::Deny, scene),
             Action::Comment => {
                 let approval = scene.world.approvals.get(&self.selected()?)?;

@@ -47,8 +47,11 @@ impl Board {
 
     /// Takes in what the world holds now. Rows keep their places until the operator moves.
     pub fn merge(&mut self, scene: &Scene) {
-        for (state, column) in TaskState::ALL.into_iter().zip(&mut self.columns) {
-            column.merge(&current(scene, state));
+        let with_cursor = self.column;
+        for (at, state) in TaskState::ALL.into_iter().enumerate() {
+            let Some(column) = self.columns.get_mut(at) else { continue };
+            let now = current(scene, state);
+            if at == with_cursor { column.merge(&now) } else { column.settle(now) }
         }
     }
 
@@ -130,7 +133,7 @@ impl Board {
             Tall::Low | Tall::Tiny => 0,
         };
         let borders = if shape.tall > Tall::Low && shape.wide > Wide::List { 2 } else { 0 };
-        let header = if borders == 0 { 1 } else { 0 };
+        let header = u16::from(borders == 0);
         area.height.saturating_sub(below + borders + header)
     }
 
@@ -206,8 +209,7 @@ impl Board {
         if listing.ids().is_empty() {
             let why = match (count, scene.query.is_empty()) {
                 (0, _) if state == TaskState::Inbox => "empty: + makes a task",
-                (0, _) => "",
-                (_, true) => "",
+                (0, _) | (_, true) => "",
                 (_, false) => "none matches: Esc",
             };
             canvas.line(inside, &Line::new().own(Token::Dim, format!(" {why}")));

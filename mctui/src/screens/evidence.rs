@@ -6,7 +6,7 @@ use mc_proto::method::approval::Detail;
 use serde_json::Value;
 
 use crate::{
-    format::{clock, left, short_digest},
+    format::{clock, left, moment, short_digest},
     story, text,
     theme::{Token, badge},
     widgets::Line,
@@ -43,7 +43,7 @@ pub fn lines(detail: &Detail, now: Timestamp, width: usize) -> Vec<Line> {
     lines.push(rule("why: recorded | what the agent says"));
     lines.extend(why(detail));
     lines.push(rule("what a decision is bound to"));
-    lines.extend(binding(detail));
+    lines.extend(binding(detail, now));
     lines.iter().flat_map(|line| line.wrap(width, 10)).collect()
 }
 
@@ -76,7 +76,7 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
     let ends = match approval.status {
         ApprovalStatus::Pending => format!(
             "this one time · expires {} ({}), then not executed",
-            clock(approval.expires_at),
+            moment(now, approval.expires_at),
             left(now, approval.expires_at)
         ),
         status => {
@@ -208,7 +208,7 @@ fn failed(call: &ToolCall) -> Line {
         .says(Token::Fg, &text::exact(error))
 }
 
-fn binding(detail: &Detail) -> Vec<Line> {
+fn binding(detail: &Detail, now: Timestamp) -> Vec<Line> {
     let approval = &detail.approval;
     let statement = &approval.statement;
     let mut lines = vec![
@@ -221,8 +221,8 @@ fn binding(detail: &Detail) -> Vec<Line> {
                 Token::Dim,
                 format!(
                     "{} to {} UTC, nonce ",
-                    clock(statement.not_before),
-                    clock(statement.expires_at)
+                    moment(now, statement.not_before),
+                    moment(now, statement.expires_at)
                 ),
             )
             .says(Token::Dim, &text::exact(&statement.nonce)),

@@ -158,9 +158,9 @@ fn doing(view: &AgentView, scene: &Scene) -> Doing {
     let agent = &view.agent;
     let waits = scene.world.waiting().iter().any(|approval| approval.agent == agent.name);
     match agent.status {
-        _ if waits => Doing::WaitsForYou,
         AgentStatus::Paused | AgentStatus::Drained | AgentStatus::Quarantined => Doing::Held,
         AgentStatus::Stopped => Doing::Offline,
+        AgentStatus::Active if waits => Doing::WaitsForYou,
         AgentStatus::Active => match (scene.world.run_of(&agent.name), view.liveness) {
             (Some(_), Liveness::Offline) => Doing::Lost,
             (_, Liveness::Late) => Doing::Late,
@@ -217,7 +217,7 @@ fn header(wide: Wide) -> Line {
     let mut words =
         format!(" {:<18} {:<15} {:<15} {:>6} {:>6}", "agent", "state", "task, run", "work", "beat");
     if wide >= Wide::Six {
-        words.push_str(&format!(" {:>4} {:<11} {}", "err", "role", "$ today of budget"));
+        words.push_str("  err role        $ today of budget");
     } else {
         words.push_str(" $ today");
     }

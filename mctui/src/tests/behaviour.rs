@@ -181,14 +181,8 @@ fn after_a_loss_the_picture_is_renewed_and_the_cursor_stays() {
 #[test]
 fn a_gap_in_the_feed_asks_for_a_fresh_picture() {
     let mut stage = Stage::live(120, 36);
-    stage.app.scene.world.head -= 2;
-    stage.app.scene.world.head += 5;
-    stage.task_changes(card(2000, TaskState::Inbox, "x", None));
-    stage.app.scene.world.head -= 3;
-    let mut requests = Vec::new();
-    for message in [Message::Lagged] {
-        requests.extend(stage.app.update(stage.now(), message));
-    }
+    let item = super::fixture::item(stage.app.scene.world.head + 2);
+    let requests = stage.app.update(stage.now(), Message::Item(Box::new(item)));
     assert!(requests.iter().any(|one| matches!(one, Request::Call(_, Call::Snapshot))));
 }
 

@@ -241,6 +241,13 @@ fn moved(task: i64, from: TaskState, to: TaskState) -> Event {
     Event::TaskMoved { task: TaskId(task), from, to, details: Box::new(MoveDetails::default()) }
 }
 
+pub(super) fn item(seq: i64) -> FeedItem {
+    let event =
+        recorded(seq, Actor::system("test"), moved(1101, TaskState::Inbox, TaskState::Assigned));
+    FeedItem { seq, event, changed: Vec::new() }
+}
+
+#[expect(clippy::too_many_lines, reason = "a list of rows")]
 pub(super) fn snapshot() -> Snapshot {
     use TaskState::{Assigned, Blocked, Canceled, Done, InProgress, Inbox, NeedsApproval, Review};
     let mut tasks = vec![
@@ -562,7 +569,7 @@ impl Stage {
     /// Returns the acts that were sent and are not answered.
     pub(super) fn acts(&self) -> Vec<&crate::request::Act> {
         let acts = self.asked.iter().filter_map(|request| match request {
-            Request::Call(_, Call::Act(act)) => Some(act),
+            Request::Call(_, Call::Act(act)) => Some(act.as_ref()),
             _ => None,
         });
         acts.collect()

@@ -10,7 +10,7 @@ use std::hash::Hash;
 pub struct Listing<Id> {
     ids: Vec<Id>,
     selected: Option<Id>,
-    /// The row of the screen that the cursor is in, from 0.
+    /// The row of the screen that the cursor is in, from 0; never more than its place in the list.
     row: usize,
 }
 
@@ -46,12 +46,33 @@ impl<Id: Clone + Eq + Hash> Listing<Id> {
             self.settle(current.to_vec());
             return;
         }
+        self.drop_gone(current);
         let known: std::collections::HashSet<&Id> = self.ids.iter().collect();
         let new: Vec<Id> = current.iter().filter(|id| !known.contains(id)).cloned().collect();
         self.ids.extend(new);
         if self.selected.is_none() {
             self.selected = self.ids.first().cloned();
         }
+    }
+
+    /// Takes out what went, but the row under the cursor and those without which it would move up.
+    fn drop_gone(&mut self, current: &[Id]) {
+        let still: std::collections::HashSet<&Id> = current.iter().collect();
+        if self.ids.iter().all(|id| still.contains(id)) {
+            return;
+        }
+        let mut at = self.position().unwrap_or(0);
+        let cursor = at;
+        let mut kept = Vec::with_capacity(self.ids.len());
+        for (index, id) in std::mem::take(&mut self.ids).into_iter().enumerate() {
+            let is_above = index < cursor;
+            if still.contains(&id) || index == cursor || (is_above && at <= self.row) {
+                kept.push(id);
+            } else if is_above {
+                at -= 1;
+            }
+        }
+        self.ids = kept;
     }
 
     /// Takes the list as it is now; the cursor stays on its id, else in its place.
@@ -127,10 +148,12 @@ mod tests {
         list.step(1);
         list.merge(&[9, 1, 3, 2]);
         assert_eq!(list.ids(), [1, 2, 3, 9]);
-        list.merge(&[9, 1]);
-        assert_eq!((list.ids().len(), list.selected()), (4, Some(&2)));
-        list.settle(vec![9, 1]);
-        assert_eq!(list.selected(), Some(&1));
+        list.merge(&[9, 3]);
+        assert_eq!((list.ids(), list.selected()), (&[1, 2, 3, 9][..], Some(&2)));
+        list.merge(&[9]);
+        assert_eq!((list.ids(), list.selected()), (&[1, 2, 9][..], Some(&2)));
+        list.settle(vec![9]);
+        assert_eq!(list.selected(), Some(&9));
     }
 
     #[test]
@@ -140,7 +163,7 @@ mod tests {
             list.step(step);
             list.fit(7);
             let (shown, above, below) = list.window(7);
-            assert!(list.selected().is_some_and(|id| shown.contains(&id)), "{step}");
+            assert!(list.selected().is_some_and(|id| shown.contains(id)), "{step}");
             assert_eq!(above + shown.len() + below, 50);
         }
         assert_eq!(listing(&[]).window(5), (&[][..], 0, 0));

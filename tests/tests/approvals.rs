@@ -1,0 +1,331 @@
+//! Approvals: used once, only for what was asked, and decided once, whoever races.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use mc_tests::{Client, PASSPHRASE, Setup, Squad, is_nightly, say};
+use serde_json::{Value, json};
+
+fn shell(command: &str) -> Value {
+    json!({"tool": "exec", "arguments": {"command": command}, "session": "agent:main", "cwd": "/w"})
+}
+
+/// Asks for what needs a human and returns the approval's id.
+fn ask(agent: &mut Client, params: Value) -> String {
+    let checked = agent.ok("tool.check", params);
+    assert_eq!(checked["decision"], "ask", "{checked}");
+    checked["approval"].as_str().unwrap().to_owned()
+}
+
+/// Returns what says yes or no to an approval as it stands.
+fn verdict(human: &mut Client, id: &str) -> Value {
+    let seen = human.ok("approval.get", json!({"approval": id}));
+    json!({"approval": id, "rev": seen["rev"], "digest": seen["digest"], "note": "seen"})
+}
+
+fn approve(human: &mut Client, id: &str) {
+    let yes = verdict(human, id);
+    human.ok("approval.approve", yes);
+}
+
+/// A squad whose limit of waiting approvals is out of the way.
+fn squad_without_limits() -> Squad {
+    let policy = "[limits]\npending_per_agent = 5000\npending_per_squad = 5000\n".to_owned();
+    let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
+    squad.specialist("wren");
+    squad
+}
+
+/// Sends the same request a hundred times over ten connections at once.
+fn at_once(squad: &Squad, method: &str, params: &Value) -> Vec<Value> {
+    let mut clients: Vec<Client> = (0..10).map(|_| squad.agent("wren")).collect();
+    let start = Barrier::new(clients.len());
+    let ten = |client: &mut Client| -> Vec<Value> {
+        start.wait();
+        let sent: Vec<i64> = (0..10).map(|_| client.send(method, params.clone())).collect();
+        sent.into_iter().map(|id| client.answer(id).unwrap()).collect()
+    };
+    thread::scope(|scope| {
+        let uses: Vec<_> = clients.iter_mut().map(|client| scope.spawn(|| ten(client))).collect();
+        uses.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_hundred_parallel_uses_of_an_approval_allow_one_run() {
+    let squad = squad_without_limits();
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    for by_check in [true, false] {
+        let id = ask(&mut wren, shell("make once"));
+        approve(&mut human, &id);
+        let (method, params) = if by_check {
+            ("tool.check", shell("make once"))
+        } else {
+            ("tool.await", json!({"approval": id}))
+        };
+        let answers = at_once(&squad, method, &params);
+        assert_eq!(answers.len(), 100);
+        // The same lease may be told again to who waits, but no second call is allowed.
+        let mut calls: Vec<_> = answers
+            .iter()
+            .filter(|one| one["decision"] == "allow")
+            .map(|one| &one["call"])
+            .collect();
+        if by_check {
+            assert_eq!(calls.len(), 1, "{calls:?}");
+        }
+        calls.dedup();
+        assert_eq!(calls.len(), 1, "{calls:?}");
+        let waiting = human.ok("approval.list", json!({"status": "pending"}));
+        for left in waiting["items"].as_array().unwrap() {
+            wren.ok("approval.cancel", json!({"approval": left["id"], "reason": "test over"}));
+        }
+    }
+}
+
+#[test]
+fn an_approval_is_for_its_exact_call_and_anything_else_asks_anew() {
+    let squad = squad_without_limits();
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let base = || {
+        json!({"tool": "exec", "arguments": {"command": "make", "shell": "sh"}, "cwd": "/w",
+            "env": {"A": "1"}, "session": "s"})
+    };
+    let id = ask(&mut wren, base());
+    approve(&mut human, &id);
+    let task = wren.ok("task.create", json!({"title": "other", "type": "docs"}))["id"].clone();
+    let changes = [
+        ("arguments", json!({"command": "make ", "shell": "sh"})),
+        ("arguments", json!({"command": "make", "shell": "bash"})),
+        ("arguments", json!({"command": "make"})),
+        ("arguments", json!({"command": "make", "shell": "sh", "x": 1})),
+        ("tool", json!("bash")),
+        ("cwd", json!("/w/sub")),
+        ("env", json!({"A": "2"})),
+        ("env", json!({})),
+        ("env", json!({"A": "1", "B": "1"})),
+        ("task", task),
+    ];
+    for (field, value) in changes {
+        let mut other = base();
+        other[field] = value;
+        let checked = wren.ok("tool.check", other.clone());
+        assert_ne!(checked["decision"], "allow", "{other}");
+        assert_ne!(checked["approval"], id.as_str(), "{other}");
+    }
+    let mut reordered = base();
+    reordered["arguments"] = serde_json::from_str(r#"{"shell":"sh","command":"make"}"#).unwrap();
+    assert_eq!(wren.ok("tool.check", reordered)["decision"], "allow", "the same call");
+    assert_eq!(wren.ok("tool.check", base())["decision"], "ask", "used once");
+}
+
+#[test]
+fn an_approval_is_not_lent_to_another_agent() {
+    let mut squad = squad_without_limits();
+    squad.specialist("crow");
+    let (mut wren, mut crow, mut human) = (squad.agent("wren"), squad.agent("crow"), squad.human());
+    let id = ask(&mut wren, shell("make"));
+    approve(&mut human, &id);
+    let other = ask(&mut crow, shell("make"));
+    assert_ne!(id, other);
+    let peek = crow.refused("tool.await", json!({"approval": id}));
+    assert!(["forbidden", "not_found"].contains(&peek.kind.as_str()), "{peek:?}");
+    let seen = crow.call("approval.get", json!({"approval": id}));
+    assert!(seen.is_err(), "{seen:?}");
+    assert_eq!(wren.ok("tool.check", shell("make"))["decision"], "allow");
+}
+
+#[test]
+fn the_sixth_waiting_approval_of_an_agent_is_refused() {
+    let mut squad = Squad::default();
+    squad.specialist("wren");
+    let mut wren = squad.agent("wren");
+    for at in 0..5 {
+        ask(&mut wren, shell(&format!("make {at}")));
+    }
+    let sixth = wren.ok("tool.check", shell("make six"));
+    assert_eq!(sixth["decision"], "deny", "{sixth}");
+    assert!(sixth["approval"].is_null());
+    assert_eq!(wren.ok("tool.check", shell("make 0"))["decision"], "ask", "an old one joins");
+}
+
+#[test]
+fn a_verdict_on_what_was_not_on_screen_is_a_conflict() {
+    let squad = squad_without_limits();
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let id = ask(&mut wren, shell("make"));
+    let good = verdict(&mut human, &id);
+    let rev = good["rev"].as_i64().unwrap();
+    for (field, value) in [
+        ("digest", json!("0".repeat(64))),
+        ("digest", json!("")),
+        ("rev", json!(rev + 1)),
+        ("rev", json!(rev - 1)),
+    ] {
+        let mut bad = good.clone();
+        bad[field] = value;
+        for method in ["approval.approve", "approval.deny"] {
+            let refused = human.refused(method, bad.clone());
+            let kinds = ["conflict", "invalid_params"];
+            assert!(kinds.contains(&refused.kind.as_str()), "{method} {bad}: {refused:?}");
+        }
+    }
+    assert_eq!(human.ok("approval.get", json!({"approval": id}))["status"], "pending");
+    human.ok("approval.deny", good.clone());
+    assert_eq!(human.refused("approval.approve", good).kind, "conflict", "decided once");
+    let told = wren.ok("tool.await", json!({"approval": id}));
+    assert_eq!(told["decision"], "deny");
+    assert!(told["reason"].as_str().unwrap().contains("seen"), "{told}");
+}
+
+#[test]
+fn quarantine_voids_what_waits_and_what_was_granted() {
+    let squad = squad_without_limits();
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    squad.started_task(&mut wren);
+    let granted = ask(&mut wren, shell("make granted"));
+    approve(&mut human, &granted);
+    let waiting = ask(&mut wren, shell("make waiting"));
+    human.ok("agent.quarantine", json!({"agent": "wren", "reason": "odd"}));
+    let seen = human.ok("approval.get", json!({"approval": waiting}));
+    assert_eq!(seen["status"], "canceled");
+    for command in ["make granted", "make waiting", "make other"] {
+        let answer = squad.agent("wren").call("tool.check", shell(command));
+        let allowed = answer.is_ok_and(|checked| checked["decision"] != "deny");
+        assert!(!allowed, "{command} was not denied in quarantine");
+    }
+    human.ok("agent.resume", json!({"agent": "wren", "reason": "fine"}));
+    let after = squad.agent("wren").ok("tool.check", shell("make granted"));
+    assert_eq!(after["decision"], "ask", "what was granted before does not come back: {after}");
+}
+
+#[test]
+fn who_waits_is_told_the_moment_it_is_decided() {
+    let squad = squad_without_limits();
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let id = ask(&mut wren, shell("make"));
+    let waits = wren.send("tool.await", json!({"approval": id, "wait_ms": 20_000}));
+    let mut checking = squad.agent("wren");
+    let mut check = shell("make");
+    check["wait_ms"] = 20_000.into();
+    let checks = checking.send("tool.check", check);
+    assert!(matches!(wren.frame(Duration::from_millis(300)), Ok(None)), "it waits");
+    let yes = verdict(&mut human, &id);
+    let decided = Instant::now();
+    human.ok("approval.deny", yes);
+    assert_eq!(wren.answer(waits).unwrap()["decision"], "deny");
+    assert_eq!(checking.answer(checks).unwrap()["decision"], "deny");
+    assert!(decided.elapsed() < Duration::from_secs(1), "{:?}", decided.elapsed());
+}
+
+#[test]
+fn fifty_waiting_approvals_survive_a_kill_and_are_answered() {
+    let mut squad = squad_without_limits();
+    let mut wren = squad.agent("wren");
+    let ids: Vec<String> = (0..50).map(|at| ask(&mut wren, shell(&format!("make {at}")))).collect();
+    squad.kill();
+    squad.start();
+    let mut human = squad.human();
+    for (at, id) in ids.iter().enumerate() {
+        let say = verdict(&mut human, id);
+        let method = if at % 2 == 0 { "approval.approve" } else { "approval.deny" };
+        human.ok(method, say);
+    }
+    let mut wren = squad.agent("wren");
+    let began = Instant::now();
+    for (at, id) in ids.iter().enumerate() {
+        let expected = if at % 2 == 0 { "allow" } else { "deny" };
+        let told = wren.ok("tool.await", json!({"approval": id}));
+        assert_eq!(told["decision"], expected, "{id}: {told}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[test]
+fn an_approval_that_ran_out_during_a_kill_is_not_granted() {
+    let mut squad = squad_without_limits();
+    let mut wren = squad.agent("wren");
+    let ask = json!({"kind": "escalation", "summary": "which way?", "justification": "two",
+        "expires_in_s": 1});
+    let id = wren.ok("approval.request", ask)["id"].clone();
+    let mut human = squad.human();
+    let yes = verdict(&mut human, id.as_str().unwrap());
+    squad.kill();
+    thread::sleep(Duration::from_millis(1100));
+    squad.start();
+    let refused = squad.human().refused("approval.approve", yes);
+    assert_eq!(refused.kind, "conflict", "{refused:?}");
+}
+
+#[test]
+fn of_two_deciders_one_decides() {
+    let squad = squad_without_limits();
+    let rounds = if is_nightly() { 1000 } else { 100 };
+    let mut wren = squad.agent("wren");
+    let (mut one, mut two) = (squad.human(), squad.human());
+    let start = Barrier::new(2);
+    let mut firsts = 0;
+    for round in 0..rounds {
+        let id = ask(&mut wren, shell(&format!("make {round}")));
+        let say = verdict(&mut one, &id);
+        let decide = |client: &mut Client, method: &str| {
+            start.wait();
+            client.call(method, say.clone())
+        };
+        let (yes, no) = thread::scope(|scope| {
+            let yes = scope.spawn(|| decide(&mut one, "approval.approve"));
+            let no = scope.spawn(|| decide(&mut two, "approval.deny"));
+            (yes.join().unwrap(), no.join().unwrap())
+        });
+        assert_ne!(yes.is_ok(), no.is_ok(), "{yes:?} {no:?}");
+        let loser = yes.as_ref().err().or(no.as_ref().err()).unwrap();
+        assert_eq!(loser.kind, "conflict");
+        let told = wren.ok("tool.await", json!({"approval": id}));
+        assert_eq!(told["decision"] == "allow", yes.is_ok(), "{told}");
+        firsts += usize::from(yes.is_ok());
+    }
+    say(&format!("of {rounds} races {firsts} were won by the yes"));
+}
+
+#[test]
+fn a_decision_in_the_moment_of_expiry_is_one_or_the_other() {
+    let squad = squad_without_limits();
+    let rounds = if is_nightly() { 200 } else { 20 };
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let mut asked = Vec::new();
+    for at in 0..rounds {
+        let ask = json!({"kind": "escalation", "summary": format!("way {at}?"),
+            "justification": "two", "expires_in_s": 1});
+        let id = wren.ok("approval.request", ask)["id"].as_str().unwrap().to_owned();
+        asked.push((Instant::now(), verdict(&mut human, &id), id));
+    }
+    for (at, (since, yes, id)) in asked.into_iter().enumerate() {
+        let end = Duration::from_millis(960 + 4 * at as u64);
+        thread::sleep(end.saturating_sub(since.elapsed()));
+        let done = human.call("approval.approve", yes);
+        let now = human.ok("approval.get", json!({"approval": id}))["status"].clone();
+        match done {
+            Ok(_) => assert_eq!(now, "approved"),
+            Err(trouble) => {
+                assert_eq!(trouble.kind, "conflict", "{trouble:?}");
+                assert_ne!(now, "approved");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_proof_belongs_to_its_connection() {
+    let squad = squad_without_limits();
+    let id = ask(&mut squad.agent("wren"), shell("make"));
+    let mut human = squad.operator();
+    human.unlock(PASSPHRASE);
+    let yes = verdict(&mut human, &id);
+    assert_eq!(squad.operator().refused("approval.approve", yes.clone()).kind, "forbidden");
+    drop(human);
+    assert_eq!(squad.operator().refused("approval.approve", yes).kind, "forbidden");
+}

@@ -1,0 +1,402 @@
+//! Who may do what: no agent does a human act, no frame says who its sender is, no role and no
+//! level does more than it may, and the law of tasks holds through the wire.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use mc_proto::method::{METHODS, Who};
+use mc_tests::{Client, Operator, PASSPHRASE, Setup, Squad, is_root};
+use serde_json::{Value, json};
+
+/// What only humans do, as if it were meant: the thing named is there and the move is possible.
+fn human_acts() -> Vec<(&'static str, Value)> {
+    let why = || json!({"reason": "because"});
+    let task = |more: Value| with(json!({"task": "T-1"}), &more);
+    let agent = || json!({"agent": "wren", "reason": "because"});
+    let decide = || json!({"approval": "A-1", "rev": 1, "digest": "0".repeat(64), "note": "yes"});
+    let enrol = json!({"name": "evil", "runtime": "openclaw", "agents": ["wren"]});
+    vec![
+        ("session.unlock", json!({"passphrase": PASSPHRASE})),
+        ("session.lock", json!({})),
+        ("task.complete", task(json!({"note": "good"}))),
+        ("task.block", task(why())),
+        ("task.unblock", task(json!({"note": "go on"}))),
+        ("task.cancel", task(why())),
+        ("task.reopen", task(why())),
+        ("agent.update", json!({"agent": "wren", "rev": 1, "set": {"autonomy": "lead"}})),
+        ("agent.rotate_token", json!({"agent": "wren"})),
+        ("agent.revoke_token", json!({"agent": "crow"})),
+        ("agent.pause", agent()),
+        ("agent.resume", agent()),
+        ("agent.drain", agent()),
+        ("agent.quarantine", agent()),
+        ("agent.stop", agent()),
+        ("adapter.enrol", enrol),
+        ("policy.history", json!({})),
+        ("policy.validate", json!({"toml": ""})),
+        ("approval.approve", decide()),
+        ("approval.deny", decide()),
+        ("squad.pause", why()),
+        ("squad.resume", why()),
+        ("squad.drain", why()),
+        ("squad.emergency_stop", why()),
+        ("squad.emergency_resume", why()),
+        ("alert.ack", json!({"alert": "W-1"})),
+        ("alert.resolve", json!({"alert": "W-1"})),
+        ("audit.verify", json!({})),
+        ("audit.export", json!({})),
+        ("admin.health", json!({})),
+    ]
+}
+
+/// Human acts through doors that agents have too.
+fn open_doors() -> Vec<(&'static str, Value)> {
+    let to = |state: &str| {
+        json!({"task": "T-1", "to": state, "reason": "r", "note": "n", "feedback": "f",
+            "deliverable": "d"})
+    };
+    let new = json!({"name": "evil", "autonomy": "lead", "runtime": "openclaw"});
+    vec![
+        ("task.transition", to("done")),
+        ("task.transition", to("canceled")),
+        ("task.transition", to("blocked")),
+        ("task.transition", to("inbox")),
+        ("task.transition", to("needs_approval")),
+        ("task.update", json!({"task": "T-1", "rev": 3, "title": "mine now"})),
+        ("task.update", json!({"task": "T-1", "rev": 3, "budget_uusd": 900_000_000})),
+        ("task.update", json!({"task": "T-2", "rev": 3, "description": "not mine"})),
+        ("agent.register", new),
+        ("approval.cancel", json!({"approval": "A-2", "reason": "not mine"})),
+        ("notification.ack", json!({"notification": "N-404"})),
+    ]
+}
+
+fn with(mut params: Value, more: &Value) -> Value {
+    params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    params
+}
+
+fn head(client: &mut Client) -> i64 {
+    client.ok("ping", json!({}))["head"].as_i64().unwrap()
+}
+
+fn shell(command: &str) -> Value {
+    json!({"tool": "exec", "arguments": {"command": command}, "session": "agent:main"})
+}
+
+/// A squad with two agents at work, each waiting for an approval, and an adapter.
+fn busy() -> Squad {
+    let mut squad = Squad::default();
+    squad.specialist("wren");
+    squad.specialist("crow");
+    squad.enrol("bridge", &["wren"]);
+    for name in ["wren", "crow"] {
+        let mut agent = squad.agent(name);
+        squad.started_task(&mut agent);
+        assert_eq!(agent.ok("tool.check", shell("make"))["decision"], "ask");
+    }
+    squad
+}
+
+#[test]
+fn human_methods_do_not_exist_for_agents_and_change_nothing() {
+    let squad = busy();
+    let acts = human_acts();
+    for method in METHODS.iter().filter(|method| method.who == Who::Human) {
+        assert!(acts.iter().any(|(name, _)| *name == method.name), "{} is missing", method.name);
+    }
+    let mut operator = squad.operator();
+    let before = head(&mut operator);
+    for (method, params) in &acts {
+        let named = with(params.clone(), &json!({"agent": "wren"}));
+        for mut client in [squad.agent("wren"), squad.adapter("bridge")] {
+            for params in [params, &named, &json!({}), &json!({"nonsense": 1})] {
+                let refused = client.refused(method, params.clone());
+                let seen = (refused.kind.as_str(), refused.code);
+                assert_eq!(seen, ("unknown_method", -32601), "{method} {params}");
+            }
+        }
+    }
+    assert_eq!(head(&mut operator), before, "something was recorded");
+    assert_eq!(operator.ok("squad.status", json!({}))["halted"], false);
+}
+
+#[test]
+fn every_method_of_the_table_is_as_open_as_it_says() {
+    let squad = busy();
+    for method in METHODS {
+        let unknown = |mut client: Client| {
+            let answer = client.call(method.name, json!({"surely": "unknown"}));
+            answer.is_err_and(|trouble| trouble.kind == "unknown_method")
+        };
+        let human_only = method.who == Who::Human;
+        assert_eq!(unknown(squad.agent("wren")), human_only, "{}", method.name);
+        assert_eq!(unknown(squad.adapter("bridge")), human_only, "{}", method.name);
+        assert!(!unknown(squad.operator()), "{}", method.name);
+    }
+}
+
+#[test]
+fn doors_that_agents_share_with_humans_open_no_human_act() {
+    let squad = busy();
+    let mut operator = squad.operator();
+    let before = head(&mut operator);
+    for (method, params) in open_doors() {
+        let refused = squad.agent("wren").refused(method, params.clone());
+        let expected = ["transition_refused", "forbidden", "invalid_params", "not_found"];
+        assert!(expected.contains(&refused.kind.as_str()), "{method} {params}: {refused:?}");
+        let named = with(params.clone(), &json!({"agent": "wren"}));
+        let refused = squad.adapter("bridge").refused(method, named);
+        assert!(expected.contains(&refused.kind.as_str()), "{method} {params}: {refused:?}");
+    }
+    assert_eq!(head(&mut operator), before, "something was recorded");
+}
+
+#[test]
+fn nobody_says_in_a_frame_who_they_are() {
+    let squad = busy();
+    let mut operator = squad.operator();
+    let before = head(&mut operator);
+    let claims = [
+        json!({"role": "admin"}),
+        json!({"level": "L2"}),
+        json!({"actor": {"kind": "human", "name": "ana"}}),
+        json!({"actor": "system"}),
+        json!({"kind": "human"}),
+        json!({"operator": "ana"}),
+        json!({"uid": 0}),
+        json!({"caller": {"role": "admin"}}),
+    ];
+    let create = json!({"title": "x", "type": "docs"});
+    for claim in &claims {
+        let refused = squad.agent("wren").refused("task.create", with(create.clone(), claim));
+        assert_eq!(refused.kind, "invalid_params", "{claim}");
+        let frame = json!({"jsonrpc": "2.0", "id": 1, "method": "task.create", "params": create});
+        let mut wren = squad.agent("wren");
+        wren.send_line(with(frame, claim).to_string().as_bytes()).unwrap();
+        let answer = wren.frame(mc_tests::PATIENCE).unwrap().unwrap();
+        assert_eq!(answer["error"]["data"]["kind"], "invalid_request", "{claim}");
+    }
+    let other = with(create.clone(), &json!({"agent": "crow"}));
+    assert_eq!(squad.agent("wren").refused("task.create", other.clone()).kind, "forbidden");
+    assert_eq!(squad.adapter("bridge").refused("task.create", other).kind, "forbidden");
+    let nobody = squad.adapter("bridge").refused("tool.check", shell("make"));
+    assert_eq!(nobody.kind, "invalid_params", "an adapter names its agent");
+    assert_eq!(head(&mut operator), before, "something was recorded");
+}
+
+#[test]
+fn an_agents_token_ends_where_it_was_revoked() {
+    let squad = busy();
+    let mut wren = squad.agent("wren");
+    wren.ok("ping", json!({}));
+    squad.human().ok("agent.revoke_token", json!({"agent": "wren"}));
+    assert_eq!(wren.refused("ping", json!({})).kind, "unauthorized");
+    wren.closed(mc_tests::PATIENCE);
+    let (socket, token) = (squad.home().agent_socket(), squad.token("wren"));
+    let again = Client::hello(&socket, Some("wren"), Some(token)).unwrap_err();
+    assert_eq!(again.kind, "unauthorized");
+}
+
+#[test]
+fn without_a_proof_a_refusal_names_the_level_that_is_needed() {
+    let squad = busy();
+    let mut operator = squad.operator();
+    let detail = operator.ok("approval.get", json!({"approval": "A-1"}));
+    let yes = json!({"approval": "A-1", "rev": detail["rev"], "digest": detail["digest"]});
+    let refused = operator.refused("approval.approve", yes.clone());
+    assert_eq!((refused.kind.as_str(), refused.code), ("forbidden", -32003));
+    assert!(refused.message.contains("L1"), "{}", refused.message);
+    let wrong = operator.refused("session.unlock", json!({"passphrase": "guess"}));
+    assert_eq!(wrong.kind, "forbidden", "{wrong:?}");
+    let soon = operator.refused("session.unlock", json!({"passphrase": PASSPHRASE}));
+    assert_eq!(soon.kind, "rate_limited", "guessing slows down");
+    std::thread::sleep(std::time::Duration::from_millis(
+        soon.data["retry_after_ms"].as_u64().unwrap() + 50,
+    ));
+    operator.unlock(PASSPHRASE);
+    squad.operator().refused("approval.approve", yes.clone());
+    operator.ok("session.lock", json!({}));
+    assert_eq!(operator.refused("approval.approve", yes.clone()).kind, "forbidden");
+    operator.unlock(PASSPHRASE);
+    operator.ok("approval.approve", yes);
+}
+
+const VIEWER: u32 = 65_001;
+const OPERATOR: u32 = 65_002;
+const AGENT: u32 = 65_010;
+
+/// A squad as a system service has it: people and agents are users of their own.
+fn service() -> Squad {
+    let person = |name: &str, uid, role| Operator { name: name.into(), uid, role };
+    let operators = vec![
+        person("ana", 0, "admin"),
+        person("vic", VIEWER, "viewer"),
+        person("olga", OPERATOR, "operator"),
+    ];
+    let setup = Setup { mode: "system", operators, agent_uids: vec![AGENT], ..Setup::default() };
+    let mut squad = Squad::new(&setup);
+    squad.specialist("wren");
+    squad.open_doors();
+    squad
+}
+
+fn frame(id: i64, method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+}
+
+fn hello(agent: Option<(&str, &str)>) -> Value {
+    let mut params = json!({"protocol": 1, "client": {"name": "test", "version": "1"}});
+    if let Some((agent, token)) = agent {
+        params["agent"] = agent.into();
+        params["token"] = token.into();
+    }
+    frame(0, "session.hello", &params)
+}
+
+fn kind(answer: &Value) -> &str {
+    answer["error"]["data"]["kind"].as_str().unwrap_or("done")
+}
+
+#[test]
+fn the_operators_socket_knows_users_and_not_what_they_say() {
+    if !is_root("the_operators_socket_knows_users_and_not_what_they_say") {
+        return;
+    }
+    let mut squad = Squad::default();
+    squad.specialist("wren");
+    let socket = squad.home().operator_socket();
+    std::fs::set_permissions(squad.dir(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let outside = squad.as_user(AGENT, &socket, &[hello(None)]);
+    assert_eq!(outside, [json!("PermissionDenied")], "the directory keeps others out");
+    squad.open_doors();
+    for uid in [AGENT, 65_534, 1] {
+        let said = squad.as_user(uid, &socket, &[hello(None)]);
+        assert_eq!(kind(&said[0]), "unauthorized", "{said:?}");
+        let said = squad.as_user(
+            uid,
+            &squad.home().agent_socket(),
+            &[hello(Some(("wren", squad.token("wren"))))],
+        );
+        assert_ne!(said[0].get("result"), Some(&Value::Null), "{said:?}");
+        assert!(said[0].get("result").is_none(), "uid {uid} is no agent's: {said:?}");
+    }
+    squad.operator().ok("ping", json!({}));
+}
+
+#[test]
+fn roles_do_what_they_may_and_no_more() {
+    if !is_root("roles_do_what_they_may_and_no_more") {
+        return;
+    }
+    let squad = service();
+    let socket = squad.home().operator_socket();
+    let create = frame(2, "task.create", &json!({"title": "x", "type": "docs"}));
+    let pause = frame(3, "squad.pause", &json!({"reason": "tea"}));
+    let resume = frame(4, "squad.resume", &json!({"reason": "work"}));
+    let tokens = frame(5, "agent.rotate_token", &json!({"agent": "wren"}));
+    let list = frame(6, "task.list", &json!({}));
+    let unlock = frame(1, "session.unlock", &json!({"passphrase": PASSPHRASE}));
+    let ask = [hello(None), unlock, create, pause, resume, tokens, list];
+    let outcomes = |uid| -> Vec<String> {
+        let answers = squad.as_user(uid, &socket, &ask);
+        answers.iter().map(|answer| kind(answer).to_owned()).collect()
+    };
+    let no = "forbidden";
+    assert_eq!(outcomes(VIEWER), ["done", "done", no, no, no, no, "done"]);
+    assert_eq!(outcomes(OPERATOR), ["done", "done", "done", "done", "done", no, "done"]);
+    assert_eq!(outcomes(0), ["done"; 7]);
+}
+
+#[test]
+fn where_agents_have_their_own_user_a_red_approval_needs_l2() {
+    if !is_root("where_agents_have_their_own_user_a_red_approval_needs_l2") {
+        return;
+    }
+    let squad = service();
+    let agents = squad.home().agent_socket();
+    let check = frame(1, "tool.check", &shell("make"));
+    let said = squad.as_user(AGENT, &agents, &[hello(Some(("wren", squad.token("wren")))), check]);
+    assert_eq!(said[1]["result"]["decision"], "ask", "{said:?}");
+    let mut ana = squad.operator();
+    let detail = ana.ok("approval.get", json!({"approval": "A-1"}));
+    let yes = json!({"approval": "A-1", "rev": detail["rev"], "digest": detail["digest"]});
+    let refused = ana.refused("approval.approve", yes.clone());
+    assert!(refused.message.contains("L2"), "{refused:?}");
+    let proof = ana.unlock(PASSPHRASE);
+    assert_eq!(proof["level"], "L2", "{proof}");
+    ana.ok("approval.approve", yes);
+}
+
+const STATES: [&str; 8] =
+    ["inbox", "assigned", "in_progress", "review", "needs_approval", "blocked", "done", "canceled"];
+
+/// Moves that are in the law but whose guard does not hold for the task as it was made here.
+fn is_guarded(from: &str, to: &str, actor: &str) -> bool {
+    match (from, actor) {
+        // The approval was not granted.
+        ("needs_approval", "human") => {
+            ["inbox", "assigned", "in_progress", "review", "done"].contains(&to)
+        }
+        // It was blocked from In Progress.
+        ("blocked", "human") => ["inbox", "review"].contains(&to),
+        // The agent is the assignee and no reviewer.
+        ("review", "agent") => to == "in_progress",
+        _ => false,
+    }
+}
+
+#[test]
+fn the_law_of_tasks_holds_for_all_192_combinations() {
+    let policy = "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n".to_owned();
+    let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
+    squad.specialist("wren");
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let table = human.ok("task.transitions", json!({}));
+    let rows = table["transitions"].as_array().unwrap();
+    let mut tried = 0;
+    for from in STATES {
+        for to in STATES {
+            for actor in ["human", "agent", "system"] {
+                tried += 1;
+                let (task, fence) = squad.task_in(from, &mut wren, &mut human);
+                let mut params = json!({"task": task, "to": to, "reason": "r", "note": "n",
+                    "feedback": "f", "deliverable": "d", "evidence": ["e"],
+                    "self_review": Squad::self_review(&mut human, &task),
+                    "work_plan": ["a", "b", "c"], "assignees": ["wren"]});
+                let before = head(&mut human);
+                let case = format!("{from} -> {to} by {actor}");
+                if actor == "system" {
+                    // Nobody is the system by saying so.
+                    params["actor"] = "system".into();
+                    assert_eq!(
+                        human.refused("task.transition", params.clone()).kind,
+                        "invalid_params"
+                    );
+                    assert_eq!(wren.refused("task.transition", params).kind, "invalid_params");
+                    assert_eq!(head(&mut human), before, "{case}");
+                    continue;
+                }
+                let done = if actor == "human" {
+                    human.call("task.transition", params)
+                } else {
+                    params["fence"] = fence;
+                    wren.call("task.transition", params)
+                };
+                let is_row = |row: &&Value| {
+                    let by = row["by"].as_array().into_iter().flatten();
+                    row["from"] == from && row["to"] == to && by.clone().any(|by| by == actor)
+                };
+                let open = rows.iter().any(|row| is_row(&row));
+                if open && !is_guarded(from, to, actor) {
+                    assert!(done.is_ok(), "{case}: {done:?}");
+                    assert_eq!(done.unwrap()["task"]["state"], to, "{case}");
+                } else {
+                    let refused = done.expect_err(&case);
+                    assert_eq!(refused.kind, "transition_refused", "{case}: {refused:?}");
+                    assert_eq!(head(&mut human), before, "{case}");
+                }
+            }
+        }
+    }
+    assert_eq!(tried, 192);
+}
