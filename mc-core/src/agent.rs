@@ -127,6 +127,13 @@ pub enum AgentStatus {
     Stopped,
 }
 
+impl AgentStatus {
+    /// Says whether the agent's token is good for heartbeats alone.
+    pub const fn is_barred(self) -> bool {
+        matches!(self, Self::Quarantined | Self::Stopped)
+    }
+}
+
 /// Whether an agent has been heard of; derived, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

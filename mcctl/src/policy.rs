@@ -47,8 +47,11 @@ pub(crate) struct CheckArgs {
     /// The tool.
     tool: String,
     /// Its arguments as a JSON object.
-    #[arg(long, value_name = "JSON", conflicts_with = "arg")]
+    #[arg(value_name = "JSON", conflicts_with_all = ["arg", "named"])]
     arguments: Option<String>,
+    /// The same, by name.
+    #[arg(long = "arguments", value_name = "JSON", conflicts_with = "arg")]
+    named: Option<String>,
     /// One argument as text; repeat for more.
     #[arg(long, value_name = "NAME=TEXT")]
     arg: Vec<String>,
@@ -86,7 +89,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
 fn check(args: CheckArgs, cx: &mut Context) -> Result<Exit, Failure> {
     let test = PolicyTest {
         tool: args.tool,
-        arguments: arguments(args.arguments.as_deref(), &args.arg)?,
+        arguments: arguments(args.arguments.or(args.named).as_deref(), &args.arg)?,
         cwd: args.cwd,
         agent: args.agent,
         task: args.task,
@@ -104,7 +107,7 @@ fn check(args: CheckArgs, cx: &mut Context) -> Result<Exit, Failure> {
 fn arguments(json: Option<&str>, pairs: &[String]) -> Result<Value, Failure> {
     if let Some(json) = json {
         return serde_json::from_str(json)
-            .map_err(|error| Failure::Usage(format!("--arguments is no JSON: {error}")));
+            .map_err(|error| Failure::Usage(format!("the arguments are no JSON: {error}")));
     }
     let mut map = Map::new();
     for pair in pairs {

@@ -2,14 +2,14 @@
 //! force. Each is a plain value behind a lock that is held for a few lines.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -119,6 +119,8 @@ pub struct Live {
     pub head: AtomicI64,
     /// How many feeds are open; without any, nothing is prepared for them.
     pub feeds: AtomicUsize,
+    /// How often tokens ended; connections look at theirs again when it has grown.
+    pub tokens_ended: AtomicU64,
     /// How many connections are open.
     pub connections: AtomicUsize,
     /// When the daemon began.
@@ -133,6 +135,7 @@ pub struct Live {
     attached: Mutex<Vec<AttachedRuntime>>,
     read_only: Mutex<Option<String>>,
     day: Mutex<String>,
+    barred: RwLock<HashSet<AgentName>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -159,6 +162,7 @@ impl Live {
             halt,
             head: AtomicI64::new(0),
             feeds: AtomicUsize::new(0),
+            tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             started_at,
             shared_uid: setup.shared_uid,
@@ -169,6 +173,7 @@ impl Live {
             attached: Mutex::default(),
             read_only: Mutex::default(),
             day: Mutex::default(),
+            barred: RwLock::default(),
         }
     }
 
@@ -195,6 +200,21 @@ impl Live {
     /// Notes what is wrong with the policy file on disk.
     pub fn set_refused_policy(&self, findings: Vec<Finding>) {
         *lock(&self.refused) = findings;
+    }
+
+    /// Says whether `agent` is quarantined or retired: its token is good for heartbeats alone.
+    pub fn is_barred(&self, agent: &AgentName) -> bool {
+        self.barred.read().unwrap_or_else(PoisonError::into_inner).contains(agent)
+    }
+
+    /// Bars an agent, or lets it in again.
+    pub fn set_barred(&self, agent: &AgentName, barred: bool) {
+        let mut all = self.barred.write().unwrap_or_else(PoisonError::into_inner);
+        if barred {
+            all.insert(agent.clone());
+        } else {
+            all.remove(agent);
+        }
     }
 
     /// Notes that `agent` was heard of at `now`; returns when it was heard of before.

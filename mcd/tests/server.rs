@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking, and its calls read well"
 )]
 
 use std::{
@@ -352,35 +353,6 @@ fn a_feed_replays_then_follows_without_a_gap_or_a_repetition() {
         next += 1;
     }
     assert!(operator.until("beat")["params"]["head"].as_i64().unwrap() > 0);
-}
-
-#[test]
-fn a_reader_that_does_not_read_is_told_that_it_lagged() {
-    let squad = Squad::with_config("[limits]\nburst = 1000000\n");
-    let mut agent = squad.agent("wren");
-    let mut slow = squad.operator();
-    slow.call("feed.subscribe", json!({})).unwrap();
-    let text = "d".repeat(4000);
-    for _ in 0..20 {
-        let ids: Vec<i64> = (0..100)
-            .map(|_| {
-                let task = json!({"title": "x", "type": "docs", "description": text});
-                agent.ask("task.create", &task)
-            })
-            .collect();
-        for _ in ids {
-            agent.line();
-        }
-    }
-    let lagged = slow.until("feed.lagged");
-    assert!(lagged["params"]["head"].as_i64().unwrap() > 0);
-    agent.call("task.create", json!({"title": "last", "type": "docs"})).unwrap();
-    loop {
-        let item = slow.until("feed.item");
-        if item["params"]["event"]["event"]["task"]["title"] == "last" {
-            break;
-        }
-    }
 }
 
 #[test]

@@ -114,10 +114,36 @@ fn admit(
         return Err(RpcError::invalid("idempotency_key", text));
     }
     let caller = session.caller(server, common.agent)?;
-    if session.side == Side::Operator {
-        levels::check(&server.store, &caller, &request)?;
+    match session.side {
+        Side::Operator => levels::check(&server.store, &caller, &request)?,
+        Side::Agent => bar(server, &caller, &request)?,
     }
     Ok(Visit { caller, request, key: common.idempotency_key })
+}
+
+/// Refuses what a quarantined or retired agent asks. The gates refuse by themselves, on record;
+/// what an adapter reports of such an agent is fact and is taken.
+fn bar(server: &Server, caller: &Caller, request: &Request) -> Result<(), RpcError> {
+    let Some(agent) = caller.agent.as_ref().filter(|agent| server.live().is_barred(agent)) else {
+        return Ok(());
+    };
+    let refuses_itself = matches!(
+        request,
+        Request::AgentHeartbeat(_) | Request::ToolCheck(_) | Request::RunStart(_)
+    );
+    let is_report = matches!(
+        request,
+        Request::RunUsage(_)
+            | Request::RunFinish(_)
+            | Request::ToolFinish(_)
+            | Request::ToolDrop(_)
+    );
+    if refuses_itself || (is_report && caller.adapter.is_some()) {
+        return Ok(());
+    }
+    let text =
+        format!("{agent} is quarantined or retired: it can send heartbeats, and nothing else");
+    Err(RpcError::new(ErrorKind::Forbidden, text))
 }
 
 fn row(method: &str) -> Option<Who> {

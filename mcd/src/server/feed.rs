@@ -296,4 +296,43 @@ mod tests {
         assert!(filter.wants(&closed("wren"), &[]));
         assert!(!filter.wants(&recorded(Event::ClockJumped { by_ms: 1 }), &[]));
     }
+
+    #[test]
+    fn who_does_not_keep_up_is_told_and_goes_on_from_the_newest() {
+        use crate::{
+            clock::SystemClock,
+            live::{Halt, Setup},
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let home = mc_proto::home::Home::under(dir.path());
+        std::fs::create_dir_all(&home.state).unwrap();
+        let halt = Halt::open(&home.halt_file());
+        let live = Arc::new(Live::new(Arc::new(SystemClock), halt, Setup::default()));
+        let store = Store::open(&home, Arc::clone(&live)).unwrap();
+        let feeds = Feeds::default();
+        let mut feed = feeds.follow(&store, (1, "ada"), Filter::default());
+        assert_eq!(live.feeds.load(Ordering::SeqCst), 1);
+        let publish = |seq: Seq| {
+            let recorded = Recorded { seq, ..recorded(Event::ClockJumped { by_ms: seq }) };
+            feeds.publish(&[Committed { recorded, changed: Vec::new() }]);
+            live.head.store(seq, Ordering::SeqCst);
+        };
+        let limit = Seq::try_from(WAITING).unwrap();
+        (1..=limit).for_each(publish);
+        let mut out = Vec::new();
+        feed.catch_up(&mut out);
+        assert!(out.is_empty(), "as many as may wait");
+        publish(limit + 1);
+        feed.catch_up(&mut out);
+        let told = String::from_utf8(std::mem::take(&mut out)).unwrap();
+        assert!(told.contains("feed.lagged") && told.contains(&format!("{}", limit + 1)), "{told}");
+        publish(limit + 2);
+        while let Ok(item) = feed.items.try_recv() {
+            feed.take(&item, &mut out);
+        }
+        assert_eq!(String::from_utf8(out).unwrap().matches("feed.item").count(), 1);
+        drop(feed);
+        assert_eq!(live.feeds.load(Ordering::SeqCst), 0);
+        store.shutdown();
+    }
 }

@@ -45,7 +45,6 @@ pub struct Server {
     unlocks: Unlocks,
     refusals: Throttle,
     connections: AtomicU64,
-    revocations: AtomicU64,
     epoch: AtomicU64,
     /// How often everything was stopped; held while the halt is set or cleared.
     stops: Mutex<u64>,
@@ -67,7 +66,6 @@ impl Server {
             unlocks: Unlocks::open(&state.join("unlock.json"), now),
             refusals: Throttle::default(),
             connections: AtomicU64::new(1),
-            revocations: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             stops: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -79,11 +77,6 @@ impl Server {
     /// Returns what lives outside of the database.
     pub(crate) fn live(&self) -> &Arc<Live> {
         self.store.live()
-    }
-
-    /// Makes every connection look at its token again.
-    pub(crate) fn tokens_changed(&self) {
-        self.revocations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends every proof of a passphrase.

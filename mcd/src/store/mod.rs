@@ -165,6 +165,9 @@ impl Store {
         let connection = open::writer(&path)?;
         let state = WriterState::load(&connection)?;
         live.head.store(state.head.seq, Ordering::SeqCst);
+        for agent in queries::agents(queries::Reader::new(&connection), true)? {
+            live.set_barred(&agent.name, agent.status.is_barred());
+        }
         let (committed, _) = broadcast::channel(FOLLOW);
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE);
         let readers = Readers::new(&path);
