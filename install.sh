@@ -240,8 +240,8 @@ system_places() {
     systemd-tmpfiles --create /usr/lib/tmpfiles.d/mission-control.conf
   else
     install -d -m 0755 -o mcd -g mcd /run/mission-control
-    install -d -m 0750 -o mcd -g mc-agents /run/mission-control/agent
-    install -d -m 0750 -o mcd -g mc-operators /run/mission-control/operator
+    install -d -m 2750 -o mcd -g mc-agents /run/mission-control/agent
+    install -d -m 2750 -o mcd -g mc-operators /run/mission-control/operator
     install -d -m 0700 -o mcd -g mcd /var/lib/mission-control
     install -d -m 0750 -o root -g mcd /etc/mission-control
   fi

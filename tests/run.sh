@@ -15,6 +15,6 @@ esac
 cargo build --workspace --bins --locked
 cargo test --workspace --locked
 if command -v node >/dev/null; then
-  node --test tests/openclaw/plugin/
+  node --test tests/openclaw/plugin/*.test.mjs
 fi
 [[ $openclaw == no ]] || ./tests/openclaw.sh

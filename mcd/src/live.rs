@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -119,6 +119,8 @@ pub struct Live {
     pub head: AtomicI64,
     /// How many feeds are open; without any, nothing is prepared for them.
     pub feeds: AtomicUsize,
+    /// How often tokens ended; connections look at theirs again when it has grown.
+    pub tokens_ended: AtomicU64,
     /// How many connections are open.
     pub connections: AtomicUsize,
     /// When the daemon began.
@@ -160,6 +162,7 @@ impl Live {
             halt,
             head: AtomicI64::new(0),
             feeds: AtomicUsize::new(0),
+            tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             started_at,
             shared_uid: setup.shared_uid,

@@ -136,14 +136,13 @@ export class Gate {
       tool,
       arguments: params,
       ...(cwd ? { cwd } : {}),
-      ...(run?.task ? { task: run.task } : {}),
     }, ctx?.abortSignal);
     if (!/^C-\d+$/.test(answer?.call ?? "")) return block("Mission Control gave an answer that is not understood, so the call did not run.");
     switch (answer.decision) {
       case "allow":
         return this.#allowed(call, answer.call);
       case "ask":
-        return this.#hold(call, answer);
+        return call.isRepeated ? block(waitText(answer)) : this.#hold(call, answer);
       case "deny":
         if (/^(squad|agent)\./.test(answer.rule ?? "")) this.state.stopped.add(agent);
         return block(denied(answer.reason, answer.call, answer.rule));
@@ -186,7 +185,7 @@ export class Gate {
       try {
         const params = { agent, approval: asked.approval, wait_ms: waitMs, idempotency_key: key };
         const answer = await this.link.call("tool.await", params, { timeoutMs: waitMs + 2000, signal });
-        const decided = this.#decided(call, asked, answer);
+        const decided = await this.#decided(call, asked, answer);
         if (decided) return decided.result;
         key = this.state.key();
       } catch (error) {
@@ -198,10 +197,7 @@ export class Gate {
     }
     this.#drop(agent, asked.call);
     if (signal?.aborted) return block("The turn was ended while this call waited; it did not run.");
-    return block(
-      `Not now: waiting for ${asked.approval}. A person has to decide: ${oneLine(asked.reason, 400)}. The call did not run and this is no error. ` +
-        "Do other work or end your turn; you will be told when it is decided. If it is approved, repeat exactly the same call.",
-    );
+    return block(waitText(asked));
   }
 
   #holdUntil(asked) {
@@ -212,11 +208,13 @@ export class Gate {
   }
 
   /** Returns `{result}` for the host once the approval is decided; `undefined` while it is pending. */
-  #decided(call, asked, answer) {
+  async #decided(call, asked, answer) {
     switch (answer?.decision) {
       case "allow":
         return { result: this.#allowed(call, /^C-\d+$/.test(answer.call ?? "") ? answer.call : asked.call) };
       case "deny":
+        // Approved, but for an equal call that is no longer held: asking again uses the approval.
+        if (answer.status === "approved" && !call.isRepeated) return { result: await this.#judge({ ...call, isRepeated: true }) };
         return { result: block(denied(answer.reason, asked.call, asked.approval)) };
       case "ask":
         return undefined;
@@ -256,6 +254,13 @@ export class Gate {
       return this.link.call(method, body, { signal });
     }
   }
+}
+
+function waitText(asked) {
+  return (
+    `Not now: waiting for ${oneLine(asked.approval, 20)}. A person has to decide: ${oneLine(asked.reason, 400)}. The call did not run and this is no error. ` +
+    "Do other work or end your turn; you will be told when it is decided. If it is approved, repeat exactly the same call."
+  );
 }
 
 function denied(reason, call, by) {

@@ -134,7 +134,11 @@ fn exchange<M: Method>(
     let answer = |source| ClientError::Answer { method: M::NAME, source };
     let params = with_options(call, options).map_err(answer)?;
     let line = frame::request(id, M::NAME, &params).map_err(answer)?;
-    stream.get_mut().write_all(line.as_bytes())?;
+    match stream.get_mut().write_all(line.as_bytes()) {
+        // A daemon that does not want the caller says why and hangs up: its reason can be read.
+        Err(error) if error.kind() != ErrorCode::BrokenPipe => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
     loop {
         let line = read_line(stream, timeout)?;
         let frame: Frame<'_> = parse(M::NAME, &line)?;

@@ -48,7 +48,6 @@ pub struct Server {
     recent: Recent,
     refusals: Throttle,
     connections: AtomicU64,
-    revocations: AtomicU64,
     epoch: AtomicU64,
     /// How often everything was stopped; held while the halt is set or cleared.
     stops: Mutex<u64>,
@@ -71,7 +70,6 @@ impl Server {
             recent: Recent::default(),
             refusals: Throttle::default(),
             connections: AtomicU64::new(1),
-            revocations: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             stops: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -83,11 +81,6 @@ impl Server {
     /// Returns what lives outside of the database.
     pub(crate) fn live(&self) -> &Arc<Live> {
         self.store.live()
-    }
-
-    /// Makes every connection look at its token again.
-    pub(crate) fn tokens_changed(&self) {
-        self.revocations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends every proof of a passphrase.

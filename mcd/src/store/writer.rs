@@ -97,6 +97,10 @@ fn checkpoint(db: &Connection, mode: &str) -> Result<(), StoreError> {
     Ok(db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?)
 }
 
+fn ends_tokens(event: &Event) -> bool {
+    matches!(event, Event::TokenRevoked { .. } | Event::TokenRotated { .. })
+}
+
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
         let mut batch = Vec::new();
@@ -130,6 +134,10 @@ impl Writer {
             if let Event::AgentStatusChanged { agent, to, .. } = &committed.recorded.event {
                 self.live.set_barred(agent, to.is_barred());
             }
+        }
+        if events.iter().any(|one| ends_tokens(&one.recorded.event)) {
+            // Before the answer, so that no token works after its end was acknowledged.
+            self.live.tokens_ended.fetch_add(1, Ordering::SeqCst);
         }
         for (reply, answer) in replies.into_iter().zip(answers) {
             // Who hung up does not need the answer.

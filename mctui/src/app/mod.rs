@@ -133,12 +133,12 @@ pub struct App {
     sent: HashMap<Ticket, Origin>,
     next_ticket: Ticket,
     waiting_items: Vec<FeedItem>,
-    replayed: usize,
     is_first_load: bool,
     last_cancel: Option<u64>,
     mine_at: Option<crate::world::Mine>,
     out: Vec<Request>,
     is_dirty: bool,
+    is_unmerged: bool,
 }
 
 impl App {
@@ -164,12 +164,12 @@ impl App {
             sent: HashMap::new(),
             next_ticket: 1,
             waiting_items: Vec::new(),
-            replayed: 0,
             is_first_load: true,
             last_cancel: None,
             mine_at: None,
             out: Vec::new(),
             is_dirty: true,
+            is_unmerged: false,
         }
     }
 
@@ -213,6 +213,9 @@ impl App {
     /// Takes in one message and returns what it asks for.
     pub fn update(&mut self, now: Now, message: Message) -> Vec<Request> {
         self.scene.now = now;
+        if !matches!(message, Message::Item(_)) {
+            self.prepare();
+        }
         let is_quiet = matches!(message, Message::Drawn | Message::Beat(_));
         self.take(message);
         for overlay in &mut self.overlays {
@@ -260,7 +263,6 @@ impl App {
         self.scene.me = Some(hello.actor);
         self.scene.pending.clear();
         self.sent.clear();
-        self.replayed = 0;
         self.approvals.forget();
         self.task.forget();
         self.board.answers.is_asked = false;
@@ -293,12 +295,19 @@ impl App {
     fn item(&mut self, item: FeedItem) {
         self.scene.link.hear(self.scene.now, None);
         if self.scene.link.phase == Phase::Resync {
-            self.replayed += 1;
             self.waiting_items.push(item);
             return;
         }
         self.apply(item);
-        self.merge();
+        self.is_unmerged = true;
+    }
+
+    /// Lets the lists take in what came; called before keys and before a frame, not for each of a
+    /// hundred events.
+    pub fn prepare(&mut self) {
+        if std::mem::take(&mut self.is_unmerged) {
+            self.merge();
+        }
     }
 
     /// Takes one event into the world and into what the screens know.

@@ -231,3 +231,38 @@ fn hostile_text_never_reaches_a_cell() {
     }
     stage.key(Key::plain(KeyCode::Esc));
 }
+
+#[test]
+fn a_watched_board_shows_each_task_once() {
+    let mut stage = Stage::live(120, 36);
+    for state in [TaskState::Assigned, TaskState::InProgress, TaskState::Review] {
+        stage.task_changes(card(1101, state, "Docs: rate limits", Some("wren")));
+        let frame = stage.frame(120, 36);
+        assert_eq!(frame.matches("T-1101").count(), 1, "{frame}");
+    }
+}
+
+#[test]
+fn emergency_quarantines_the_agent_under_the_cursor_and_resumes_after_a_stop() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("3!3");
+    assert!(stage.frame(120, 36).contains("quarantine osprey"));
+    stage.keys("\u{1b}");
+    stage.app.scene.world.squad.status = SquadStatus::Halted;
+    stage.keys("!4checked\nRESUME\n");
+    assert!(
+        matches!(stage.acts()[..], [Act::Squad(SquadVerb::EmergencyResume, why)] if why == "checked")
+    );
+}
+
+#[test]
+fn a_storm_of_events_is_one_merge() {
+    let mut stage = Stage::live(120, 36);
+    for seq in 501..1_501 {
+        let item = super::fixture::item(seq);
+        stage.app.update(stage.now(), Message::Item(Box::new(item)));
+    }
+    stage.app.prepare();
+    stage.keys("4");
+    assert!(stage.frame(120, 36).contains("e1500"));
+}

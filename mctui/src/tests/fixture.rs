@@ -493,6 +493,7 @@ impl Stage {
             let answer = Message::Answer(*ticket, Box::new(reply));
             requests.extend(self.app.update(self.now(), answer));
         }
+        self.app.prepare();
     }
 
     fn play(&self, call: &Call) -> Option<Result<Reply, Failure>> {

@@ -25,8 +25,8 @@ test("an allowed call passes with what the daemon needs to judge it", () =>
     mc.state.workspaces.set("agent:main:main", "/w");
     assert.equal(await mc.gate.tool(...call("exec", { command: "ls", workdir: "sub" })), undefined);
     const [asked] = daemon.calls("tool.check");
-    const { agent, run, session, tool, cwd, task } = asked;
-    assert.deepEqual({ agent, run, session, tool, cwd, task }, { agent: "wren", run: "R-1", session: "agent:main:main", tool: "exec", cwd: "/w/sub", task: "T-1" });
+    const { agent, run, session, tool, cwd } = asked;
+    assert.deepEqual({ agent, run, session, tool, cwd }, { agent: "wren", run: "R-1", session: "agent:main:main", tool: "exec", cwd: "/w/sub" });
     assert.deepEqual(asked.arguments, { command: "ls", workdir: "sub" });
     assert.match(asked.idempotency_key, /^oc:/);
     assert.equal(daemon.calls("run.start")[0].external_id, "run-1", "a call whose turn never passed the run gate passes it now");
@@ -66,6 +66,15 @@ test("a call that is denied while it waits tells the decider's reason", () =>
   withDaemon({ "tool.check": () => ask, "tool.await": () => ({ approval: "A-3", decision: "deny", reason: "not on a Friday" }) }, async (mc) => {
     assert.match((await mc.gate.tool(...call("exec", {}))).blockReason, /not on a Friday/);
   }));
+
+test("an approval that was granted to an equal call is used by asking again, once", () => {
+  let asked = 0;
+  const check = () => (asked++ === 0 ? ask : { ...allow, call: "C-2" });
+  return withDaemon({ "tool.check": check, "tool.await": () => ({ approval: "A-3", status: "approved", decision: "deny", reason: "no call waits" }) }, async (mc, daemon) => {
+    assert.equal(await mc.gate.tool(...call("exec", {})), undefined);
+    assert.equal(daemon.calls("tool.check").length, 2);
+  });
+});
 
 test("when the hold ends the call is dropped and the agent is told to do other work", () =>
   withDaemon({ "tool.check": () => ask, "tool.await": () => ({ approval: "A-3", decision: "ask", reason: "pending" }) }, async (mc, daemon) => {

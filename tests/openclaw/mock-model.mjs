@@ -1,0 +1,67 @@
+// A model that does as it is told: an OpenAI-compatible server whose answers stand in the conversation.
+//
+// The newest user message that holds `MOCK:[step, ...]` is the script; step n answers the n-th model
+// call after it, so the server keeps no state. A step is {"tool", "args"} or {"text"}. Every request's
+// messages go to the file MOCK_LOG, one JSON array a line: what the model was shown. GET /calls counts.
+import fs from "node:fs";
+import http from "node:http";
+
+const port = Number(process.env.MOCK_PORT);
+let calls = 0;
+
+const textOf = (content) => (typeof content === "string" ? content : (content ?? []).map((part) => part.text ?? "").join(""));
+
+/** Returns the JSON array that begins at `from`. */
+function arrayAt(text, from) {
+  let depth = 0;
+  let quoted = false;
+  for (let at = from; at < text.length; at++) {
+    const letter = text[at];
+    if (quoted) {
+      if (letter === "\\") at++;
+      else if (letter === '"') quoted = false;
+    } else if (letter === '"') quoted = true;
+    else if ("[{".includes(letter)) depth++;
+    else if ("]}".includes(letter) && --depth === 0) return text.slice(from, at + 1);
+  }
+  return "[]";
+}
+
+function step(messages) {
+  for (let at = messages.length - 1; at >= 0; at--) {
+    const text = messages[at].role === "user" ? textOf(messages[at].content) : "";
+    const begin = text.indexOf("MOCK:[");
+    if (begin < 0) continue;
+    const steps = JSON.parse(arrayAt(text, begin + 5));
+    const done = messages.slice(at + 1).filter((message) => message.role === "assistant").length;
+    return steps[done] ?? { text: `the script has only ${steps.length} steps` };
+  }
+  return { text: "no script" };
+}
+
+function answer(request, response, body) {
+  const { text = "", tool, args = {} } = step(body.messages ?? []);
+  const id = `mock-${++calls}`;
+  const tools = tool ? [{ index: 0, id: `call_${id}`, type: "function", function: { name: tool, arguments: JSON.stringify(args) } }] : [];
+  const base = { id, object: "chat.completion.chunk", created: 1, model: body.model };
+  const send = (more) => response.write(`data: ${JSON.stringify({ ...base, ...more })}\n\n`);
+  const delta = (part, reason = null) => send({ choices: [{ index: 0, delta: part, finish_reason: reason }] });
+  response.setHeader("content-type", "text/event-stream");
+  delta({ role: "assistant", content: text });
+  for (const call of tools) delta({ tool_calls: [call] });
+  delta({}, tools.length > 0 ? "tool_calls" : "stop");
+  send({ choices: [], usage: { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 } });
+  response.end("data: [DONE]\n\n");
+}
+
+http
+  .createServer(async (request, response) => {
+    if (request.url === "/calls") return response.end(String(calls));
+    if (request.url.endsWith("/models")) return response.end(JSON.stringify({ object: "list", data: [{ id: "mock-1", object: "model" }] }));
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
+    fs.appendFileSync(process.env.MOCK_LOG, `${JSON.stringify(body.messages ?? [])}\n`);
+    answer(request, response, body);
+  })
+  .listen(port, "127.0.0.1");
