@@ -9,6 +9,7 @@ mod levels;
 pub mod limits;
 pub mod listeners;
 pub(crate) mod orders;
+mod recent;
 mod session;
 mod unlock;
 pub(crate) mod waits;
@@ -27,6 +28,7 @@ use self::{
     feed::Feeds,
     limits::{Limits, Throttle},
     orders::Orders,
+    recent::Recent,
     unlock::Unlocks,
     waits::Waits,
 };
@@ -43,6 +45,7 @@ pub struct Server {
     pub(crate) feeds: Feeds,
     pub(crate) waits: Waits,
     unlocks: Unlocks,
+    recent: Recent,
     refusals: Throttle,
     connections: AtomicU64,
     epoch: AtomicU64,
@@ -64,6 +67,7 @@ impl Server {
             feeds: Feeds::default(),
             waits: Waits::default(),
             unlocks: Unlocks::open(&state.join("unlock.json"), now),
+            recent: Recent::default(),
             refusals: Throttle::default(),
             connections: AtomicU64::new(1),
             epoch: AtomicU64::new(0),
