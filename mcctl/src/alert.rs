@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     paging::{self, Paging},
-    table::{Cell, Table, Tone, cell, maybe},
+    table::{Cell, Table, Tone, cell, maybe, rest},
     text,
     words::{one_of, word},
 };
@@ -147,7 +147,7 @@ fn rows(notices: &[Notification], now: Timestamp) -> String {
             cell(if notice.acked_at.is_some() { "yes" } else { "no" }),
             maybe(notice.task),
             maybe(notice.approval),
-            cell(&notice.text),
+            rest(&notice.text),
         ]);
     }
     table.to_string()

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use mc_core::{
     agent::AgentName,
     approval::{Approval, ApprovalKind, ApprovalStatus, Statement},
+    clean::{Glyphs, mixed_scripts},
     id::TaskId,
     money::MicroUsd,
     policy::Risk,
@@ -17,7 +18,7 @@ use crate::{
     decide,
     failure::{Exit, Failure},
     paging::{self, Paging},
-    table::{Cell, Sheet, Table, Tone, cell, maybe},
+    table::{Cell, Sheet, Table, Tone, cell, maybe, rest},
     text,
     words::{dollars, one_of, word},
 };
@@ -182,7 +183,7 @@ fn rows(approvals: &[Approval], now: Timestamp) -> String {
             maybe(approval.task),
             cell(text::age(now, approval.asked_at)),
             maybe(pending.then_some(left)),
-            cell(&approval.summary),
+            rest(&approval.summary),
         ]);
     }
     table.to_string()
@@ -273,6 +274,10 @@ fn act(statement: &Statement) -> Sheet {
         serde_json::Value::Null => {}
     }
     sheet.maybe("directory", statement.cwd.as_ref());
+    let exact = exact(&statement.arguments);
+    if let Some(mixed) = mixed_scripts(&exact, Glyphs::Unicode) {
+        sheet.toned("LOOK", mixed.as_str(), Tone::Bad);
+    }
     for (name, hash) in &statement.env {
         sheet.line("environment", format!("{name} (sha256 {hash})"));
     }
@@ -354,6 +359,12 @@ pub(crate) mod tests {
     fn a_long_command_is_never_cut() {
         let command = "x".repeat(20_000);
         assert!(shown(&pending("yellow", &command)).contains(&command));
+    }
+
+    #[test]
+    fn letters_that_look_like_others_are_pointed_out() {
+        let text = shown(&pending("red", "curl https://\u{430}pple.com"));
+        assert!(text.contains("mixed: Cyrillic"), "{text}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     paging::{self, Paging},
-    table::{Cell, Sheet, Table, Tone, cell, maybe},
+    table::{Cell, Sheet, Table, Tone, cell, maybe, rest},
     text,
     words::{money, word},
 };
@@ -183,7 +183,7 @@ fn calls(calls: &[ToolCall], now: Timestamp) -> String {
             Cell::new(decision, toned),
             Cell::new(word(call.status), if failed { Tone::Bad } else { Tone::Plain }),
             cell(&call.rule),
-            cell(&call.preview),
+            rest(&call.preview),
         ]);
     }
     table.to_string()

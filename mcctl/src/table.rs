@@ -59,6 +59,11 @@ impl Cell {
     }
 }
 
+/// Returns a cell for a text that has the rest of the line to itself.
+pub(crate) fn rest(text: impl fmt::Display) -> Cell {
+    Cell { text: text::line(&text.to_string()), tone: Tone::Plain }
+}
+
 /// Returns a plain cell.
 pub(crate) fn cell(text: impl fmt::Display) -> Cell {
     Cell::new(text, Tone::Plain)

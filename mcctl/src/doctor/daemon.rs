@@ -17,6 +17,13 @@ pub(super) fn check(home: &Home, cx: &mut Context) -> Vec<Finding> {
             found.extend(version(&status.version));
             found.extend(status.read_only.map(|why| read_only(&why)));
         }
+        Err(failure) if !failure.is_unreachable() => found.push(Finding {
+            weight: Weight::Warning,
+            check: "daemon",
+            what: text::line(&failure.to_string()),
+            why: "the daemon is there and does not want this user: its state can't be looked at",
+            todo: "run `mcctl doctor` as an operator, or add this user to identity.toml".to_owned(),
+        }),
         Err(failure) => found.push(Finding {
             weight: Weight::Error,
             check: "daemon",

@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     secret,
-    table::{Cell, Table, Tone, cell},
+    table::{Cell, Table, Tone, cell, rest},
 };
 
 /// One thing that must hold.
@@ -113,7 +113,7 @@ fn view(checks: &[Check]) -> String {
     let mut table = Table::new(&["", "WHAT", "DETAIL"]);
     for check in checks {
         let (word, tone) = if check.holds { ("ok", Tone::Good) } else { ("NO", Tone::Bad) };
-        table.row([Cell::new(word, tone), cell(&check.what), cell(&check.detail)]);
+        table.row([Cell::new(word, tone), cell(&check.what), rest(&check.detail)]);
     }
     table.to_string()
 }

@@ -57,9 +57,17 @@ pub(super) fn run(args: &InstallArgs, cx: &mut Context) -> Result<Exit, Failure>
         tell(cx, &format!("adapter {adapter}: enrolled"));
     }
     let gateway_token = keep_gateway_token(&config, &places.bridge)?;
+    let before = config.clone();
     settings::merge(&mut config, &places, &names)?;
-    let backup = settings::write(&places.config, &config)?;
-    tell(cx, &format!("merged {} (before: {})", places.config.display(), backup.display()));
+    // Written only when it changes, so that the file beside it stays the one before the first merge.
+    let backup = if before == config {
+        tell(cx, &format!("{} needs no change", places.config.display()));
+        None
+    } else {
+        let backup = settings::write(&places.config, &config)?;
+        tell(cx, &format!("merged {} (before: {})", places.config.display(), backup.display()));
+        Some(backup)
+    };
     let silent = wait_for_hello(cx, &names, Duration::from_secs(args.wait))?;
     let bridge = bridge_command(&config, &names, &places, gateway_token.as_deref());
     finish(cx, &Outcome { names: &names, places: &places, backup, bridge, silent }, args.wait)
@@ -68,7 +76,7 @@ pub(super) fn run(args: &InstallArgs, cx: &mut Context) -> Result<Exit, Failure>
 struct Outcome<'a> {
     names: &'a Names,
     places: &'a Places,
-    backup: PathBuf,
+    backup: Option<PathBuf>,
     bridge: Vec<String>,
     /// Agents whose plugin has not said hello.
     silent: Vec<AgentName>,

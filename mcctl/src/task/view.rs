@@ -8,7 +8,7 @@ use mc_core::{
 use mc_proto::method::task::{Detail, Moved, TimelineItem, TransitionTable};
 
 use crate::{
-    table::{Cell, Sheet, Table, Tone, cell, list, maybe},
+    table::{Cell, Sheet, Table, Tone, cell, list, maybe, rest},
     text,
     words::{money, word},
 };
@@ -41,7 +41,7 @@ pub(crate) fn cards(cards: &[TaskCard], now: Timestamp) -> String {
             list(&card.assignees),
             cell(money(card.spent_uusd, card.unpriced)),
             cell(card.budget_uusd),
-            cell(&card.title),
+            rest(&card.title),
         ]);
     }
     table.to_string()
@@ -219,13 +219,12 @@ pub(crate) fn timeline(items: &[TimelineItem]) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["EVENT", "AT", "BY", "WHAT"]);
+    let mut table = Table::new(&["EVENT", "AT", "WHAT"]);
     for item in items {
         table.row([
             Cell::new(item.id, Tone::Dim),
             cell(text::when(item.recorded.at)),
-            cell(&item.recorded.actor),
-            cell(&item.text),
+            rest(&item.text),
         ]);
     }
     table.to_string()

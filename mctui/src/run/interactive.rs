@@ -143,6 +143,7 @@ impl Console {
             if self.is_urgent || since >= BACKGROUND_MS {
                 self.is_urgent = false;
                 self.last_frame = now.steady;
+                self.engine.app.prepare();
                 self.engine.app.take_dirty();
                 draw(&mut self.screen, &self.engine.app)?;
                 let left = self.engine.give(Message::Drawn);
