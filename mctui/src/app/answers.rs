@@ -132,7 +132,7 @@ impl App {
             }
             Origin::Emergency => {
                 if let Some(open) = &mut self.emergency {
-                    open.failed(&failure.text);
+                    open.failed(&failure.text, failure.kind.is_some());
                 }
             }
             Origin::Snapshot => {

@@ -1,6 +1,7 @@
 //! The whole console as a value: messages come in, requests go out, `view` only reads.
 
 mod answers;
+mod feed;
 mod keys;
 mod view;
 
@@ -15,7 +16,7 @@ use ratatui::layout::{Rect, Size};
 
 use crate::{
     keymap::{Context, Key},
-    link::{Health, Now, Phase},
+    link::{Health, Now},
     overlays::{Overlay, emergency::Emergency},
     query::Query,
     request::{Act, Call, Failure, Reply, Request, Ticket},
@@ -24,7 +25,6 @@ use crate::{
     text,
     theme::Token,
     widgets::{Field, Line, Look, Places, Shape},
-    world::Applied,
 };
 
 /// How long a notice stays, in milliseconds.
@@ -257,81 +257,11 @@ impl App {
         }
     }
 
-    fn up(&mut self, hello: HelloResult) {
-        self.scene.link.phase = Phase::Resync;
-        self.scene.link.hear(self.scene.now, Some(hello.now));
-        self.scene.me = Some(hello.actor);
-        self.scene.pending.clear();
-        self.sent.clear();
-        self.approvals.forget();
-        self.task.forget();
-        self.board.answers.is_asked = false;
-        self.resync();
-    }
-
-    fn resync(&mut self) {
-        if self.sent.values().any(|origin| *origin == Origin::Snapshot) {
-            return;
-        }
-        self.scene.link.phase = Phase::Resync;
-        self.ask(Call::Snapshot, Origin::Snapshot);
-    }
-
-    fn lost(&mut self, error: &Failure, attempt: u32, retry_in_ms: u64) {
-        use mc_proto::error::ErrorKind;
-        let refused = matches!(
-            error.kind,
-            Some(ErrorKind::Forbidden | ErrorKind::Unauthorized | ErrorKind::InvalidRequest)
-        );
-        let retry_at = self.scene.now.steady + retry_in_ms;
-        self.scene.link.phase = if refused {
-            Phase::Refused { reason: error.text.clone() }
-        } else {
-            Phase::Lost { attempt, retry_at, reason: error.text.clone() }
-        };
-        self.waiting_items.clear();
-    }
-
-    fn item(&mut self, item: FeedItem) {
-        self.scene.link.hear(self.scene.now, None);
-        if self.scene.link.phase == Phase::Resync {
-            self.waiting_items.push(item);
-            return;
-        }
-        self.apply(item);
-        self.is_unmerged = true;
-    }
-
     /// Lets the lists take in what came; called before keys and before a frame, not for each of a
     /// hundred events.
     pub fn prepare(&mut self) {
         if std::mem::take(&mut self.is_unmerged) {
             self.merge();
-        }
-    }
-
-    /// Takes one event into the world and into what the screens know.
-    fn apply(&mut self, item: FeedItem) {
-        let task = item.event.event.task();
-        let arrived = arrival(&item);
-        match self.scene.world.apply(item) {
-            Applied::Old => return,
-            Applied::Gap => self.resync(),
-            Applied::Yes => {}
-        }
-        if task.is_some() && task == self.board.answers.task {
-            self.board.answers.is_old = true;
-        }
-        if let (Place::Task(open), Some(task)) = (self.place, task)
-            && open == task
-        {
-            self.task.touch();
-        }
-        if let Some((line, rings)) = arrived {
-            self.say(line);
-            if rings {
-                self.out.push(Request::Bell);
-            }
         }
     }
 
@@ -493,22 +423,5 @@ fn label(act: &Act) -> String {
         Act::Deny(call) => format!("denial of {}", call.approval),
         Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
         Act::Squad(..) => "order to the squad".to_owned(),
-    }
-}
-
-/// Returns what the notice line says about an event, and whether the bell rings.
-fn arrival(item: &FeedItem) -> Option<(Line, bool)> {
-    use mc_core::{alert::Severity, event::Event, policy::Risk};
-    let line = || {
-        let token = crate::story::token(&item.event.event);
-        Line::new().says(token, &crate::story::line(&item.event))
-    };
-    match &item.event.event {
-        Event::ApprovalRequested { approval } => Some((line(), approval.risk == Risk::Red)),
-        Event::AlertRaised { alert } if alert.severity >= Severity::Warning => {
-            Some((line(), alert.severity == Severity::Critical))
-        }
-        Event::SquadStatusChanged { .. } => Some((line(), true)),
-        _ => None,
     }
 }

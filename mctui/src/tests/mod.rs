@@ -3,6 +3,7 @@
 mod behaviour;
 mod budgets;
 mod decisions;
+mod documents;
 mod fixture;
 mod frames;
 mod properties;
