@@ -114,7 +114,9 @@ fn the_terminal_is_as_it_was_after_every_end() {
         ended.sees("LIVE");
         ended.signal(signal);
         ended.ended();
-        until(&format!("restored after {signal:?}"), PATIENCE, || ended.is_restored().then_some(()));
+        until(&format!("restored after {signal:?}"), PATIENCE, || {
+            ended.is_restored().then_some(())
+        });
     }
 
     let mut slept = console(&squad, 24, 80);
