@@ -58,7 +58,7 @@ fn console(squad: &Squad, document: &mut Value) {
     document["first_frame"] = at_most(ms(percentile(&mut starts, 0.5)), "ms p50", 25.0);
 
     let mut terminal = Terminal::new(&command, 40, 120);
-    terminal.sees("T-20");
+    terminal.sees("LIVE");
     quiet(&terminal);
     let mut times = Vec::new();
     for at in 0..200 {
