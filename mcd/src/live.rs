@@ -117,6 +117,8 @@ pub struct Live {
     pub halt: Halt,
     /// The newest durable event.
     pub head: AtomicI64,
+    /// Grows with every sign of life of an agent.
+    pub beat_count: AtomicU64,
     /// How many feeds are open; without any, nothing is prepared for them.
     pub feeds: AtomicUsize,
     /// How often tokens ended; connections look at theirs again when it has grown.
@@ -161,6 +163,7 @@ impl Live {
             clock,
             halt,
             head: AtomicI64::new(0),
+            beat_count: AtomicU64::new(0),
             feeds: AtomicUsize::new(0),
             tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
@@ -219,6 +222,7 @@ impl Live {
 
     /// Notes that `agent` was heard of at `now`; returns when it was heard of before.
     pub fn beat(&self, agent: &AgentName, now: Timestamp) -> Option<Timestamp> {
+        self.beat_count.fetch_add(1, Ordering::SeqCst);
         lock(&self.beats).insert(agent.clone(), now)
     }
 
