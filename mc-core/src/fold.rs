@@ -300,7 +300,11 @@ fn patch_agent(agent: &mut Agent, patch: &AgentPatch) {
 /// Applies what `recorded` means for `run`.
 pub fn run(run: &mut Run, recorded: &Recorded) {
     match &recorded.event {
-        Event::RunUsed { run: id, model, tokens, cost_uusd, cost_state, .. } if *id == run.id => {
+        Event::RunUsed { run: id, task, model, tokens, cost_uusd, cost_state, .. }
+            if *id == run.id =>
+        {
+            // A run that claims its task on the way works on it from then on.
+            run.task = run.task.or(*task);
             let is_first = run.tokens == Tokens::default() && run.cost_uusd.0 == 0;
             if is_first || doubt(*cost_state) > doubt(run.cost_state) {
                 run.cost_state = *cost_state;

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -117,8 +117,12 @@ pub struct Live {
     pub halt: Halt,
     /// The newest durable event.
     pub head: AtomicI64,
+    /// Grows with every sign of life of an agent.
+    pub beat_count: AtomicU64,
     /// How many feeds are open; without any, nothing is prepared for them.
     pub feeds: AtomicUsize,
+    /// How often tokens ended; connections look at theirs again when it has grown.
+    pub tokens_ended: AtomicU64,
     /// How many connections are open.
     pub connections: AtomicUsize,
     /// When the daemon began.
@@ -159,7 +163,9 @@ impl Live {
             clock,
             halt,
             head: AtomicI64::new(0),
+            beat_count: AtomicU64::new(0),
             feeds: AtomicUsize::new(0),
+            tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             started_at,
             shared_uid: setup.shared_uid,
@@ -216,6 +222,7 @@ impl Live {
 
     /// Notes that `agent` was heard of at `now`; returns when it was heard of before.
     pub fn beat(&self, agent: &AgentName, now: Timestamp) -> Option<Timestamp> {
+        self.beat_count.fetch_add(1, Ordering::SeqCst);
         lock(&self.beats).insert(agent.clone(), now)
     }
 

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use mc_proto::home::Home;
 use mcd::{
     clock::SystemClock,
-    config::Config,
+    config::{Config, ConfigError},
     daemon::{self, Daemon, DaemonConfig, Host, StartError},
     live::Halt,
     logging, store,
@@ -35,6 +35,8 @@ enum Command {
     Verify,
     /// Make all tables again from the journal
     Rebuild,
+    /// Print the policy with every default filled in
+    DescribePolicy,
     /// Set the emergency stop by its file, with or without a running daemon
     Halt,
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
             store::rebuild(&home.database())?;
             Ok("all tables were made again from the journal".to_owned())
         }),
+        Command::DescribePolicy => describe_policy(&home),
         Command::Halt => halt(&home),
     };
     done.unwrap_or_else(|error| {
@@ -66,9 +69,9 @@ type Done = Result<ExitCode, StartError>;
 
 fn run(home: Home) -> Done {
     let config = Config::load(&home)?;
-    logging::start(&config.log)
-        .map_err(|text| StartError::Config(mcd::config::ConfigError::Wrong { text }))?;
+    logging::start(&config.log).map_err(|text| StartError::Config(ConfigError::Wrong { text }))?;
     raise_descriptors();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let setup = DaemonConfig { home, clock: Arc::new(SystemClock), host: Host::Own };
     Daemon::start(setup)?.wait();
     Ok(ExitCode::SUCCESS)
@@ -111,6 +114,15 @@ fn verify(home: &Home) -> Done {
         return Ok(ExitCode::FAILURE);
     }
     tell(&format!("{} events, head {} {}", verified.events, verified.head, verified.head_hash));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe_policy(home: &Home) -> Done {
+    let path = home.config.join("policy.toml");
+    let text = if path.exists() { std::fs::read_to_string(&path)? } else { String::new() };
+    let policy = mcd::policy::parse(&text).map_err(|wrong| ConfigError::wrong(&path, &wrong))?;
+    let text = toml::to_string(policy.doc()).map_err(std::io::Error::other)?;
+    tell(text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

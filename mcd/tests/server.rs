@@ -311,6 +311,44 @@ fn an_emergency_stop_holds_over_a_restart_until_an_admin_resumes() {
 }
 
 #[test]
+fn a_stuck_writer_denies_checks_and_delays_no_stop() {
+    let squad = Squad::new();
+    let mut agent = squad.agent("wren");
+    let mut operator = squad.operator();
+    let database = rusqlite::Connection::open(squad.home().database()).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = Instant::now();
+    let check = json!({"tool": "read", "arguments": {"path": "/w/a"}});
+    let id = agent.ask("tool.check", &check);
+    agent.call("task.get", json!({"task": "T-1"})).unwrap_err();
+    let late = agent.answer(id).unwrap();
+    assert_eq!((&late["decision"], &late["rule"]), (&json!("deny"), &json!("daemon.late")));
+    assert!((1900..4500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    let asked = Instant::now();
+    operator.call("squad.emergency_stop", json!({"reason": "stuck"})).unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert_eq!(agent.call("tool.check", check).unwrap()["rule"], "squad.halted");
+    database.execute_batch("ROLLBACK").unwrap();
+    operator.call("feed.subscribe", json!({"since": 0, "topics": ["squad_status"]})).unwrap();
+    let item = operator.until("feed.item");
+    assert_eq!(item["params"]["event"]["event"]["to"], "halted", "{item}");
+    assert_eq!(item["params"]["event"]["actor"]["name"], "ada");
+}
+
+#[test]
+fn who_says_nothing_or_speaks_slowly_is_cut() {
+    let squad = Squad::new();
+    let path = squad.home().operator_socket();
+    let began = Instant::now();
+    let mut silent = Wire::connect(&path);
+    let mut slow = Wire::connect(&path);
+    slow.stream.get_mut().write_all(b"{\"jsonrpc\":").unwrap();
+    assert_eq!((silent.rest(), slow.rest()), (String::new(), String::new()));
+    assert!((1900..4500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    squad.operator().call("ping", json!({})).unwrap();
+}
+
+#[test]
 fn a_held_call_goes_on_when_a_human_approves() {
     let squad = Squad::new();
     let mut agent = squad.agent("wren");

@@ -34,7 +34,7 @@ fn approve(human: &mut Client, id: &str) {
 
 /// A squad whose limit of waiting approvals is out of the way.
 fn squad_without_limits() -> Squad {
-    let policy = "[limits]\npending_per_agent = 5000\npending_per_squad = 5000\n".to_owned();
+    let policy = "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n".to_owned();
     let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
     squad.specialist("wren");
     squad

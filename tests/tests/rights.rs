@@ -47,8 +47,8 @@ fn human_acts() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Human acts through doors that agents have too.
-fn open_doors() -> Vec<(&'static str, Value)> {
+/// Human acts through doors that agents have too; `rev` is the tasks' revision.
+fn open_doors(rev: &Value) -> Vec<(&'static str, Value)> {
     let to = |state: &str| {
         json!({"task": "T-1", "to": state, "reason": "r", "note": "n", "feedback": "f",
             "deliverable": "d"})
@@ -60,9 +60,9 @@ fn open_doors() -> Vec<(&'static str, Value)> {
         ("task.transition", to("blocked")),
         ("task.transition", to("inbox")),
         ("task.transition", to("needs_approval")),
-        ("task.update", json!({"task": "T-1", "rev": 3, "title": "mine now"})),
-        ("task.update", json!({"task": "T-1", "rev": 3, "budget_uusd": 900_000_000})),
-        ("task.update", json!({"task": "T-2", "rev": 3, "description": "not mine"})),
+        ("task.update", json!({"task": "T-1", "rev": rev, "title": "mine now"})),
+        ("task.update", json!({"task": "T-1", "rev": rev, "budget_uusd": 900_000_000})),
+        ("task.update", json!({"task": "T-2", "rev": rev, "description": "not mine"})),
         ("agent.register", new),
         ("approval.cancel", json!({"approval": "A-2", "reason": "not mine"})),
         ("notification.ack", json!({"notification": "N-404"})),
@@ -139,7 +139,8 @@ fn doors_that_agents_share_with_humans_open_no_human_act() {
     let squad = busy();
     let mut operator = squad.operator();
     let before = head(&mut operator);
-    for (method, params) in open_doors() {
+    let task = operator.ok("task.get", json!({"task": "T-2"}));
+    for (method, params) in open_doors(&task["rev"]) {
         let refused = squad.agent("wren").refused(method, params.clone());
         let expected = ["transition_refused", "forbidden", "invalid_params", "not_found"];
         assert!(expected.contains(&refused.kind.as_str()), "{method} {params}: {refused:?}");
@@ -334,9 +335,7 @@ const STATES: [&str; 8] =
 fn is_guarded(from: &str, to: &str, actor: &str) -> bool {
     match (from, actor) {
         // The approval was not granted.
-        ("needs_approval", "human") => {
-            ["inbox", "assigned", "in_progress", "review", "done"].contains(&to)
-        }
+        ("needs_approval", "human") => ["inbox", "assigned", "in_progress", "review"].contains(&to),
         // It was blocked from In Progress.
         ("blocked", "human") => ["inbox", "review"].contains(&to),
         // The agent is the assignee and no reviewer.

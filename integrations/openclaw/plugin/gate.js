@@ -94,7 +94,7 @@ export class Gate {
       ...(runId ? { external_id: oneLine(runId, 200) } : {}),
     }, signal);
     if (!/^R-\d+$/.test(started?.run ?? "")) throw new Error("the answer to run.start is not understood, so nothing starts");
-    const run = { run: started.run, task: started.task, agent, session };
+    const run = { run: started.run, task: started.task, agent, session, sessionId: ctx.sessionId };
     state.stopped.delete(agent);
     if (run.task) state.tasks.set(agent, run.task);
     if (runId) {

@@ -8,6 +8,7 @@ import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
 import { Reporter } from "./report.js";
 import { State } from "./state.js";
+import { Stopper } from "./stop.js";
 import { TaskTool } from "./task-tool.js";
 
 const VERSION = "0.1.0";
@@ -18,21 +19,24 @@ const HOOK_MS = 600_000;
 /** Builds all parts for one configuration. */
 function build(config, runtimeVersion, log) {
   const state = globalThis[SHARED]?.state ?? new State();
+  const stopper = new Stopper({ state, log });
   const attach = () => ({
     runtime: "openclaw",
     version: runtimeVersion,
     agents: [...new Set(Object.values(config.agents))],
-    capabilities: ["gate"],
+    capabilities: stopper.abort ? ["gate", "abort"] : ["gate"],
   });
   const { socketPath, tokenFile } = config;
-  const link = new Link({ socketPath, tokenFile, client: { name: "mc-openclaw-plugin", version: VERSION }, attach, log });
+  const client = { name: "mc-openclaw-plugin", version: VERSION };
+  const orders = { "runtime.abort": (order) => stopper.end(order) };
+  const link = new Link({ socketPath, tokenFile, client, attach, orders, log });
   link.onUp(({ hello, attached }) => {
     state.halted = Boolean(attached?.halted ?? hello?.halted);
     if (typeof attached?.halt_file === "string" && attached.halt_file) state.haltFile = attached.halt_file;
     if (Number.isFinite(attached?.hold_ms)) state.holdMs = attached.hold_ms;
   });
   const outbox = new Outbox({ link, state, dir: config.queueDir, log });
-  const parts = { link, state, config, outbox, log };
+  const parts = { link, state, config, outbox, stopper, log };
   return { key: keyOf(config), ...parts, gate: new Gate(parts), reporter: new Reporter(parts), tasks: new TaskTool(parts) };
 }
 
@@ -85,6 +89,7 @@ export default {
     api.registerService({
       id: "mission-control-link",
       start: async () => {
+        if (!(await mc.stopper.prepare())) log("this gateway gives plugins no way to end turns; the bridge does it alone");
         mc.link.keep();
         mc.outbox.adopt();
         reporter.start();

@@ -98,7 +98,7 @@ class Connection {
     }
     if (frame === null || typeof frame !== "object") return this.end("an answer that is no object");
     if (typeof frame.method === "string") {
-      if (frame.id !== undefined) this.#send({ jsonrpc: "2.0", id: frame.id, ...this.serve(frame.method) });
+      if (frame.id !== undefined) this.#send({ jsonrpc: "2.0", id: frame.id, ...this.serve(frame.method, frame.params ?? {}) });
       return;
     }
     const wait = this.waiting.get(frame.id);
@@ -148,7 +148,7 @@ class Connection {
 export class Link {
   /**
    * `options`: `socketPath`, `tokenFile`, `client {name, version}`, `attach()` (the parameters of
-   * `runtime.attach`), `log(text)`.
+   * `runtime.attach`), `orders` (method → function of its parameters), `log(text)`.
    */
   constructor(options) {
     this.options = options;
@@ -200,7 +200,7 @@ export class Link {
   async #open() {
     const { socketPath, tokenFile, client, attach } = this.options;
     const token = readToken(tokenFile);
-    const connection = await Connection.to(socketPath, serve);
+    const connection = await Connection.to(socketPath, (method, params) => this.#serve(method, params));
     try {
       const hello = await connection.call("session.hello", { protocol: 1, client, token });
       const attached = await connection.call("runtime.attach", attach());
@@ -231,11 +231,18 @@ export class Link {
     }, afterMs);
     this.timer.unref();
   }
+
+  /** Carries out what the daemon asks of us. */
+  #serve(method, params) {
+    const order = this.options.orders?.[method];
+    if (method === "runtime.ping") return { result: {} };
+    if (!order) return failed(-32601, "unknown_method", `the plugin has no method ${method}`);
+    try {
+      return { result: order(params) };
+    } catch (error) {
+      return failed(-32053, "unavailable", error.message);
+    }
+  }
 }
 
-/** Answers what the daemon asks of us: only whether we are there. The bridge takes the orders. */
-function serve(method) {
-  if (method === "runtime.ping") return { result: {} };
-  const data = { kind: "unknown_method" };
-  return { error: { code: -32601, message: `the plugin has no method ${method}`, data } };
-}
+const failed = (code, kind, message) => ({ error: { code, message, data: { kind } } });

@@ -7,6 +7,7 @@ import path from "node:path";
 import { Away, Refusal } from "./link.js";
 
 const MAX_ITEMS = 5000;
+const RETRY_MS = 1000;
 const MAX_BYTES = 4 * 1024 * 1024;
 const NAME = /^queue-(\d+)-[0-9a-f]+\.jsonl$/;
 
@@ -61,9 +62,11 @@ export class Outbox {
     try {
       await this.link.call(method, params);
     } catch (error) {
-      if (error instanceof Away) return false;
-      if (error instanceof Refusal && (error.kind === "rate_limited" || error.kind === "unavailable")) {
-        setTimeout(() => void this.send(), error.retryAfterMs ?? 1000).unref();
+      const isBusy = error instanceof Refusal && (error.kind === "rate_limited" || error.kind === "unavailable");
+      if (error instanceof Away || isBusy) {
+        // Not only a link that comes up again: an answer that was late does not break it.
+        clearTimeout(this.retry);
+        this.retry = setTimeout(() => void this.send(), error.retryAfterMs ?? RETRY_MS).unref();
         return false;
       }
       this.log(`${method} was refused: ${error.message}`);

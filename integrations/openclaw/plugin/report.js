@@ -30,7 +30,7 @@ export class Reporter {
       output_tokens: count(usage.output),
       cache_read_tokens: count(usage.cacheRead),
       cache_write_tokens: count(usage.cacheWrite),
-      ...(Number.isFinite(cost) && cost >= 0 ? { cost_uusd: Math.ceil(cost * 1e6) } : {}),
+      ...(Number.isFinite(cost) && cost >= 0 ? { cost_uusd: Math.ceil(cost * 1e6 - 1e-3) } : {}),
     });
   }
 
@@ -71,7 +71,9 @@ export class Reporter {
   /** `subagent_spawned`: the child's run names its parent's. */
   spawned(event, ctx) {
     const child = event?.childSessionKey ?? ctx?.childSessionKey;
-    const parent = this.state.currentRun(ctx?.requesterSessionKey);
+    const spawner = ctx?.requesterSessionKey;
+    const parent = this.state.currentRun(spawner);
+    if (child && spawner) this.state.spawners.set(child, spawner);
     if (child && parent) this.state.parents.set(child, parent.run);
   }
 

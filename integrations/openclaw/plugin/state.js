@@ -19,7 +19,7 @@ export class State {
   constructor() {
     this.boot = randomBytes(6).toString("hex");
     this.keys = 0;
-    /** runId → {run, task, agent, session, workspace} */
+    /** runId → {run, task, agent, session, sessionId, finished} */
     this.runs = new Recent();
     /** sessionKey → runId of the turn that goes on */
     this.current = new Recent();
@@ -27,6 +27,8 @@ export class State {
     this.workspaces = new Recent();
     /** child sessionKey → R-n of the run that spawned it */
     this.parents = new Recent();
+    /** child sessionKey → sessionKey that spawned it */
+    this.spawners = new Recent();
     /** runId|toolCallId → {call, agent} */
     this.calls = new Recent();
     /** agent|T-n → fence of the claim */

@@ -1,6 +1,7 @@
 //! Notices to agents and operators, and alerts: how they come into being.
 
 use mc_core::{
+    actor::Actor,
     agent::AgentName,
     alert::{Alert, AlertKind, AlertStatus, Notification, NotificationKind, Severity},
     approval::Approval,
@@ -40,7 +41,8 @@ fn blank(id: NotificationId, notice: Notice<'_>, at: mc_core::time::Timestamp) -
 }
 
 fn queue(desk: &mut Desk<'_>, notification: Notification) -> Result<(), StoreError> {
-    desk.emit(Event::NotificationQueued { notification: Box::new(notification) }).map(drop)
+    let event = Event::NotificationQueued { notification: Box::new(notification) };
+    desk.emit_as(Actor::system("notices"), None, event).map(drop)
 }
 
 /// Tells an agent how its approval was decided, and wakes the session that waited.
@@ -112,6 +114,7 @@ pub(super) fn warn(desk: &mut Desk<'_>, warning: Warning) -> Result<Option<Alert
         at: desk.now,
         updated_at: desk.now,
     };
-    desk.emit(Event::AlertRaised { alert: Box::new(alert) })?;
+    let event = Event::AlertRaised { alert: Box::new(alert) };
+    desk.emit_as(Actor::system("alerts"), None, event)?;
     Ok(Some(id))
 }

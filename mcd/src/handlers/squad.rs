@@ -4,6 +4,7 @@ use mc_core::{
     agent::{Agent, AgentStatus},
     event::Event,
     id::TaskId,
+    redact,
     refusal::{Refusal, RefusalKind},
     squad::{SquadStatus, StoppedTask},
     task::{MoveDetails, TaskState},
@@ -82,6 +83,7 @@ fn change(
 
 /// Records an emergency stop that holds already: cancels approvals and blocks every open task.
 pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
+    let reason: &str = &redact::text(reason);
     let squad = desk.squad()?;
     let was = squad.status;
     let open = queries::open_tasks(desk.db, STOPPED)?;

@@ -129,6 +129,8 @@ impl Connection {
         if !self.closing && (self.stopped.as_mut().poll(cx).is_ready() || self.server.is_stopping())
         {
             self.closing = true;
+            // What waits for a human goes on with the next daemon.
+            self.pending.retain(|pending| !matches!(pending.wait, Wait::Later(_)));
         }
         for _ in 0..32 {
             let mut moved = self.poll_pending(cx);

@@ -206,7 +206,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
 
 fn query(server: &Server, caller: Caller, request: Request) -> Outcome {
     if !Store::is_heavy(&request) {
-        return Outcome::Now(server.store.query(&caller, &request));
+        return Outcome::Now(server.recent.query(&server.store, &caller, &request));
     }
     let store = server.store.clone();
     Outcome::Heavy(tokio::task::spawn_blocking(move || store.query(&caller, &request)))

@@ -120,6 +120,8 @@ impl Sockets {
             // Adapters of other users look at the halt file, and at nothing else.
             fs::set_permissions(&home.state, Permissions::from_mode(0o711))
                 .map_err(io_error(&home.state))?;
+            let halt = home.halt_file();
+            fs::set_permissions(&halt, Permissions::from_mode(0o644)).map_err(io_error(&halt))?;
         }
         let bind = |path: PathBuf, group: &str| {
             let dir = path.parent().unwrap_or(&home.run);
@@ -358,6 +360,7 @@ mod tests {
         assert_eq!(mode(home.operator_socket().parent().unwrap()), 0o700);
         assert_eq!(mode(&home.state), 0o700);
         drop(first);
+        fs::write(home.halt_file(), b"0").unwrap();
         let second = Sockets::bind(&home, Mode::System, &held);
         assert!(second.is_ok(), "what a dead daemon left is replaced");
         assert_eq!(mode(&home.agent_socket()), 0o660);

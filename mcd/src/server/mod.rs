@@ -9,6 +9,7 @@ mod levels;
 pub mod limits;
 pub mod listeners;
 pub(crate) mod orders;
+mod recent;
 mod session;
 mod unlock;
 pub(crate) mod waits;
@@ -27,6 +28,7 @@ use self::{
     feed::Feeds,
     limits::{Limits, Throttle},
     orders::Orders,
+    recent::Recent,
     unlock::Unlocks,
     waits::Waits,
 };
@@ -43,9 +45,9 @@ pub struct Server {
     pub(crate) feeds: Feeds,
     pub(crate) waits: Waits,
     unlocks: Unlocks,
+    recent: Recent,
     refusals: Throttle,
     connections: AtomicU64,
-    revocations: AtomicU64,
     epoch: AtomicU64,
     /// How often everything was stopped; held while the halt is set or cleared.
     stops: Mutex<u64>,
@@ -65,9 +67,9 @@ impl Server {
             feeds: Feeds::default(),
             waits: Waits::default(),
             unlocks: Unlocks::open(&state.join("unlock.json"), now),
+            recent: Recent::default(),
             refusals: Throttle::default(),
             connections: AtomicU64::new(1),
-            revocations: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             stops: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -79,11 +81,6 @@ impl Server {
     /// Returns what lives outside of the database.
     pub(crate) fn live(&self) -> &Arc<Live> {
         self.store.live()
-    }
-
-    /// Makes every connection look at its token again.
-    pub(crate) fn tokens_changed(&self) {
-        self.revocations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends every proof of a passphrase.

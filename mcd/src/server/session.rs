@@ -127,7 +127,7 @@ impl Session {
         session.bucket = Some(server.limits.bucket(&name));
         session.agents = agents;
         let looked_ms = server.live().clock.elapsed_ms();
-        let revocations = server.revocations.load(Ordering::SeqCst);
+        let revocations = server.live().tokens_ended.load(Ordering::SeqCst);
         session.token = Some(Token { sha256, looked_ms, revocations });
         Ok(session)
     }
@@ -281,7 +281,7 @@ impl Session {
     /// `unauthorized` when it has ended: the connection then ends too.
     pub(super) fn check_token(&mut self, server: &Server) -> Result<(), RpcError> {
         let Some(token) = &mut self.token else { return Ok(()) };
-        let revocations = server.revocations.load(Ordering::SeqCst);
+        let revocations = server.live().tokens_ended.load(Ordering::SeqCst);
         let now = server.live().clock.elapsed_ms();
         if token.revocations == revocations && now - token.looked_ms < TOKEN_GOOD_MS {
             return Ok(());

@@ -287,7 +287,7 @@ impl Projection<'_, '_> {
     fn put_run(&mut self, run: Run) -> Result<(), Fail> {
         let sql = "INSERT INTO runs (id, agent, task, status, external_id, body)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                   ON CONFLICT (id) DO UPDATE SET status = ?4, body = ?6";
+                   ON CONFLICT (id) DO UPDATE SET task = ?3, status = ?4, body = ?6";
         let task = run.task.map(|task| task.0);
         let status: String = word::<RunStatus>(&run.status)?;
         let body = json(&run)?;

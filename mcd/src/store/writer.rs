@@ -23,7 +23,9 @@ use crate::{caller::Work, live::Live};
 const BATCH: usize = 512;
 /// How long the log may grow before it is folded into the database beside the writer.
 const LOG_BYTES: u64 = 4 * 1024 * 1024;
-/// How long it may grow before the writer folds it in itself.
+/// After how many commits it is folded again: its file stays as long as it ever was.
+const LOG_COMMITS: u32 = 256;
+/// How long it may grow before the writer folds it in itself, and cuts it.
 const LOG_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// What the process ends with when the disk fails.
 const EXIT_IO_ERROR: i32 = 74;
@@ -45,6 +47,8 @@ struct Writer {
     live: Arc<Live>,
     committed: broadcast::Sender<Arc<Vec<Committed>>>,
     checkpoints: SyncSender<()>,
+    /// Commits since the log was folded last.
+    commits: u32,
 }
 
 /// Starts the writer's thread; it ends when every sender of jobs is gone.
@@ -59,7 +63,7 @@ pub(super) fn start(
     log.push("-wal");
     let checkpoints = start_checkpoints(path)?;
     let live = Arc::clone(live);
-    let writer = Writer { db, log: log.into(), state, live, committed, checkpoints };
+    let writer = Writer { db, log: log.into(), state, live, committed, checkpoints, commits: 0 };
     std::thread::Builder::new().name("writer".into()).stack_size(STACK_BYTES).spawn(move || {
         let run = std::panic::AssertUnwindSafe(|| writer.run(&jobs));
         if std::panic::catch_unwind(run).is_err() {
@@ -91,6 +95,10 @@ fn start_checkpoints(path: PathBuf) -> io::Result<SyncSender<()>> {
 
 fn checkpoint(db: &Connection, mode: &str) -> Result<(), StoreError> {
     Ok(db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?)
+}
+
+fn ends_tokens(event: &Event) -> bool {
+    matches!(event, Event::TokenRevoked { .. } | Event::TokenRotated { .. })
 }
 
 impl Writer {
@@ -126,6 +134,10 @@ impl Writer {
             if let Event::AgentStatusChanged { agent, to, .. } = &committed.recorded.event {
                 self.live.set_barred(agent, to.is_barred());
             }
+        }
+        if events.iter().any(|one| ends_tokens(&one.recorded.event)) {
+            // Before the answer, so that no token works after its end was acknowledged.
+            self.live.tokens_ended.fetch_add(1, Ordering::SeqCst);
         }
         for (reply, answer) in replies.into_iter().zip(answers) {
             // Who hung up does not need the answer.
@@ -194,10 +206,15 @@ impl Writer {
         }
     }
 
-    fn fold_log(&self) {
+    fn fold_log(&mut self) {
+        self.commits += 1;
+        if self.commits < LOG_COMMITS {
+            return;
+        }
+        self.commits = 0;
         let bytes = std::fs::metadata(&self.log).map_or(0, |file| file.len());
         if bytes > LOG_LIMIT_BYTES {
-            if let Err(error) = checkpoint(&self.db, "RESTART") {
+            if let Err(error) = checkpoint(&self.db, "TRUNCATE") {
                 tracing::warn!(%error, "the log could not be folded into the database");
             }
         } else if bytes > LOG_BYTES {

@@ -54,7 +54,6 @@ fn catch_up(server: &Arc<Server>) {
     tracing::warn!("too much happened at once: feeds go on from the newest event");
     server.feeds.lag();
     server.waits.end_all();
-    server.tokens_changed();
     for runtime in server.live().attached() {
         attached(server, &runtime.agents);
     }
@@ -66,11 +65,7 @@ fn act(server: &Arc<Server>, committed: &Committed) {
     let reason = || committed.recorded.reason.clone().unwrap_or_default();
     match &committed.recorded.event {
         Event::ApprovalClosed { approval, .. } => server.waits.end(*approval),
-        Event::TokenRevoked { name } => {
-            server.tokens_changed();
-            server.feeds.cut(name);
-        }
-        Event::TokenRotated { .. } => server.tokens_changed(),
+        Event::TokenRevoked { name } => server.feeds.cut(name),
         Event::AgentStatusChanged { agent, to, .. } if stands(*to) => {
             abort(server, agent, &reason());
         }

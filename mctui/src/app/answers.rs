@@ -77,6 +77,7 @@ impl App {
     fn load(&mut self, snapshot: mc_proto::method::feed::Snapshot) {
         self.scene.link.phase = Phase::Up;
         self.scene.link.hear(self.scene.now, Some(snapshot.now));
+        let before = self.scene.world.head;
         self.scene.world.load(snapshot);
         for item in std::mem::take(&mut self.waiting_items) {
             self.apply(item);
@@ -86,7 +87,8 @@ impl App {
             self.settle();
         } else {
             let mine = self.scene.world.mine().len();
-            self.say_own(format!("resynced: {} events, {mine} need you", self.replayed));
+            let missed = self.scene.world.head.saturating_sub(before).max(0);
+            self.say_own(format!("resynced: {missed} events, {mine} need you"));
         }
         self.board.answers.is_old = true;
         self.task.touch();
@@ -130,7 +132,7 @@ impl App {
             }
             Origin::Emergency => {
                 if let Some(open) = &mut self.emergency {
-                    open.failed(&failure.text);
+                    open.failed(&failure.text, failure.kind.is_some());
                 }
             }
             Origin::Snapshot => {

@@ -1,6 +1,7 @@
 //! The whole console as a value: messages come in, requests go out, `view` only reads.
 
 mod answers;
+mod feed;
 mod keys;
 mod view;
 
@@ -15,7 +16,7 @@ use ratatui::layout::{Rect, Size};
 
 use crate::{
     keymap::{Context, Key},
-    link::{Health, Now, Phase},
+    link::{Health, Now},
     overlays::{Overlay, emergency::Emergency},
     query::Query,
     request::{Act, Call, Failure, Reply, Request, Ticket},
@@ -24,7 +25,6 @@ use crate::{
     text,
     theme::Token,
     widgets::{Field, Line, Look, Places, Shape},
-    world::Applied,
 };
 
 /// How long a notice stays, in milliseconds.
@@ -133,12 +133,12 @@ pub struct App {
     sent: HashMap<Ticket, Origin>,
     next_ticket: Ticket,
     waiting_items: Vec<FeedItem>,
-    replayed: usize,
     is_first_load: bool,
     last_cancel: Option<u64>,
     mine_at: Option<crate::world::Mine>,
     out: Vec<Request>,
     is_dirty: bool,
+    is_unmerged: bool,
 }
 
 impl App {
@@ -164,12 +164,12 @@ impl App {
             sent: HashMap::new(),
             next_ticket: 1,
             waiting_items: Vec::new(),
-            replayed: 0,
             is_first_load: true,
             last_cancel: None,
             mine_at: None,
             out: Vec::new(),
             is_dirty: true,
+            is_unmerged: false,
         }
     }
 
@@ -213,6 +213,9 @@ impl App {
     /// Takes in one message and returns what it asks for.
     pub fn update(&mut self, now: Now, message: Message) -> Vec<Request> {
         self.scene.now = now;
+        if !matches!(message, Message::Item(_)) {
+            self.prepare();
+        }
         let is_quiet = matches!(message, Message::Drawn | Message::Beat(_));
         self.take(message);
         for overlay in &mut self.overlays {
@@ -254,75 +257,11 @@ impl App {
         }
     }
 
-    fn up(&mut self, hello: HelloResult) {
-        self.scene.link.phase = Phase::Resync;
-        self.scene.link.hear(self.scene.now, Some(hello.now));
-        self.scene.me = Some(hello.actor);
-        self.scene.pending.clear();
-        self.sent.clear();
-        self.replayed = 0;
-        self.approvals.forget();
-        self.task.forget();
-        self.board.answers.is_asked = false;
-        self.resync();
-    }
-
-    fn resync(&mut self) {
-        if self.sent.values().any(|origin| *origin == Origin::Snapshot) {
-            return;
-        }
-        self.scene.link.phase = Phase::Resync;
-        self.ask(Call::Snapshot, Origin::Snapshot);
-    }
-
-    fn lost(&mut self, error: &Failure, attempt: u32, retry_in_ms: u64) {
-        use mc_proto::error::ErrorKind;
-        let refused = matches!(
-            error.kind,
-            Some(ErrorKind::Forbidden | ErrorKind::Unauthorized | ErrorKind::InvalidRequest)
-        );
-        let retry_at = self.scene.now.steady + retry_in_ms;
-        self.scene.link.phase = if refused {
-            Phase::Refused { reason: error.text.clone() }
-        } else {
-            Phase::Lost { attempt, retry_at, reason: error.text.clone() }
-        };
-        self.waiting_items.clear();
-    }
-
-    fn item(&mut self, item: FeedItem) {
-        self.scene.link.hear(self.scene.now, None);
-        if self.scene.link.phase == Phase::Resync {
-            self.replayed += 1;
-            self.waiting_items.push(item);
-            return;
-        }
-        self.apply(item);
-        self.merge();
-    }
-
-    /// Takes one event into the world and into what the screens know.
-    fn apply(&mut self, item: FeedItem) {
-        let task = item.event.event.task();
-        let arrived = arrival(&item);
-        match self.scene.world.apply(item) {
-            Applied::Old => return,
-            Applied::Gap => self.resync(),
-            Applied::Yes => {}
-        }
-        if task.is_some() && task == self.board.answers.task {
-            self.board.answers.is_old = true;
-        }
-        if let (Place::Task(open), Some(task)) = (self.place, task)
-            && open == task
-        {
-            self.task.touch();
-        }
-        if let Some((line, rings)) = arrived {
-            self.say(line);
-            if rings {
-                self.out.push(Request::Bell);
-            }
+    /// Lets the lists take in what came; called before keys and before a frame, not for each of a
+    /// hundred events.
+    pub fn prepare(&mut self) {
+        if std::mem::take(&mut self.is_unmerged) {
+            self.merge();
         }
     }
 
@@ -484,22 +423,5 @@ fn label(act: &Act) -> String {
         Act::Deny(call) => format!("denial of {}", call.approval),
         Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
         Act::Squad(..) => "order to the squad".to_owned(),
-    }
-}
-
-/// Returns what the notice line says about an event, and whether the bell rings.
-fn arrival(item: &FeedItem) -> Option<(Line, bool)> {
-    use mc_core::{alert::Severity, event::Event, policy::Risk};
-    let line = || {
-        let token = crate::story::token(&item.event.event);
-        Line::new().says(token, &crate::story::line(&item.event))
-    };
-    match &item.event.event {
-        Event::ApprovalRequested { approval } => Some((line(), approval.risk == Risk::Red)),
-        Event::AlertRaised { alert } if alert.severity >= Severity::Warning => {
-            Some((line(), alert.severity == Severity::Critical))
-        }
-        Event::SquadStatusChanged { .. } => Some((line(), true)),
-        _ => None,
     }
 }

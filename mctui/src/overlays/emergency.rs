@@ -174,11 +174,13 @@ impl Emergency {
         self.stage = Stage::Answered(receipt);
     }
 
-    /// Takes in a refusal.
-    pub fn failed(&mut self, why: &str) {
+    /// Takes in that the daemon said no. A stop that was not answered at all goes on to the second
+    /// path; one that was refused does not: an operator without the right gets no way around it.
+    pub fn failed(&mut self, why: &str, was_refused: bool) {
         self.error = Some(text::line(why));
-        if !matches!(self.stage, Stage::Sent(SquadVerb::Stop, _)) {
+        if was_refused || !matches!(self.stage, Stage::Sent(SquadVerb::Stop, _)) {
             self.stage = Stage::Choosing;
+            self.typed.clear();
         }
     }
 

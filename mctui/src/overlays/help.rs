@@ -77,7 +77,8 @@ impl Help {
         let title = Line::new()
             .own(Token::Strong, " Help ")
             .own(Token::Dim, "type to search, arrows scroll, Esc closes ");
-        let inside = canvas.dialog(area, (78, short(lines.len()) + 3), &title);
+        let inside =
+            canvas.dialog(area, (78, short(lines.len()).saturating_add(3).min(24)), &title);
         canvas.line(inside, &self.search.line(usize::from(inside.width), true));
         let rest = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
         canvas.lines(rest, lines.iter().skip(self.scroll));

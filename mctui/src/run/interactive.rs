@@ -80,12 +80,15 @@ impl Console {
         let mut keys = EventStream::new();
         let mut ends = signal(SignalKind::terminate())?;
         let mut hangs = signal(SignalKind::hangup())?;
+        // In raw mode ^C is a key; the signal itself only comes from outside.
+        let mut interrupts = signal(SignalKind::interrupt())?;
         loop {
             let wait = self.frame()?;
             let left = tokio::select! {
                 biased;
                 _ = ends.recv() => return Ok(()),
                 _ = hangs.recv() => return Ok(()),
+                _ = interrupts.recv() => return Ok(()),
                 event = keys.next() => match event {
                     Some(event) => self.typed(event?),
                     None => return Ok(()),
@@ -143,6 +146,7 @@ impl Console {
             if self.is_urgent || since >= BACKGROUND_MS {
                 self.is_urgent = false;
                 self.last_frame = now.steady;
+                self.engine.app.prepare();
                 self.engine.app.take_dirty();
                 draw(&mut self.screen, &self.engine.app)?;
                 let left = self.engine.give(Message::Drawn);
@@ -182,8 +186,8 @@ impl Console {
                     let left = self.engine.give(Message::Resize(size));
                     debug_assert!(left.is_empty(), "a resize asks for nothing");
                 }
-                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile | Request::Demo => {
-                }
+                Request::Demo => self.playing.begin(),
+                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile => {}
             }
         }
         Ok(Next::Go)

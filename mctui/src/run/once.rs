@@ -76,6 +76,7 @@ async fn load(engine: &mut Engine) -> bool {
             else => return false,
         }
     }
+    engine.app.prepare();
     engine.give(Message::Drawn);
     true
 }

@@ -51,7 +51,12 @@ impl Board {
         for (at, state) in TaskState::ALL.into_iter().enumerate() {
             let Some(column) = self.columns.get_mut(at) else { continue };
             let now = current(scene, state);
-            if at == with_cursor { column.merge(&now) } else { column.settle(now) }
+            if at == with_cursor {
+                column.merge(&now);
+            } else {
+                column.settle(now);
+                column.loosen();
+            }
         }
     }
 

@@ -231,3 +231,128 @@ fn hostile_text_never_reaches_a_cell() {
     }
     stage.key(Key::plain(KeyCode::Esc));
 }
+
+#[test]
+fn a_watched_board_shows_each_task_once() {
+    let mut stage = Stage::live(120, 36);
+    for state in [TaskState::Assigned, TaskState::InProgress, TaskState::Review] {
+        stage.task_changes(card(1101, state, "Docs: rate limits", Some("wren")));
+        let frame = stage.frame(120, 36);
+        assert_eq!(frame.matches("T-1101").count(), 1, "{frame}");
+    }
+}
+
+#[test]
+fn emergency_quarantines_the_agent_under_the_cursor_and_resumes_after_a_stop() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("3!3");
+    assert!(stage.frame(120, 36).contains("quarantine osprey"));
+    stage.keys("\u{1b}");
+    stage.app.scene.world.squad.status = SquadStatus::Halted;
+    stage.keys("!4checked\nRESUME\n");
+    assert!(
+        matches!(stage.acts()[..], [Act::Squad(SquadVerb::EmergencyResume, why)] if why == "checked")
+    );
+}
+
+#[test]
+fn a_storm_of_events_is_one_merge() {
+    let mut stage = Stage::live(120, 36);
+    for seq in 501..1_501 {
+        let item = super::fixture::item(seq);
+        stage.app.update(stage.now(), Message::Item(Box::new(item)));
+    }
+    stage.app.prepare();
+    stage.keys("4");
+    assert!(stage.frame(120, 36).contains("e1500"));
+}
+
+#[test]
+fn a_refused_stop_is_told_and_writes_no_halt_file() {
+    let mut stage = Stage::live(80, 24);
+    stage.keys("!STOP\n");
+    let Some(Request::Call(ticket, _)) = stage.asked.pop() else { panic!("nothing sent") };
+    let kind = Some(mc_proto::error::ErrorKind::Forbidden);
+    let failure = Failure { kind, text: "yours is viewer".to_owned() };
+    stage.give(Message::Answer(ticket, Box::new(Err(failure))));
+    stage.pass(3_000);
+    assert!(!stage.asked.contains(&Request::WriteHaltFile));
+    assert!(stage.frame(80, 24).contains("refused: yours is viewer"));
+}
+
+#[test]
+fn what_was_sent_on_a_lost_link_is_called_unknown() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("chello\n");
+    assert_eq!(stage.acts().len(), 1);
+    stage.give(lost());
+    let frame = stage.frame(120, 36);
+    assert!(frame.contains("not known whether it was done"), "{frame}");
+}
+
+/// Puts what attacks a terminal into every free text of `value`.
+fn poison(value: &mut serde_json::Value, key: &str) {
+    const FREE: [&str; 26] = [
+        "title",
+        "summary",
+        "reason",
+        "justification",
+        "rollback",
+        "text",
+        "next",
+        "by",
+        "note",
+        "status_reason",
+        "rule",
+        "cwd",
+        "tool",
+        "command",
+        "labels",
+        "project",
+        "decided_by",
+        "attached",
+        "blocked_reason",
+        "model",
+        "session",
+        "preview",
+        "error",
+        "digest",
+        "nonce",
+        "read_only",
+    ];
+    match value {
+        serde_json::Value::String(text) if FREE.contains(&key) => {
+            text.push_str("\u{1b}]0;pwned\u{7}\u{9b}2J\u{202e}\u{200b}\u{e0041}\r\n\t\u{ad}");
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key)),
+        serde_json::Value::Object(map) => map.iter_mut().for_each(|(key, item)| poison(item, key)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_field_of_the_wire_reaches_a_cell_uncleaned() {
+    let mut stage = Stage::empty(160, 50);
+    let mut picture = serde_json::to_value(&stage.picture).unwrap();
+    poison(&mut picture, "");
+    stage.picture = serde_json::from_value(picture).unwrap();
+    for detail in &mut stage.details {
+        let mut value = serde_json::to_value(&*detail).unwrap();
+        poison(&mut value, "");
+        *detail = serde_json::from_value(value).unwrap();
+    }
+    let mut hello = super::fixture::hello();
+    hello.actor.name.push_str("\u{1b}[31m\u{202e}");
+    stage.give(Message::Up(Box::new(hello)));
+    for keys in [
+        "", "m", "\u{1b}r", "\u{1b}\n", "2", "JJJ", "d", "\u{1b}3", "\n", "1", "\u{1b}4", "!",
+        "\u{1b}/x",
+    ] {
+        stage.keys(keys);
+        for cell in stage.buffer(160, 50).content() {
+            let bad = cell.symbol().chars().any(|c| c.is_control() || crate::text::is_unseen(c));
+            assert!(!bad, "{keys:?}: {:?}", cell.symbol());
+        }
+        assert!(!stage.frame(160, 50).contains("[31m"), "{keys:?}");
+    }
+}

@@ -438,6 +438,8 @@ pub(super) struct Stage {
     pub(super) steady: u64,
     /// Requests that no answer is played for.
     pub(super) asked: Vec<Request>,
+    /// The picture that the played daemon has.
+    pub(super) picture: Snapshot,
     /// What approvals the played daemon knows.
     pub(super) details: Vec<Detail>,
 }
@@ -452,7 +454,13 @@ impl Stage {
         };
         let size = Size { width, height };
         let details = snapshot().approvals.into_iter().map(detail).collect();
-        Self { app: App::new(look, size, scene), steady: 1_000, asked: Vec::new(), details }
+        Self {
+            app: App::new(look, size, scene),
+            steady: 1_000,
+            asked: Vec::new(),
+            picture: snapshot(),
+            details,
+        }
     }
 
     /// A console that is connected and has its picture.
@@ -493,11 +501,12 @@ impl Stage {
             let answer = Message::Answer(*ticket, Box::new(reply));
             requests.extend(self.app.update(self.now(), answer));
         }
+        self.app.prepare();
     }
 
     fn play(&self, call: &Call) -> Option<Result<Reply, Failure>> {
         Some(Ok(match call {
-            Call::Snapshot => Reply::Snapshot(Box::new(snapshot())),
+            Call::Snapshot => Reply::Snapshot(Box::new(self.picture.clone())),
             Call::Answers(task) => Reply::Answers(*task, Box::new(answers())),
             Call::Timeline(task) => Reply::Timeline(*task, timeline()),
             Call::Thread(task) => Reply::Thread(*task, thread()),

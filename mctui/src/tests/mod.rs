@@ -1,7 +1,12 @@
 //! The console as a whole, with a fixed clock and a fixed squad.
 
 mod behaviour;
+mod budgets;
 mod decisions;
+mod documents;
 mod fixture;
 mod frames;
 mod properties;
+
+#[cfg(feature = "demo")]
+mod demo;

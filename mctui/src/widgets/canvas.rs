@@ -78,11 +78,13 @@ impl<'a> Canvas<'a> {
             return area;
         }
         let glyphs = self.look.glyphs;
-        let style = style(self.look.palette, token);
+        // Only the top tells which box has the keys: sides that change cost a row each.
+        let top = style(self.look.palette, token);
+        let style = style(self.look.palette, Token::Border);
         let across = glyphs.horizontal.repeat(usize::from(area.width) - 2);
         let [top_left, top_right, bottom_left, bottom_right] = glyphs.corners;
         let bottom = area.bottom() - 1;
-        self.buffer.set_string(area.x, area.y, format!("{top_left}{across}{top_right}"), style);
+        self.buffer.set_string(area.x, area.y, format!("{top_left}{across}{top_right}"), top);
         self.buffer.set_string(
             area.x,
             bottom,

@@ -84,6 +84,11 @@ impl<Id: Clone + Eq + Hash> Listing<Id> {
         self.row = self.row.min(at);
     }
 
+    /// Shows as much above the cursor as fits: nobody is in this list now.
+    pub fn loosen(&mut self) {
+        self.row = self.position().unwrap_or(0);
+    }
+
     /// Moves the cursor by `step` rows.
     pub fn step(&mut self, step: isize) {
         if let Some(at) = self.position() {

@@ -69,6 +69,7 @@ export class FakeDaemon {
   }
 
   async stop() {
+    if (!this.server.listening) return;
     for (const socket of this.sockets) socket.destroy();
     this.sockets.clear();
     await new Promise((resolve) => this.server.close(resolve));

@@ -94,9 +94,10 @@ test("an aborted turn drops the call at once", () =>
     await until(() => daemon.calls("tool.drop").length === 1, "the drop");
   }));
 
-test("a daemon that dies while a call waits is waited for, with the same key", async () => {
+test("a daemon that dies while a call waits is waited for, with the same key", async (t) => {
   const daemon = await new FakeDaemon({ "tool.check": () => ask, "tool.await": () => SILENCE }).start();
   const mc = plugin(daemon);
+  t.after(() => (mc.link.close(), daemon.stop()));
   const waiting = mc.gate.tool(...call("exec", {}));
   await until(() => daemon.calls("tool.await").length === 1, "the wait");
   await daemon.stop();
@@ -105,8 +106,6 @@ test("a daemon that dies while a call waits is waited for, with the same key", a
   assert.equal(await waiting, undefined);
   const [first, second] = daemon.calls("tool.await");
   assert.equal(first.idempotency_key, second.idempotency_key);
-  mc.link.close();
-  await daemon.stop();
 });
 
 test("a refused run starts no turn and says why", () =>

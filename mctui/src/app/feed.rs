@@ -1,0 +1,112 @@
+//! What the link tells: connected, lost, events; and what the screens make of it.
+
+use mc_proto::method::{feed::FeedItem, session::HelloResult};
+
+use super::{App, Origin, Place};
+use crate::{
+    link::Phase,
+    request::{Call, Failure, Request},
+    widgets::Line,
+    world::Applied,
+};
+
+impl App {
+    pub(super) fn up(&mut self, hello: HelloResult) {
+        self.scene.link.phase = Phase::Resync;
+        self.scene.link.hear(self.scene.now, Some(hello.now));
+        self.scene.me = Some(hello.actor);
+        self.give_up_waiting();
+        self.resync();
+    }
+
+    pub(super) fn resync(&mut self) {
+        if self.sent.values().any(|origin| *origin == Origin::Snapshot) {
+            return;
+        }
+        self.scene.link.phase = Phase::Resync;
+        self.ask(Call::Snapshot, Origin::Snapshot);
+    }
+
+    pub(super) fn lost(&mut self, error: &Failure, attempt: u32, retry_in_ms: u64) {
+        use mc_proto::error::ErrorKind;
+        let refused = matches!(
+            error.kind,
+            Some(ErrorKind::Forbidden | ErrorKind::Unauthorized | ErrorKind::InvalidRequest)
+        );
+        let retry_at = self.scene.now.steady + retry_in_ms;
+        self.scene.link.phase = if refused {
+            Phase::Refused { reason: error.text.clone() }
+        } else {
+            Phase::Lost { attempt, retry_at, reason: error.text.clone() }
+        };
+        self.waiting_items.clear();
+        self.give_up_waiting();
+    }
+
+    /// No answer will come to what was sent on the lost connection: its dialog says so.
+    pub(super) fn give_up_waiting(&mut self) {
+        let waited = self.sent.values().any(|origin| *origin == Origin::Dialog);
+        self.sent.clear();
+        self.scene.pending.clear();
+        if let Some(overlay) = self.overlays.last_mut().filter(|_| waited) {
+            let words =
+                "the link was lost: not known whether it was done, look before you repeat it";
+            overlay.answered(Some(words));
+        }
+        self.approvals.forget();
+        self.task.forget();
+        self.board.answers.is_asked = false;
+    }
+
+    pub(super) fn item(&mut self, item: FeedItem) {
+        self.scene.link.hear(self.scene.now, None);
+        if self.scene.link.phase == Phase::Resync {
+            self.waiting_items.push(item);
+            return;
+        }
+        self.apply(item);
+        self.is_unmerged = true;
+    }
+
+    /// Takes one event into the world and into what the screens know.
+    pub(super) fn apply(&mut self, item: FeedItem) {
+        let task = item.event.event.task();
+        let arrived = arrival(&item);
+        match self.scene.world.apply(item) {
+            Applied::Old => return,
+            Applied::Gap => self.resync(),
+            Applied::Yes => {}
+        }
+        if task.is_some() && task == self.board.answers.task {
+            self.board.answers.is_old = true;
+        }
+        if let (Place::Task(open), Some(task)) = (self.place, task)
+            && open == task
+        {
+            self.task.touch();
+        }
+        if let Some((line, rings)) = arrived {
+            self.say(line);
+            if rings {
+                self.out.push(Request::Bell);
+            }
+        }
+    }
+}
+
+/// Returns what the notice line says about an event, and whether the bell rings.
+fn arrival(item: &FeedItem) -> Option<(Line, bool)> {
+    use mc_core::{alert::Severity, event::Event, policy::Risk};
+    let line = || {
+        let token = crate::story::token(&item.event.event);
+        Line::new().says(token, &crate::story::line(&item.event))
+    };
+    match &item.event.event {
+        Event::ApprovalRequested { approval } => Some((line(), approval.risk == Risk::Red)),
+        Event::AlertRaised { alert } if alert.severity >= Severity::Warning => {
+            Some((line(), alert.severity == Severity::Critical))
+        }
+        Event::SquadStatusChanged { .. } => Some((line(), true)),
+        _ => None,
+    }
+}

@@ -1,0 +1,36 @@
+//! The demo: a real daemon, real sockets, a squad in every state.
+
+use std::{os::unix::fs::PermissionsExt as _, time::Duration};
+
+use mc_core::approval::ApprovalStatus;
+use mc_proto::{
+    client::{Client, hello},
+    method::feed::SnapshotGet,
+};
+
+use crate::demo::Demo;
+
+#[test]
+fn the_demo_answers_with_a_squad_in_motion_and_leaves_nothing_behind() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (demo, address) = Demo::start();
+    let address = runtime.block_on(async {
+        let started = tokio::time::timeout(Duration::from_mins(1), address).await;
+        started.expect("in time").expect("told").expect("started")
+    });
+    let snapshot = runtime.block_on(async {
+        let program = hello("test", "0");
+        let (client, _unasked) = Client::connect(&address.socket, &program).await.unwrap();
+        client.call(&SnapshotGet {}).await.unwrap()
+    });
+    assert!(snapshot.tasks.len() >= 12 && snapshot.agents.len() >= 6);
+    let waits = |one: &&mc_core::approval::Approval| one.status == ApprovalStatus::Pending;
+    assert!(snapshot.approvals.iter().filter(waits).count() >= 2);
+    for approval in &snapshot.approvals {
+        assert_eq!(approval.statement.digest(), approval.digest);
+    }
+    let home = address.socket.ancestors().nth(3).unwrap().to_path_buf();
+    assert_eq!(std::fs::metadata(&home).unwrap().permissions().mode() & 0o077, 0);
+    drop(demo);
+    assert!(!home.exists(), "{} was left behind", home.display());
+}
