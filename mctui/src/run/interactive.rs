@@ -186,8 +186,8 @@ impl Console {
                     let left = self.engine.give(Message::Resize(size));
                     debug_assert!(left.is_empty(), "a resize asks for nothing");
                 }
-                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile | Request::Demo => {
-                }
+                Request::Demo => self.playing.begin(),
+                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile => {}
             }
         }
         Ok(Next::Go)
