@@ -51,7 +51,10 @@ fn watch(
     let (live, halt) = (Arc::clone(setting.server.live()), setting.home.halt_file());
     let halt_file = halt.clone();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.as_ref().is_ok_and(|event| event.paths.contains(&halt_file)) {
+        // Looking at the file is an access: heeding those would go on for ever.
+        let is_halt =
+            |event: &notify::Event| !event.kind.is_access() && event.paths.contains(&halt_file);
+        if event.as_ref().is_ok_and(is_halt) {
             live.halt.refresh();
         }
         let is_ours = |event: &notify::Event| {
