@@ -1,7 +1,9 @@
 //! The log: the system's journal under a service manager, else text on standard error. Tokens,
 //! passphrases and arguments of calls never get here.
 
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::config;
 
@@ -13,7 +15,9 @@ use crate::config;
 pub fn start(filter: &str) -> Result<(), String> {
     let given = config::log_from_environment();
     let filter = given.as_deref().unwrap_or(filter);
-    let filter = EnvFilter::try_new(filter)
+    // Levels by module are enough, and need no regular expressions.
+    let filter: Targets = filter
+        .parse()
         .map_err(|error| format!("the log filter `{filter}` can't be read: {error}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let journal = config::logs_to_journal().then(tracing_journald::layer);

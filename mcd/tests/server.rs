@@ -447,6 +447,19 @@ fn a_revoked_token_ends_its_connections() {
 }
 
 #[test]
+fn a_stop_by_hand_holds_and_is_recorded() {
+    let squad = Squad::new();
+    let mut agent = squad.agent("wren");
+    let mut operator = squad.operator();
+    operator.call("feed.subscribe", json!({"topics": ["squad_status"]})).unwrap();
+    fs::write(squad.home().halt_file(), b"1").unwrap();
+    let item = operator.until("feed.item");
+    assert_eq!(item["params"]["event"]["event"]["to"], "halted", "{item}");
+    let check = json!({"tool": "read", "arguments": {"path": "/w/a"}});
+    assert_eq!(agent.call("tool.check", check).unwrap()["rule"], "squad.halted");
+}
+
+#[test]
 fn a_second_daemon_is_refused_at_once() {
     let squad = Squad::new();
     let began = Instant::now();

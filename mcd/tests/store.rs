@@ -1,7 +1,7 @@
 //! The store: real migrations, real files; a refusal leaves no trace; rebuilt tables are equal.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::needless_pass_by_value,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test fails by panicking"

@@ -55,6 +55,8 @@ pub enum Call {
     Unlock(session::Unlock),
     /// Gives the proof up.
     Lock,
+    /// Who we are to the daemon now: the level falls by itself after idle minutes.
+    Whoami,
     /// Something that changes the world.
     Act(Box<Act>),
 }

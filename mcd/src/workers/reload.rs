@@ -1,7 +1,7 @@
 //! Hot reload: `policy.toml` and `config.toml` are read again when they change and on SIGHUP.
 //! A file that is wrong changes nothing; what is wrong with it is kept for everybody to see.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use notify::{RecursiveMode, Watcher as _};
 use tokio::{
@@ -48,7 +48,12 @@ fn watch(
     setting: &Setting,
     changed: mpsc::Sender<()>,
 ) -> notify::Result<notify::RecommendedWatcher> {
+    let (live, halt) = (Arc::clone(setting.server.live()), setting.home.halt_file());
+    let halt_file = halt.clone();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if event.as_ref().is_ok_and(|event| event.paths.contains(&halt_file)) {
+            live.halt.refresh();
+        }
         let is_ours = |event: &notify::Event| {
             let files = ["policy.toml", "config.toml"];
             let named = |path: &std::path::PathBuf| files.iter().any(|file| path.ends_with(file));
@@ -61,6 +66,8 @@ fn watch(
     })?;
     // The directory is watched, because editors replace files.
     watcher.watch(&setting.home.config, RecursiveMode::NonRecursive)?;
+    // The halt file is overwritten in place, and a stop by hand must hold at once.
+    watcher.watch(&halt, RecursiveMode::NonRecursive)?;
     Ok(watcher)
 }
 

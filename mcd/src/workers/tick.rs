@@ -1,6 +1,6 @@
 //! Time: expiries, the day's turn, jumps of the clock, a halt file that was set by hand.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use mc_core::{actor::Actor, time::Timestamp};
 use mc_proto::method::{Request, squad::StatusGet};
@@ -15,25 +15,26 @@ use crate::{
 
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How often while nobody is connected and nothing happens.
+const IDLE_TICK: Duration = Duration::from_secs(3);
 /// How many ticks pass without the writer when nothing happened.
-const QUIET_TICKS: u32 = 10;
+const QUIET_TICKS: u32 = 5;
 /// How far wall clock and elapsed time may drift apart within a tick, in milliseconds.
 const JUMP_MS: i64 = 5000;
 
-/// Looks at the time once a second; never ends by itself.
+/// Looks at the time about once a second; never ends by itself.
 pub(super) async fn run(setting: &Setting) {
     let server = &setting.server;
     let live = server.live();
     let zone = setting.config.zone();
     let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0, halted: false };
-    let mut every = tokio::time::interval(TICK);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        every.tick().await;
         live.set_day(today(live.clock.now(), &zone));
         state.watch_clock(server);
         state.watch_halt(server);
         state.tick(server);
+        let idle = state.quiet > 0 && live.connections.load(Ordering::SeqCst) == 0;
+        tokio::time::sleep(if idle { IDLE_TICK } else { TICK }).await;
     }
 }
 

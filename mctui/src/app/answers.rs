@@ -6,7 +6,7 @@ use super::{App, Origin, Place};
 use crate::{
     link::Phase,
     overlays::Overlay,
-    request::{Failure, Reply, Ticket},
+    request::{Call, Failure, Reply, Ticket},
     text,
     theme::Token,
     widgets::Line,
@@ -60,7 +60,10 @@ impl App {
                 self.reopen_below();
             }
             Reply::Whoami(me) => {
-                self.say_own(format!("locked: {}", me.level.unwrap_or_default()));
+                let before = self.scene.me.as_ref().and_then(|me| me.level);
+                if before != me.level {
+                    self.say_own(format!("your level is {} now", me.level.unwrap_or_default()));
+                }
                 self.scene.me = Some(me);
             }
             Reply::Squad(receipt) => {
@@ -122,8 +125,12 @@ impl App {
                     overlay.answered(Some(&failure.text));
                 }
                 let is_locked = failure.kind == Some(ErrorKind::Forbidden);
+                if is_locked {
+                    self.ask(Call::Whoami, Origin::Screen);
+                }
                 let is_unlocking = matches!(self.overlays.last(), Some(Overlay::Unlock(_)));
-                if is_locked && !is_unlocking && self.can_rise() {
+                let may_rise = self.can_rise() || names_level(&failure.text);
+                if is_locked && !is_unlocking && may_rise {
                     let why = Line::new()
                         .own(Token::Fg, "The daemon wants a higher level for this act: ")
                         .says(Token::Dim, &text::line(&failure.text));
@@ -164,4 +171,9 @@ impl App {
         let top = if me.shared_uid { Level::L1 } else { Level::L2 };
         me.role != Some(Role::Viewer) && me.level.unwrap_or_default() < top
     }
+}
+
+/// Says whether a refusal is about the level: the one that we believe to have may have fallen.
+fn names_level(text: &str) -> bool {
+    text.contains("passphrase")
 }

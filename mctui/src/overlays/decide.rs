@@ -243,8 +243,9 @@ impl Decide {
                 .says(Token::Crit, &text::line(reason))
                 .own(Token::Fg, " ");
         }
-        let mut lines = self.lines();
-        if self.is_late {
+        let is_small = area.height < 8;
+        let mut lines = if is_small { self.few_lines() } else { self.lines() };
+        if self.is_late && !is_small {
             lines.push(Line::new().own(Token::Warn, "the link is LATE: what is shown may be old"));
         }
         if let Some(error) = &self.error {
@@ -257,6 +258,25 @@ impl Decide {
         let cut = wrapped.len().saturating_sub(usize::from(inside.height));
         canvas.lines(inside, wrapped.iter().skip(cut));
         canvas.cursor = Some((inside.x, inside.bottom().saturating_sub(1)));
+    }
+
+    /// What matters most where only a few rows are left.
+    fn few_lines(&self) -> Vec<Line> {
+        if self.is_sent || self.frozen.is_some() {
+            return vec![self.keys()];
+        }
+        if self.is_writing {
+            let field = self.fields.get(self.focus).map(|field| field.line(20, true));
+            return field
+                .into_iter()
+                .chain([Line::new().own(Token::Strong, "Enter  Esc no")])
+                .collect();
+        }
+        let summary = Line::new()
+            .own(Token::risk(self.risk), format!("{} ", badge(self.risk)))
+            .says(Token::Strong, &self.summary)
+            .fit(38);
+        vec![summary, Line::new().own(Token::Strong, "[y] yes  [Esc] no")]
     }
 
     fn lines(&self) -> Vec<Line> {

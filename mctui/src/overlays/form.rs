@@ -289,8 +289,13 @@ impl Form {
     /// Draws it.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let width = usize::from(area.width.min(72)).saturating_sub(2);
-        let mut lines: Vec<Line> = self.says.iter().flat_map(|line| line.wrap(width, 0)).collect();
+        let is_small = area.height < 8;
+        let says = if is_small { &[] } else { self.says.as_slice() };
+        let mut lines: Vec<Line> = says.iter().flat_map(|line| line.wrap(width, 0)).collect();
         for (at, field) in self.fields.iter().enumerate() {
+            if is_small && at != self.focus {
+                continue;
+            }
             lines.push(field.line(width, self.is_typing() && at == self.focus));
         }
         if let Some(error) = &self.error {

@@ -27,6 +27,7 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
             Reply::Approval(Box::new(client.call(&approval::Get { approval }).await?))
         }
         Call::Unlock(unlock) => Reply::Unlocked(client.call(&unlock).await?),
+        Call::Whoami => Reply::Whoami(client.call(&session::Whoami {}).await?),
         Call::Lock => Reply::Whoami(client.call(&session::Lock {}).await?),
         Call::Act(act) => {
             let options = CallOptions { idempotency_key: Some(key), agent: None };

@@ -80,12 +80,15 @@ impl Console {
         let mut keys = EventStream::new();
         let mut ends = signal(SignalKind::terminate())?;
         let mut hangs = signal(SignalKind::hangup())?;
+        // In raw mode ^C is a key; the signal itself only comes from outside.
+        let mut interrupts = signal(SignalKind::interrupt())?;
         loop {
             let wait = self.frame()?;
             let left = tokio::select! {
                 biased;
                 _ = ends.recv() => return Ok(()),
                 _ = hangs.recv() => return Ok(()),
+                _ = interrupts.recv() => return Ok(()),
                 event = keys.next() => match event {
                     Some(event) => self.typed(event?),
                     None => return Ok(()),
@@ -183,8 +186,8 @@ impl Console {
                     let left = self.engine.give(Message::Resize(size));
                     debug_assert!(left.is_empty(), "a resize asks for nothing");
                 }
-                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile | Request::Demo => {
-                }
+                Request::Demo => self.playing.begin(),
+                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile => {}
             }
         }
         Ok(Next::Go)

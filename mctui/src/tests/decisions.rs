@@ -210,3 +210,22 @@ fn a_decision_is_shown_as_done_only_by_the_receipt() {
     let frame = stage.frame(120, 60);
     assert!(frame.contains("A-1 denied by ana (e501)") && !frame.contains("Deny A-1"), "{frame}");
 }
+
+#[test]
+fn a_red_request_can_be_approved_at_twenty_by_five() {
+    let mut stage = Stage::live(20, 5);
+    stage.keys("2\n");
+    for _ in 0..200 {
+        stage.keys("J");
+        if stage.frame(20, 5).contains("this was all") {
+            break;
+        }
+    }
+    stage.keys("a");
+    assert!(stage.frame(20, 5).contains("reason"), "{}", stage.frame(20, 5));
+    stage.keys("fine\n");
+    assert!(stage.frame(20, 5).contains("code"), "{}", stage.frame(20, 5));
+    stage.keys(&code());
+    stage.keys("\n");
+    assert!(matches!(stage.acts()[..], [Act::Approve(_)]), "{}", stage.frame(20, 5));
+}

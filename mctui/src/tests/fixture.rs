@@ -515,6 +515,7 @@ impl Stage {
                 Reply::Approval(Box::new(known.clone()))
             }
             Call::Task(task) => Reply::Task(Box::new(task_detail(*task))),
+            Call::Whoami => Reply::Whoami(hello().actor),
             Call::Unlock(_) | Call::Lock | Call::Act(_) => return None,
         }))
     }
