@@ -34,7 +34,7 @@ give_up() { fail "$*"; exit 1; }
 # --- What the walk needs -------------------------------------------------------------------------
 case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) give_up "no pinned Node for $(uname -m)" ;; esac
 NODE_DIR=$CACHE/node_modules/node-linux-$arch/bin NODE=$NODE_DIR/node OPENCLAW=$CACHE/node_modules/openclaw/openclaw.mjs
-if [[ ! -x $NODE || ! -f $OPENCLAW ]]; then
+if [[ ! -x $NODE ]] || ! grep -q "\"version\": \"$OPENCLAW_VERSION\"" "${OPENCLAW%/*}/package.json" 2>/dev/null; then
   command -v npm >/dev/null || give_up 'npm is needed to install the gateway'
   mkdir -p "$CACHE" && cd "$CACHE" || exit 1
   [[ -f package.json ]] || printf '{ "private": true }\n' >package.json
@@ -146,8 +146,13 @@ within 20 test "$(mc run list --json | json 'd.items[0].status')" != running
 holds 'the approval was used once' "$(cat "$WS/four.txt")" once
 
 # --- Emergency stop --------------------------------------------------------------------------------------
-mark="300.$RANDOM"
-turn stop agent:main:main '[{"tool":"exec","args":{"command":"sleep '"$mark"'","yieldMs":120000}},{"text":"never"}]'
+mark="300.$RANDOM" back="400.$RANDOM"
+turn stop agent:main:main '[
+  {"tool":"exec","args":{"command":"sleep '"$back"'","background":true}},
+  {"tool":"exec","args":{"command":"sleep '"$mark"'","yieldMs":120000}},
+  {"text":"never"}]'
+approve "$(asked)"
+check 'a command runs in the background' within 20 pgrep -fx "sleep $back"
 approve "$(asked)"
 check 'a long command runs' within 20 pgrep -fx "sleep $mark"
 began=$(now_ms)
@@ -157,6 +162,8 @@ until ! pgrep -fx "sleep $mark" >/dev/null || (($(now_ms) - began > 10000)); do 
 took=$(($(now_ms) - began))
 note "mcctl stop took $((stopped - began)) ms; the command was gone after $took ms"
 check 'emergency stop ends a running session within a second' test "$took" -lt 1000
+no_background() { ! pgrep -fx "sleep $back"; }
+check 'and its background commands' within 10 no_background
 within 20 ended stop
 calls=$(model_calls)
 # A turn that comes while sessions are still being ended is cut off instead; the next one is told.
@@ -168,6 +175,9 @@ turn resumed agent:main:other '[{"text":"back to work"}]'
 within 30 ended resumed
 holds 'after resume turns begin again' "$(cat "$T/resumed.turn")" 'back to work'
 
+# --- Joining again replaces the tokens -------------------------------------------------------------------
+check 'mcctl openclaw install runs again' install install --wait 60 --json
+
 # --- The daemon is away ---------------------------------------------------------------------------------
 stop mcd
 calls=$(model_calls)
@@ -176,7 +186,7 @@ within 30 ended away
 holds 'without the daemon no turn begins' "$(cat "$T/away.turn")" 'away'
 check 'and no model was called either' test "$(model_calls)" = "$calls"
 start_mcd || give_up 'the daemon does not come back'
-check 'plugin and bridge come back by themselves' within 30 install check
+check 'plugin and bridge come back by themselves, with their new tokens' within 40 install check
 
 # --- An ungoverned gateway ---------------------------------------------------------------------------------
 enable() {

@@ -110,18 +110,29 @@ impl IdentityFile {
     }
 }
 
+/// Checks that `passphrase` is long enough.
+///
+/// # Errors
+///
+/// When it is too short.
+pub(crate) fn check(passphrase: &str) -> Result<(), Failure> {
+    let length = passphrase.chars().count();
+    if length >= SHORTEST {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "the passphrase has {length} characters; take at least {SHORTEST}, better four words; \
+         nothing was set up"
+    )))
+}
+
 /// Returns the PHC string of `passphrase`: Argon2id, 64 MiB, three passes.
 ///
 /// # Errors
 ///
 /// When it is too short, or the system has no randomness.
 pub(crate) fn hash(passphrase: &str) -> Result<String, Failure> {
-    let length = passphrase.chars().count();
-    if length < SHORTEST {
-        return Err(Failure::Failed(format!(
-            "the passphrase has {length} characters; take at least {SHORTEST}, better four words"
-        )));
-    }
+    check(passphrase)?;
     let failed = |error: String| Failure::Failed(format!("can't hash the passphrase: {error}"));
     let mut salt = [0_u8; 16];
     getrandom::fill(&mut salt).map_err(|error| failed(error.to_string()))?;

@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
     file.take(LONGEST)
         .read_to_string(&mut text)
         .map_err(|error| Failure::file("read", path, &error))?;
-    let secret = Zeroizing::new(text.lines().next().unwrap_or_default().trim().to_owned());
+    let secret = Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
     if secret.is_empty() {
         return Err(Failure::Failed(format!("{shown} is empty")));
     }

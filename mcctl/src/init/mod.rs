@@ -104,13 +104,18 @@ fn passphrase(
         return Ok(None);
     }
     if let Some(file) = &cx.global().passphrase_file {
-        return secret::read(file).map(Some);
+        let given = secret::read(file)?;
+        if !exists {
+            identity::check(&given)?;
+        }
+        return Ok(Some(given));
     }
     if exists {
         return ask_secret("Passphrase: ").map(Some);
     }
     output::note("The passphrase proves that it is you who approves. Four words are good.");
     let first = ask_secret("New passphrase: ")?;
+    identity::check(&first)?;
     if *first != *ask_secret("Once more: ")? {
         return Err(Failure::Failed("the two passphrases differ; nothing was set up".to_owned()));
     }

@@ -12,10 +12,9 @@ use std::{
 
 use mc_proto::{
     error::{ErrorKind, RpcError},
-    frame::{self, Frame, RequestId},
-    limits::{FIRST_FRAME_BYTES, FRAME_BYTES, KEY_BYTES},
+    frame::{self, RequestId},
+    limits::{FIRST_FRAME_BYTES, FRAME_BYTES},
     method::{Request, feed::BeatNotice},
-    strict,
 };
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
@@ -26,10 +25,12 @@ use tokio::{
 
 use super::{
     Server,
-    dispatch::{self, CHECK_TIME, Done, Outcome},
+    dispatch::{self, CHECK_TIME, Outcome},
+    envelope,
     framing::Lines,
     gate,
     limits::Seat,
+    pending::{Pending, Wait},
     session::{Peer, Session, unauthorized},
 };
 use crate::caller::{SystemCommand, Work};
@@ -53,20 +54,6 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 thread_local! {
     /// Where all connections of a thread read into.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
-}
-
-/// An answer that is not there yet.
-struct Pending {
-    id: RequestId,
-    wait: Wait,
-    /// When a check is denied.
-    late: Option<Instant>,
-}
-
-enum Wait {
-    Writer(tokio::sync::oneshot::Receiver<crate::store::Answer>),
-    Heavy(tokio::task::JoinHandle<crate::store::Answer>),
-    Later(dispatch::Later),
 }
 
 /// One connection.
@@ -298,9 +285,9 @@ impl Connection {
 
     /// Serves one frame.
     fn serve(&mut self, line: &[u8]) {
-        match read(line) {
-            Ok(Read::Request(id, method, params)) => self.request(id, &method, params),
-            Ok(Read::Reply(id, reply)) => {
+        match envelope::read(line) {
+            Ok(envelope::Read::Request(id, method, params)) => self.request(id, &method, params),
+            Ok(envelope::Read::Reply(id, reply)) => {
                 let inbox = self.session.as_mut().and_then(|session| session.inbox.as_mut());
                 if !inbox.is_some_and(|inbox| inbox.answer(id, reply)) {
                     let text = "no request of the daemon waits for this answer";
@@ -494,144 +481,5 @@ impl Drop for Connection {
             // Without a writer there is no record to keep up to date.
             self.server.store.submit(Work::System(command)).ok();
         }
-    }
-}
-
-impl Pending {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
-        let lost = || Err(RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down"));
-        match &mut self.wait {
-            Wait::Writer(answer) => {
-                Pin::new(answer).poll(cx).map(|answer| answer.unwrap_or_else(|_| lost()).into())
-            }
-            Wait::Heavy(handle) => {
-                Pin::new(handle).poll(cx).map(|answer| answer.unwrap_or_else(|_| lost()).into())
-            }
-            Wait::Later(later) => later.as_mut().poll(cx),
-        }
-    }
-}
-
-/// A frame that is well formed.
-enum Read<'a> {
-    Request(RequestId, std::borrow::Cow<'a, str>, Option<&'a serde_json::value::RawValue>),
-    Reply(i64, super::orders::Reply),
-}
-
-type Refused = (Option<RequestId>, RpcError);
-
-/// Reads one frame.
-#[expect(clippy::result_large_err, reason = "a refusal goes straight into the answer")]
-fn read(line: &[u8]) -> Result<Read<'_>, Refused> {
-    if let Err(error) = strict::check(line) {
-        let kind = if error.is_data() { ErrorKind::InvalidRequest } else { ErrorKind::Parse };
-        return Err((None, RpcError::new(kind, format!("the frame can't be read: {error}"))));
-    }
-    let invalid = |id: Option<RequestId>, text: &str| {
-        (id, RpcError::new(ErrorKind::InvalidRequest, text.to_owned()))
-    };
-    let frame: Frame<'_> = serde_json::from_slice(line).map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default();
-        invalid(id_of(line), &format!("no JSON-RPC 2.0 request: {reason}"))
-    })?;
-    if frame.jsonrpc != "2.0" {
-        return Err(invalid(frame.id, "`jsonrpc` must be \"2.0\""));
-    }
-    if matches!(&frame.id, Some(RequestId::Text(text)) if text.len() > KEY_BYTES) {
-        return Err(invalid(None, "the id is longer than 128 bytes"));
-    }
-    match (frame.method, frame.id) {
-        (Some(method), Some(id)) if frame.result.is_none() && frame.error.is_none() => {
-            Ok(Read::Request(id, method, frame.params))
-        }
-        (Some(_), None) => Err(invalid(None, "the request has no `id`")),
-        (None, Some(RequestId::Number(id))) if frame.params.is_none() => {
-            match (frame.result, frame.error) {
-                (Some(result), None) => Ok(Read::Reply(id, Ok(result.get().into()))),
-                (None, Some(error)) => Ok(Read::Reply(id, Err(error))),
-                _ => Err(invalid(None, "expected `method`, or one of `result` and `error`")),
-            }
-        }
-        (_, id) => Err(invalid(id, "expected `method`, or one of `result` and `error`")),
-    }
-}
-
-/// Finds the id of a frame that is wrong otherwise, so that its sender can tell which it was.
-fn id_of(line: &[u8]) -> Option<RequestId> {
-    #[derive(serde::Deserialize)]
-    struct Id {
-        id: RequestId,
-    }
-    let found: Id = serde_json::from_slice(line).ok()?;
-    Some(found.id).filter(|id| !matches!(id, RequestId::Text(text) if text.len() > KEY_BYTES))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kind(line: &str) -> ErrorKind {
-        match read(line.as_bytes()) {
-            Ok(_) => panic!("{line} was taken"),
-            Err((_, error)) => error.kind(),
-        }
-    }
-
-    #[test]
-    fn bad_frames_get_the_error_of_the_protocol() {
-        use ErrorKind::{InvalidRequest, Parse};
-        let deep = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{}1{}}}"#,
-            "[".repeat(40),
-            "]".repeat(40)
-        );
-        let cases = [
-            ("", Parse),
-            ("nonsense", Parse),
-            (r#"{"jsonrpc":"2.0","id":1"#, Parse),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"} {}"#, Parse),
-            ("\u{0}", Parse),
-            ("[]", InvalidRequest),
-            (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, InvalidRequest),
-            ("7", InvalidRequest),
-            ("null", InvalidRequest),
-            ("{}", InvalidRequest),
-            (r#"{"id":1,"method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":1}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","role":"admin"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, InvalidRequest),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, InvalidRequest),
-            (deep.as_str(), InvalidRequest),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(kind(line), expected, "{line}");
-        }
-        let not_utf8: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}";
-        assert!(read(not_utf8).is_err());
-    }
-
-    #[test]
-    fn a_wrong_frame_is_answered_with_its_id_where_it_has_one() {
-        let line = br#"{"jsonrpc":"2.0","id":"x7","method":"ping","extra":1}"#;
-        let Err((id, _)) = read(line) else { panic!("an unknown field was taken") };
-        assert_eq!(id, Some(RequestId::Text("x7".into())));
-        let long = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#, "x".repeat(129));
-        assert!(matches!(read(long.as_bytes()), Err((None, _))));
-    }
-
-    #[test]
-    fn requests_and_replies_are_told_apart() {
-        let line = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}"#;
-        assert!(matches!(read(line), Ok(Read::Request(RequestId::Number(1), ..))));
-        let line = br#"{"jsonrpc":"2.0","id":3,"result":{"ended":true}}"#;
-        assert!(matches!(read(line), Ok(Read::Reply(3, Ok(_)))));
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod dispatch;
+mod envelope;
 pub(crate) mod feed;
 mod framing;
 mod gate;
@@ -9,6 +10,7 @@ mod levels;
 pub mod limits;
 pub mod listeners;
 pub(crate) mod orders;
+mod pending;
 mod recent;
 mod session;
 mod unlock;

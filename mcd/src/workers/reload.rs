@@ -51,18 +51,17 @@ fn watch(
     let (live, halt) = (Arc::clone(setting.server.live()), setting.home.halt_file());
     let halt_file = halt.clone();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Looking at the file is an access: heeding those would go on for ever.
-        let is_halt =
-            |event: &notify::Event| !event.kind.is_access() && event.paths.contains(&halt_file);
-        if event.as_ref().is_ok_and(is_halt) {
+        // Reading a file is an event too: whoever answered it by reading would never end.
+        let Some(event) = event.ok().filter(|event| !event.kind.is_access()) else { return };
+        if event.paths.contains(&halt_file) {
             live.halt.refresh();
         }
         let is_ours = |event: &notify::Event| {
             let files = ["policy.toml", "config.toml"];
             let named = |path: &std::path::PathBuf| files.iter().any(|file| path.ends_with(file));
-            !event.kind.is_access() && event.paths.iter().any(named)
+            event.paths.iter().any(named)
         };
-        if event.as_ref().is_ok_and(is_ours) {
+        if is_ours(&event) {
             // When one is on its way already, that one will do.
             changed.try_send(()).ok();
         }

@@ -1,17 +1,19 @@
 //! The demo as the loop sees it: it starts beside the console and tells its address when it answers.
 
+use std::path::PathBuf;
+
 use tokio::sync::oneshot;
 
 use crate::demo::{Address, Demo};
 
-/// Where the demo answers, or why it does not.
-pub(super) type Ready = Result<Address, String>;
+/// The demo's socket and its halt file, or why there is no demo.
+pub(super) type Ready = Result<(PathBuf, PathBuf), String>;
 
 /// A demo that runs, or starts, or neither.
 #[derive(Debug, Default)]
 pub(super) struct Playing {
     demo: Option<Demo>,
-    address: Option<oneshot::Receiver<Ready>>,
+    address: Option<oneshot::Receiver<Result<Address, String>>>,
 }
 
 impl Playing {
@@ -32,6 +34,6 @@ impl Playing {
         if ready.is_err() {
             self.demo = None;
         }
-        ready
+        ready.map(|address| (address.socket, address.halt_file))
     }
 }

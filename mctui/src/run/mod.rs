@@ -1,6 +1,7 @@
 //! The part with a terminal, a socket and a clock: it feeds the pure part and does what it asks.
 
 mod calls;
+#[cfg_attr(not(feature = "demo"), path = "no_demo.rs")]
 mod demo;
 mod interactive;
 mod once;
@@ -155,9 +156,7 @@ impl Engine {
     }
 
     /// Leaves the real daemon for the demo.
-    #[cfg(feature = "demo")]
-    fn switch(&mut self, address: crate::demo::Address) {
-        let crate::demo::Address { socket, halt_file } = address;
+    fn switch(&mut self, (socket, halt_file): (PathBuf, PathBuf)) {
         self.client = None;
         self.app.enter_demo(socket.display().to_string(), halt_file.display().to_string());
         let (link, events) = connect(socket);

@@ -44,7 +44,8 @@ pub fn lines(detail: &Detail, now: Timestamp, width: usize) -> Vec<Line> {
     lines.extend(why(detail));
     lines.push(rule("what a decision is bound to"));
     lines.extend(binding(detail, now));
-    lines.iter().flat_map(|line| line.wrap(width, 10)).collect()
+    let indent = if width < 50 { 2 } else { 10 };
+    lines.iter().flat_map(|line| line.wrap(width, indent)).collect()
 }
 
 fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {

@@ -32,7 +32,7 @@ pub fn view(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
 
 fn lost(scene: &Scene, reason: &str) -> Vec<Line> {
     let socket = text::line(&scene.socket);
-    vec![
+    let mut lines = vec![
         Line::new().own(Token::Strong, " No daemon answers."),
         Line::new().own(Token::Dim, " ").says(Token::Dim, &text::line(reason)),
         Line::new(),
@@ -42,11 +42,15 @@ fn lost(scene: &Scene, reason: &str) -> Vec<Line> {
         row("Check it", "mcctl doctor"),
         Line::new().own(Token::Dim, "  socket        ").says(Token::Fg, &socket),
         Line::new(),
-        Line::new().own(Token::Key, " d").own(Token::Fg, " look around in a demo squad"),
         Line::new().own(Token::Key, " R").own(Token::Fg, " try again now"),
         Line::new().own(Token::Key, " !").own(Token::Fg, " emergency stop: works without a daemon"),
         Line::new().own(Token::Key, " q").own(Token::Fg, " quit"),
-    ]
+    ];
+    if cfg!(feature = "demo") {
+        let demo = Line::new().own(Token::Key, " d").own(Token::Fg, " look around in a demo squad");
+        lines.push(demo);
+    }
+    lines
 }
 
 fn row(label: &'static str, command: &'static str) -> Line {

@@ -45,7 +45,7 @@ fn emergency_fits_every_size() {
 
 #[test]
 fn a_decision_fits_every_size() {
-    frames("decide", "2GJJJJJJJJJJJJgJJJJJJJJJJJJa");
+    frames("decide", &format!("2\t{}a", "J".repeat(90)));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     gateway::{Gateway, GatewayConfig, GatewayEvent},
-    identity::Identity,
+    identity::{self, Identity, IdentityError},
     orders::{Agents, Orders},
     plugin::{self, Finding},
 };
@@ -34,33 +34,69 @@ pub struct BridgeConfig {
     pub gateway: GatewayConfig,
     /// The bridge's identity there.
     pub identity: Identity,
-    /// The daemon's socket for agents.
-    pub socket: PathBuf,
-    /// How to say hello to the daemon.
-    pub hello: Hello,
+    /// The daemon.
+    pub daemon: DaemonConfig,
     /// Who is who.
     pub agents: Agents,
 }
 
+/// Where the daemon is and how it knows the bridge.
+#[derive(Debug)]
+pub struct DaemonConfig {
+    /// Its socket for agents.
+    pub socket: PathBuf,
+    /// The file of the adapter's token; read again when the daemon no longer takes the token.
+    pub token_file: PathBuf,
+    /// Our version.
+    pub version: String,
+}
+
+impl DaemonConfig {
+    /// Reads the token and returns how to say hello.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not there, or others can read it.
+    pub fn hello(&self) -> Result<Hello, IdentityError> {
+        let token = identity::private_text(&self.token_file)?;
+        let mut hello = mc_proto::client::hello("mc-openclaw", &self.version);
+        hello.token = Some(token);
+        Ok(hello)
+    }
+
+    fn link(&self, hello: Hello) -> (Link, mpsc::Receiver<LinkEvent>) {
+        Link::start(LinkConfig { path: self.socket.clone(), hello, follow: Follow::Nothing })
+    }
+}
+
 /// Runs until the process is told to end.
-pub async fn run(config: BridgeConfig) {
+///
+/// # Errors
+///
+/// When the adapter's token can't be read.
+pub async fn run(config: BridgeConfig) -> Result<(), IdentityError> {
+    let hello = config.daemon.hello()?;
     let (gateway, gateway_events) = Gateway::start(config.gateway, config.identity);
-    let follow = Follow::Nothing;
-    let (_link, daemon_events) =
-        Link::start(LinkConfig { path: config.socket, hello: config.hello, follow });
+    let (link, daemon_events) = config.daemon.link(hello.clone());
     let orders = Orders::new(gateway.clone(), config.agents.clone());
     let (daemon, its_daemon) = watch::channel(None);
     let (nudge, nudged) = mpsc::channel(1);
     tokio::spawn(Watcher { gateway, daemon: its_daemon, reported: None }.watch(nudged));
     let version = "unknown".to_owned();
-    let bridge = Bridge { orders, agents: config.agents, daemon, version, nudge };
+    let place = config.daemon;
+    let agents = config.agents;
+    let bridge = Bridge { orders, agents, place, hello, link, daemon, version, nudge };
     bridge.serve(gateway_events, daemon_events).await;
+    Ok(())
 }
 
 /// Answers the daemon. Nothing here waits for the gateway: an order must never queue behind a look.
 struct Bridge {
     orders: Orders<Gateway>,
     agents: Agents,
+    place: DaemonConfig,
+    hello: Hello,
+    link: Link,
     /// The daemon while it is there; the watcher sees each change.
     daemon: watch::Sender<Option<Client>>,
     /// The gateway's version, as last heard.
@@ -78,7 +114,11 @@ impl Bridge {
         loop {
             tokio::select! {
                 event = daemon.recv() => match event {
-                    Some(event) => self.hear_daemon(event).await,
+                    Some(event) => {
+                        if let Some(anew) = self.hear_daemon(event).await {
+                            daemon = anew;
+                        }
+                    }
                     None => return,
                 },
                 event = gateway.recv() => match event {
@@ -89,7 +129,8 @@ impl Bridge {
         }
     }
 
-    async fn hear_daemon(&mut self, event: LinkEvent) {
+    /// Takes in what the link tells; returns the events of a new link, if one was made.
+    async fn hear_daemon(&mut self, event: LinkEvent) -> Option<mpsc::Receiver<LinkEvent>> {
         match event {
             LinkEvent::Up(client) => {
                 self.attach(client).await;
@@ -100,9 +141,29 @@ impl Bridge {
                 if attempt == 1 {
                     tracing::warn!(%error, "the daemon is away");
                 }
+                if error.refused().is_some() {
+                    return self.link_with_new_token();
+                }
             }
             LinkEvent::Item(_) | LinkEvent::Lagged(_) | LinkEvent::Beat(_) => {}
         }
+        None
+    }
+
+    /// Enrolling again replaces the token: the file then holds another one than we said hello with.
+    fn link_with_new_token(&mut self) -> Option<mpsc::Receiver<LinkEvent>> {
+        let hello = match self.place.hello() {
+            Ok(hello) if hello != self.hello => hello,
+            Ok(_) => return None,
+            Err(error) => {
+                tracing::error!(%error, "the token can't be read");
+                return None;
+            }
+        };
+        self.hello = hello.clone();
+        let (link, events) = self.place.link(hello);
+        self.link = link;
+        Some(events)
     }
 
     async fn hear_gateway(&mut self, event: GatewayEvent) {

@@ -144,6 +144,16 @@ fn create(file: &Path) -> Result<SigningKey, IdentityError> {
     Ok(key)
 }
 
+/// Returns the trimmed text of a file that must be there and that only its owner may read.
+///
+/// # Errors
+///
+/// When it is not there, can't be read, or others can read it.
+pub fn private_text(file: &Path) -> Result<String, IdentityError> {
+    let missing = || at(file)(io::ErrorKind::NotFound.into());
+    Ok(read_private(file)?.ok_or_else(missing)?.trim().to_owned())
+}
+
 fn read_private(file: &Path) -> Result<Option<String>, IdentityError> {
     match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -1,11 +1,11 @@
 //! `mc-openclaw`: reads the command line and runs the bridge.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 use mc_openclaw::{
-    bridge::{self, BridgeConfig},
+    bridge::{self, BridgeConfig, DaemonConfig},
     gateway::{GatewayConfig, local_url},
     identity::Identity,
     orders::Agents,
@@ -60,7 +60,10 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            () = bridge::run(config) => bail!("the bridge has lost its links"),
+            ended = bridge::run(config) => {
+                ended?;
+                bail!("the bridge has lost its links")
+            }
             _ = terminate.recv() => Ok(()),
             interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
         }
@@ -68,9 +71,6 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn configure(args: Run) -> anyhow::Result<BridgeConfig> {
-    let token = private_text(&args.token_file)?;
-    let mut hello = mc_proto::client::hello("mc-openclaw", VERSION);
-    hello.token = Some(token);
     Ok(BridgeConfig {
         gateway: GatewayConfig {
             url: args.gateway,
@@ -78,18 +78,11 @@ fn configure(args: Run) -> anyhow::Result<BridgeConfig> {
             version: VERSION.to_owned(),
         },
         identity: Identity::load_or_create(&args.state_dir)?,
-        socket: args.socket,
-        hello,
+        daemon: DaemonConfig {
+            socket: args.socket,
+            token_file: args.token_file,
+            version: VERSION.to_owned(),
+        },
         agents: args.agents,
     })
-}
-
-/// Reads a file that only its owner may read.
-fn private_text(file: &PathBuf) -> anyhow::Result<String> {
-    let read = || format!("the adapter's token, {}", file.display());
-    let mode = fs::metadata(file).with_context(read)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        bail!("{} can be read by others: set its mode to 0600", file.display());
-    }
-    Ok(fs::read_to_string(file).with_context(read)?.trim().to_owned())
 }

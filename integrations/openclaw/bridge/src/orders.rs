@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use mc_core::agent::AgentName;
 use mc_proto::{
     error::{ErrorKind, RpcError},
@@ -150,7 +150,7 @@ impl<C: Calls> Orders<C> {
         let mut done = Done::default();
         // What was named is cut at once; the list that finds its children comes after it.
         if let Some(key) = &scope.session {
-            self.abort_sessions(&[key], &mut done).await;
+            done.note_sessions(&[key], self.abort_sessions(&[key]).await);
         }
         let mut ended = false;
         for round in 0..ROUNDS {
@@ -172,33 +172,35 @@ impl<C: Calls> Orders<C> {
         Aborted { ended, detail: done.describe() }
     }
 
-    /// Aborts what goes on in `scope` and returns how much that was.
+    /// Aborts what goes on in `scope` and returns how much that was. Turns and background commands
+    /// are ended side by side: neither waits for the other.
     async fn sweep(&self, scope: &Scope<'_>, done: &mut Done) -> Result<usize, GatewayError> {
-        let sessions = self.active_sessions().await?;
+        let running = self.gateway.call("tasks.list", json!({ "status": "running" }));
+        let (sessions, running) = join(self.active_sessions(), running).await;
+        let (sessions, running) = (sessions?, running?);
         let family = scope.family(&sessions);
         let active: Vec<&str> = sessions
             .iter()
             .filter(|session| session.has_active_run && scope.holds(session, &family))
             .map(|session| session.key.as_str())
             .collect();
-        self.abort_sessions(&active, done).await;
-        let tasks = self.gateway.call("tasks.list", json!({ "status": "running" })).await?;
-        let running: Vec<Background> = items(&tasks, "tasks");
-        let commands: Vec<&Background> = running
-            .iter()
-            .filter(|task| task.kind == "exec")
-            .filter(|task| {
-                task.session_key.as_deref().is_some_and(|key| scope.holds_key(key, &family))
+        let commands: Vec<Background> = items(&running, "tasks")
+            .into_iter()
+            .filter(|task: &Background| {
+                let within = |key: &String| scope.holds_key(key, &family);
+                task.kind == "exec" && task.session_key.as_ref().is_some_and(within)
             })
             .collect();
-        for task in &commands {
-            let params = json!({ "taskId": task.task_id });
-            match self.gateway.call("tasks.cancel", params).await {
-                Ok(_) => drop(done.commands.insert(task.task_id.clone())),
-                Err(error) => done.problems.push(error.to_string()),
-            }
-        }
+        let (turns, canceled) =
+            join(self.abort_sessions(&active), self.cancel_commands(&commands)).await;
+        done.note_sessions(&active, turns);
+        done.note_commands(&commands, canceled);
         Ok(active.len() + commands.len())
+    }
+
+    async fn cancel_commands(&self, commands: &[Background]) -> Vec<Result<Value, GatewayError>> {
+        let cancel = |task: &Background| json!({ "taskId": task.task_id });
+        join_all(commands.iter().map(|task| self.gateway.call("tasks.cancel", cancel(task)))).await
     }
 
     async fn active_sessions(&self) -> Result<Vec<Session>, GatewayError> {
@@ -242,15 +244,8 @@ impl<C: Calls> Orders<C> {
     }
 
     /// Aborts several sessions at once.
-    async fn abort_sessions(&self, keys: &[&str], done: &mut Done) {
-        let ended = join_all(keys.iter().map(|key| self.abort_session(key))).await;
-        for (key, ended) in keys.iter().zip(ended) {
-            match ended {
-                Ended::Aborted => drop(done.sessions.insert((*key).to_owned())),
-                Ended::WasIdle => {}
-                Ended::Not(why) => done.problems.push(why),
-            }
-        }
+    async fn abort_sessions(&self, keys: &[&str]) -> Vec<Ended> {
+        join_all(keys.iter().map(|key| self.abort_session(key))).await
     }
 
     /// Brings a text to an agent's session and wakes it; into the turn that goes on, if there is one.
@@ -320,6 +315,29 @@ impl Scope<'_> {
 }
 
 impl Done {
+    fn note_sessions(&mut self, keys: &[&str], turns: Vec<Ended>) {
+        for (key, turn) in keys.iter().zip(turns) {
+            match turn {
+                Ended::Aborted => drop(self.sessions.insert((*key).to_owned())),
+                Ended::WasIdle => {}
+                Ended::Not(why) => self.problems.push(why),
+            }
+        }
+    }
+
+    fn note_commands(
+        &mut self,
+        commands: &[Background],
+        canceled: Vec<Result<Value, GatewayError>>,
+    ) {
+        for (task, canceled) in commands.iter().zip(canceled) {
+            match canceled {
+                Ok(_) => drop(self.commands.insert(task.task_id.clone())),
+                Err(error) => self.problems.push(error.to_string()),
+            }
+        }
+    }
+
     fn describe(&self) -> String {
         let mut text = format!(
             "{} session(s) aborted, {} background command(s) cancelled",
