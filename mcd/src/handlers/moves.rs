@@ -323,8 +323,9 @@ fn follow_up(
             &format!("{} is unblocked: {}", before.id, details.note.as_deref().unwrap_or("")),
         )?;
     }
-    if to == TaskState::Done || to == TaskState::Canceled {
-        tell(desk, before, &format!("{} is {to}", before.id))?;
+    // A done task needs nobody's turn, and a turn costs money; a canceled one must be let go.
+    if to == TaskState::Canceled {
+        tell(desk, before, &format!("{} is canceled: stop working on it", before.id))?;
     }
     Ok(())
 }

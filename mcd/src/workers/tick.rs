@@ -16,7 +16,7 @@ use crate::{
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// How often while nobody is connected and nothing happens.
-const IDLE_TICK: Duration = Duration::from_secs(3);
+const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How many ticks pass without the writer when nothing happened.
 const QUIET_TICKS: u32 = 5;
 /// How far wall clock and elapsed time may drift apart within a tick, in milliseconds.
