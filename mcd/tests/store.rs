@@ -215,8 +215,12 @@ fn a_shell_call_waits_and_its_approval_is_used_once() {
     assert_eq!(bench.human("approval.approve", yes), Err(ErrorKind::Conflict), "decided once");
     let awaited = bench.agent("tool.await", json!({"approval": id})).unwrap();
     assert_eq!(awaited["decision"], "allow");
-    let lost = bench.agent("tool.await", json!({"approval": id})).unwrap();
-    assert_eq!(lost["call"], awaited["call"], "the same lease again");
+    let same = json!({"approval": id, "call": awaited["call"]});
+    let lost = bench.agent("tool.await", same).unwrap();
+    assert_eq!(lost["decision"], "allow", "the same lease again, to the same call");
+    let joined = json!({"approval": id, "call": again["call"]});
+    assert_eq!(bench.agent("tool.await", joined).unwrap()["decision"], "deny", "one call, not two");
+    assert_eq!(bench.agent("tool.await", json!({"approval": id})).unwrap()["decision"], "deny");
     bench.clock.advance(Duration::from_secs(11));
     let late = bench.agent("tool.await", json!({"approval": id})).unwrap();
     assert_eq!(late["decision"], "deny");
@@ -270,6 +274,7 @@ fn a_stop_refuses_everything_until_it_is_resumed() {
     let bench = bench.again();
     assert!(bench.store.live().halt.is_set(), "the stop survives a restart");
     bench.human("squad.emergency_resume", json!({"reason": "over"})).unwrap();
+    bench.store.live().halt.clear().unwrap();
     assert_eq!(bench.human("task.get", json!({"task": task})).unwrap()["state"], "in_progress");
     assert_eq!(bench.agent("tool.check", read).unwrap()["decision"], "allow");
 }
@@ -295,6 +300,38 @@ fn a_refusal_leaves_no_trace_and_gives_its_numbers_back() {
     assert_eq!(bench.store.live().head(), head);
     let task = bench.human("task.create", json!({"title": "x", "type": "docs"})).unwrap();
     assert_eq!(task["id"], "T-1");
+}
+
+#[test]
+fn an_adapter_that_names_no_agent_is_nobody() {
+    let bench = Bench::with_agent();
+    let adapter = Caller {
+        actor: Actor::agent("plugin"),
+        agent: None,
+        adapter: Some("plugin".parse().unwrap()),
+        ..agent("wren")
+    };
+    let lead = json!({"name": "crow", "autonomy": "lead", "runtime": "other", "can_spawn": true});
+    assert_eq!(bench.ask(&adapter, "agent.register", lead), Err(ErrorKind::InvalidParams));
+    let task = json!({"title": "x", "type": "docs", "assignees": ["wren"]});
+    assert_eq!(bench.ask(&adapter, "task.create", task), Err(ErrorKind::InvalidParams));
+}
+
+#[test]
+fn a_call_serves_only_a_task_of_its_agent() {
+    let bench = Bench::with_agent();
+    bench.human("task.create", json!({"title": "x", "type": "docs"})).unwrap();
+    let call = json!({"tool": "exec", "arguments": {"command": "x"}, "task": "T-1"});
+    assert_eq!(bench.agent("tool.check", call), Err(ErrorKind::Forbidden));
+}
+
+#[test]
+fn a_repeated_key_never_repeats_an_allow() {
+    let bench = Bench::with_agent();
+    let read = json!({"tool": "read", "arguments": {"path": "/w/a"}, "idempotency_key": "k"});
+    assert_eq!(bench.agent("tool.check", read.clone()).unwrap()["decision"], "allow");
+    bench.human("agent.pause", json!({"agent": "wren", "reason": "wait"})).unwrap();
+    assert_eq!(bench.agent("tool.check", read).unwrap()["decision"], "deny");
 }
 
 #[test]

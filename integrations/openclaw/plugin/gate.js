@@ -25,13 +25,16 @@ const sleep = (ms, signal) =>
   });
 
 /** Returns whether the halt file says stop: first byte `1`, or unreadable. Missing means no. */
+const SHELL_TOOLS = new Set(["exec", "bash", "shell", "process"]);
+
 export function haltFileSaysStop(file) {
   if (!file) return false;
   let handle;
   try {
     handle = fs.openSync(file, "r");
     const first = Buffer.alloc(1);
-    return fs.readSync(handle, first, 0, 1, 0) === 1 && first[0] === 0x31;
+    // As the daemon reads it: whatever is not `0` is a stop.
+    return fs.readSync(handle, first, 0, 1, 0) !== 1 || first[0] !== 0x30;
   } catch (error) {
     return error.code !== "ENOENT";
   } finally {
@@ -128,7 +131,8 @@ export class Gate {
     const session = ctx?.sessionKey;
     this.state.saw(agent, session);
     const run = await this.#runOf(event, ctx);
-    const cwd = this.#cwd(params, session);
+    // Only commands run elsewhere: file tools always start from the workspace, whatever they are told.
+    const cwd = SHELL_TOOLS.has(tool) ? this.#cwd(params, session) : this.state.workspaces.get(session);
     const answer = await this.#ask("tool.check", {
       agent,
       ...(run ? { run: run.run } : {}),
@@ -183,7 +187,7 @@ export class Gate {
     while (!signal?.aborted && Date.now() < deadline) {
       const waitMs = Math.max(1, Math.min(AWAIT_MS, deadline - Date.now()));
       try {
-        const params = { agent, approval: asked.approval, wait_ms: waitMs, idempotency_key: key };
+        const params = { agent, approval: asked.approval, call: asked.call, wait_ms: waitMs, idempotency_key: key };
         const answer = await this.link.call("tool.await", params, { timeoutMs: waitMs + 2000, signal });
         const decided = await this.#decided(call, asked, answer);
         if (decided) return decided.result;
@@ -211,7 +215,9 @@ export class Gate {
   async #decided(call, asked, answer) {
     switch (answer?.decision) {
       case "allow":
-        return { result: this.#allowed(call, /^C-\d+$/.test(answer.call ?? "") ? answer.call : asked.call) };
+        // The yes is one call's: an equal one that waits beside it asks again.
+        if (answer.call !== asked.call) return { result: block(waitText(asked)) };
+        return { result: this.#allowed(call, asked.call) };
       case "deny":
         // Approved, but for an equal call that is no longer held: asking again uses the approval.
         if (answer.status === "approved" && !call.isRepeated) return { result: await this.#judge({ ...call, isRepeated: true }) };

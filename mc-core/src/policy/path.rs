@@ -27,7 +27,8 @@ pub(super) struct Resolved {
 /// Returns where `raw` leads; `None` when that can't be known without a shell or a disk.
 pub(super) fn resolve(raw: &str, base: Base<'_>) -> Option<Resolved> {
     let is_odd = |c: char| c.is_control() || matches!(c, '$' | '`');
-    if raw.is_empty() || raw.contains(is_odd) || raw.contains("://") {
+    // A leading `@` is a mark that some runtimes take off: what is behind it is another path.
+    if raw.is_empty() || raw.contains(is_odd) || raw.contains("://") || raw.starts_with('@') {
         return None;
     }
     let workspace = base.workspace.and_then(normal).filter(|path| path != "/");

@@ -35,8 +35,9 @@ pub(super) const RULES: &[Rule] = &[
     sure(
         "private_key",
         concat!(
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)",
-            r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+            // What is no part of a key is never masked: a person must see what a shell would run.
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,.\\-]*",
+            r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
         ),
     ),
     sure("private_key", r"AGE-SECRET-KEY-1[A-Z0-9]{30,}"),
@@ -185,7 +186,8 @@ pub(super) fn is_secret_value(name: &str, value: &str, quoting: Quoting) -> bool
     if value.chars().count() < 3
         || HARMLESS.contains(&value.to_ascii_lowercase().as_str())
         || (is_number && !name.contains("pass") && !name.contains("pwd"))
-        || value.contains(['`', '$'])
+        || value.contains(['`', '$', ';', '|', '&', '\n'])
+        || is_command(value)
     {
         return false;
     }
@@ -206,6 +208,13 @@ pub(super) fn is_secret_value(name: &str, value: &str, quoting: Quoting) -> bool
                     || (value.len() >= 6 && value.bytes().any(|b| b.is_ascii_digit())))
         }
     }
+}
+
+/// Says whether several words could be a command rather than a passphrase: they hold more than
+/// letters and digits.
+fn is_command(value: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == ' ';
+    value.contains(char::is_whitespace) && !value.chars().all(is_word)
 }
 
 /// Words that make a random text near them a secret.

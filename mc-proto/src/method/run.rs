@@ -218,6 +218,10 @@ pub struct Checked {
 pub struct Await {
     /// The approval.
     pub approval: ApprovalId,
+    /// The call that waits for it; by default the one that asked first. Equal calls can wait for
+    /// one approval, and it is used by one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
     /// How long to wait, at most 30 s.
     #[serde(default)]
     pub wait_ms: u64,

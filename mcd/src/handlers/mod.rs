@@ -103,11 +103,17 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
     }
 }
 
-/// Says whether the answer holds a secret that must not be kept for a repeated key.
-pub fn answers_with_a_secret(request: &Request) -> bool {
+/// Says whether the answer must not be kept for a repeated key: it holds a secret, or it lets
+/// something run and is decided each time anew.
+pub fn is_never_repeated(request: &Request) -> bool {
     matches!(
         request,
-        Request::AgentRegister(_) | Request::AgentRotateToken(_) | Request::AdapterEnrol(_)
+        Request::AgentRegister(_)
+            | Request::AgentRotateToken(_)
+            | Request::AdapterEnrol(_)
+            | Request::ToolCheck(_)
+            | Request::ToolAwait(_)
+            | Request::RunStart(_)
     )
 }
 

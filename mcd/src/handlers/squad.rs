@@ -13,7 +13,7 @@ use mc_proto::method::squad::{AgentReceipt, EmergencyResume, Receipt};
 
 use super::{input, moves, stop};
 use crate::store::{
-    Desk, StoreError,
+    Desk,
     queries::{self, Fail},
 };
 
@@ -107,7 +107,7 @@ pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     receipt(desk, text, blocked, approvals.len())
 }
 
-/// `squad.emergency_resume`
+/// `squad.emergency_resume`: its record. Whoever asked clears the halt once this is durable.
 ///
 /// # Errors
 ///
@@ -129,10 +129,6 @@ pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result
     };
     desk.emit_because(&reason, event)?;
     let (moved, left) = put_back(desk, &back, &reason)?;
-    desk.live
-        .halt
-        .clear()
-        .map_err(|source| StoreError::Io { path: desk.live.halt.path().to_path_buf(), source })?;
     let text = format!(
         "the squad works again: {} tasks are where they were, {left} stay blocked",
         moved.len()

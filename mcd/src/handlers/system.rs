@@ -93,7 +93,8 @@ pub(super) fn attach(desk: &mut Desk<'_>, params: Attach) -> Result<Attached, Fa
         runtime: params.runtime,
         version: params.version.clone(),
         agents: params.agents.clone(),
-        capabilities: params.capabilities,
+        // Orders go to adapters: an agent that took its own would stop nothing.
+        capabilities: if desk.caller.adapter.is_some() { params.capabilities } else { Vec::new() },
     });
     desk.emit(Event::RuntimeAttached {
         name,
@@ -124,6 +125,9 @@ fn attached(desk: &Desk<'_>) -> Attached {
 ///
 /// `forbidden` for humans.
 pub(super) fn report(desk: &mut Desk<'_>, params: &Report) -> Result<Attached, Fail> {
+    if desk.caller.adapter.is_none() {
+        return Err(Refusal::forbidden("only an adapter can tell how its runtime is").into());
+    }
     let name = speaker(desk)?;
     let detail = input::optional("detail", &params.detail, SHORT_BYTES)?;
     match params.state {

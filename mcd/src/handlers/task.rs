@@ -14,7 +14,7 @@ use mc_proto::{
     method::task::{Create, Update},
 };
 
-use super::{input, notify};
+use super::{input, moves::acting_agent, notify};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -126,7 +126,10 @@ fn refuse_if(wrong: Vec<FieldError>) -> Result<(), Fail> {
 
 /// Refuses assignees that the calling agent may not give work to.
 fn may_assign(desk: &Desk<'_>, assignees: &[AgentName]) -> Result<(), Fail> {
-    let Some(agent) = &desk.caller.agent else { return Ok(()) };
+    if desk.caller.is_human() || assignees.is_empty() {
+        return Ok(());
+    }
+    let agent = &acting_agent(desk)?.name;
     if assignees.iter().all(|name| name == agent) && assignees.len() <= 1 {
         let claims = assignees.first().map(|_| queries::agent(desk.db, agent)).transpose()?;
         if claims.is_none_or(|agent| agent.autonomy != Autonomy::Intern) {

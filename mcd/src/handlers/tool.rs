@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mc_core::{
-    agent::Agent,
+    agent::{Agent, AgentStatus},
     approval::{Approval, ApprovalKind, ApprovalStatus, call_key},
     canonical,
     event::Event,
@@ -13,6 +13,7 @@ use mc_core::{
     redact,
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
+    squad::SquadStatus,
     task::Task,
     time::Timestamp,
 };
@@ -59,6 +60,8 @@ pub fn check(desk: &mut Desk<'_>, params: Check) -> Result<Checked, Fail> {
     let open = queries::approval_for(desk.db, &asked.agent.name, &asked.call_key)?;
     let decision = judge(desk, &asked)?;
     match (decision.outcome, open) {
+        // What was approved at a lower risk than it has now is asked anew.
+        (Outcome::Ask, Some(open)) if open.risk < decision.risk => ask(desk, &asked, &decision),
         (Outcome::Ask, Some(open)) if open.status == ApprovalStatus::Approved => {
             use_approval(desk, &asked, &decision, &open)
         }
@@ -79,6 +82,13 @@ fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
         input::at_most(field, text.as_deref().unwrap_or_default(), TEXT_BYTES)?;
     }
     let run = params.run.map(|id| own_run(desk, &agent, id)).transpose()?;
+    if let Some(named) = params.task {
+        let named = queries::task(desk.db, named)?;
+        if !named.is_assigned_to(&agent.name) && agent.serves != Some(named.id) {
+            let text = format!("{} is not assigned to {}", named.id, agent.name);
+            return Err(Refusal::forbidden(text).into());
+        }
+    }
     let task = params.task.or(run.as_ref().and_then(|run| run.task)).or(agent.current_task);
     let task = task.map(|id| queries::task(desk.db, id)).transpose()?;
     let arguments = canonical::json(&params.arguments);
@@ -256,43 +266,41 @@ pub fn wait(desk: &mut Desk<'_>, params: &Await) -> Result<Awaited, Fail> {
         ApprovalStatus::Denied => answer(Outcome::Deny, format!("denied by {by}{note}")),
         ApprovalStatus::Expired => answer(Outcome::Deny, "nobody answered in time".to_owned()),
         ApprovalStatus::Canceled => answer(Outcome::Deny, format!("canceled{note}")),
-        ApprovalStatus::Approved => return redeem(desk, &agent, &approval),
+        ApprovalStatus::Approved => return redeem(desk, &agent, &approval, params.call),
     })
 }
 
 /// Turns a granted approval into the lease of the call that waited for it.
-fn redeem(desk: &mut Desk<'_>, agent: &Agent, approval: &Approval) -> Result<Awaited, Fail> {
+fn redeem(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    approval: &Approval,
+    waits: Option<CallId>,
+) -> Result<Awaited, Fail> {
     let refuse = |reason: &str| Awaited {
         approval: approval.id,
         status: approval.status,
         decision: Outcome::Deny,
-        call: approval.call,
+        call: waits.or(approval.call),
         reason: reason.to_owned(),
         lease_expires_at: None,
     };
-    let call = approval.call.map(|id| queries::call(desk.db, id)).transpose()?;
+    let call = waits.or(approval.call).map(|id| queries::call(desk.db, id)).transpose()?;
+    let call = call.filter(|call| call.agent == agent.name && call.approval == Some(approval.id));
     let by = approval.decided_by.as_deref().unwrap_or("a human");
     let granted = |lease: Timestamp| Awaited {
         decision: Outcome::Allow,
         lease_expires_at: Some(lease),
         ..refuse(&format!("{} was approved by {by}, for this once", approval.id))
     };
+    if let Some(reason) = stands_still(desk, agent, approval)? {
+        return Ok(refuse(reason));
+    }
     if approval.used_at.is_some() {
-        // The same lease again is no second use: the first answer may have been lost.
-        let lease = call.filter(|call| call.status == CallStatus::Allowed);
+        // The same lease to the same call is no second use: the first answer may have been lost.
+        let lease = call.filter(|call| waits.is_some() && call.status == CallStatus::Allowed);
         let lease = lease.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
         return Ok(lease.map_or_else(|| refuse("this approval was used already"), granted));
-    }
-    let standing = desk.squad()?.status == mc_core::squad::SquadStatus::Running
-        && matches!(
-            agent.status,
-            mc_core::agent::AgentStatus::Active | mc_core::agent::AgentStatus::Drained
-        );
-    if desk.live.halt.is_set() || !standing {
-        return Ok(refuse("squad or agent does not work at the moment"));
-    }
-    if desk.now >= approval.expires_at {
-        return Ok(refuse("the approval has expired; ask again"));
     }
     let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
         return Ok(refuse("no call waits for this approval; repeat the call to use it"));
@@ -306,6 +314,27 @@ fn redeem(desk: &mut Desk<'_>, agent: &Agent, approval: &Approval) -> Result<Awa
     })?;
     desk.emit(changed(&call, CallStatus::Allowed, Some(lease)))?;
     Ok(granted(lease))
+}
+
+/// Says why a granted approval gives nothing at the moment.
+fn stands_still(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    approval: &Approval,
+) -> Result<Option<&'static str>, Fail> {
+    let squad = desk.squad()?;
+    let works = squad.status == SquadStatus::Running
+        && matches!(agent.status, AgentStatus::Active | AgentStatus::Drained);
+    if desk.live.halt.is_set() || !works {
+        return Ok(Some("squad or agent does not work at the moment"));
+    }
+    if desk.now >= approval.expires_at {
+        return Ok(Some("the approval has expired; ask again"));
+    }
+    if squad.policy_version != approval.statement.policy_version {
+        return Ok(Some("the policy has changed since it was asked: repeat the call"));
+    }
+    Ok(None)
 }
 
 fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timestamp>) -> Event {

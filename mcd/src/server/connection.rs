@@ -166,7 +166,8 @@ impl Connection {
             if let (Some(proof), Some(session)) = (done.proof, &mut self.session) {
                 session.proof = Some(proof);
             }
-            self.answer(&pending.id, &done.answer);
+            let halted = self.server.live().halt.is_set();
+            self.answer(&pending.id, &gate::unless_halted(halted, done.answer));
             moved = true;
         }
         moved

@@ -70,6 +70,13 @@ pub(super) fn late() -> Answer {
     json(&denial("daemon.late", "the daemon did not decide in time: ask again"))
 }
 
+/// Takes an `allow` back that was decided before a stop and is answered after it.
+pub(super) fn unless_halted(halted: bool, answer: Answer) -> Answer {
+    let Ok(json) = &answer else { return answer };
+    let allows = halted && json.contains(r#""decision":"allow""#);
+    if allows { stopped() } else { answer }
+}
+
 fn stopped() -> Answer {
     json(&denial("squad.halted", "the emergency stop is in force"))
 }
@@ -115,7 +122,7 @@ async fn check_and_wait(
     if !decided(server, &caller, approval, until).await? {
         return Ok(first);
     }
-    let redeemed = redeem(server, caller, approval).await?;
+    let redeemed = redeem(server, caller, (approval, Some(checked.call))).await?;
     let Ok(awaited) = serde_json::from_str::<Awaited>(&redeemed) else { return Ok(first) };
     json(&Checked {
         call: awaited.call.unwrap_or(checked.call),
@@ -141,7 +148,7 @@ pub(super) fn wait(
     Outcome::Later(Box::pin(async move {
         let until = Instant::now() + wait;
         match decided(&server, &caller, params.approval, until).await {
-            Ok(_) => redeem(&server, caller, params.approval).await.into(),
+            Ok(_) => redeem(&server, caller, (params.approval, params.call)).await.into(),
             Err(error) => Done::from(Err(error)),
         }
     }))
@@ -172,8 +179,12 @@ async fn decided(
 }
 
 /// Asks the writer, once, for what the approval gives.
-async fn redeem(server: &Server, caller: Caller, approval: ApprovalId) -> Answer {
-    let request = Request::ToolAwait(Await { approval, wait_ms: 0 });
+async fn redeem(
+    server: &Server,
+    caller: Caller,
+    (approval, call): (ApprovalId, Option<CallId>),
+) -> Answer {
+    let request = Request::ToolAwait(Await { approval, call, wait_ms: 0 });
     let work = Work::Request {
         caller: Box::new(caller),
         request: Box::new(request),
@@ -191,8 +202,11 @@ pub(super) fn emergency_stop(server: &Arc<Server>, caller: &Caller, reason: &str
     let live = server.live();
     let mut stops = server.stops.lock().unwrap_or_else(PoisonError::into_inner);
     *stops += 1;
+    let mut text =
+        "stopped: no run starts and no tool call is allowed until an admin resumes".to_owned();
     if let Err(error) = live.halt.set() {
         tracing::error!(%error, "the halt file could not be written; the stop holds until a restart");
+        text.push_str(". Its file could not be written: a restart of the daemon would end it");
     }
     drop(stops);
     tracing::warn!(by = caller.actor.name, "emergency stop");
@@ -201,8 +215,7 @@ pub(super) fn emergency_stop(server: &Arc<Server>, caller: &Caller, reason: &str
     record_stop(server, caller, &reason);
     server.waits.end_all();
     json(&Receipt {
-        text: "stopped: no run starts and no tool call is allowed until an admin resumes"
-            .to_owned(),
+        text,
         squad: Squad {
             name: server.squad.clone(),
             status: SquadStatus::Halted,

@@ -128,7 +128,7 @@ pub(super) fn carry_out(
             }
             let cause = request.info().name;
             let mut desk = Desk::new(db, state, live, (&caller, cause));
-            let keeps = key.filter(|_| !handlers::answers_with_a_secret(&request));
+            let keeps = key.filter(|_| !handlers::is_never_repeated(&request));
             desk.run(|desk| {
                 let answer = handlers::decide(desk, *request)?;
                 if let Some(key) = keeps {
@@ -380,7 +380,9 @@ struct Key {
 impl Key {
     fn new(caller: &Caller, key: String, request: &Request) -> Self {
         let kind = if caller.is_human() { "human" } else { "agent" };
-        let whose = caller.agent.as_deref().unwrap_or(&caller.actor.name);
+        let agent = caller.agent.as_deref().unwrap_or(&caller.actor.name);
+        let through = caller.adapter.as_ref().map_or(String::new(), |name| format!("{name}/"));
+        let whose = format!("{through}{agent}");
         let body_sha256 = canonical::sha256_hex(request.fingerprint().as_bytes());
         Self { actor: format!("{kind}:{whose}"), name: key, body_sha256 }
     }

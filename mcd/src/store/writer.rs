@@ -98,7 +98,10 @@ fn checkpoint(db: &Connection, mode: &str) -> Result<(), StoreError> {
 }
 
 fn ends_tokens(event: &Event) -> bool {
-    matches!(event, Event::TokenRevoked { .. } | Event::TokenRotated { .. })
+    matches!(
+        event,
+        Event::TokenRevoked { .. } | Event::TokenRotated { .. } | Event::AdapterEnrolled { .. }
+    )
 }
 
 impl Writer {

@@ -65,7 +65,9 @@ fn act(server: &Arc<Server>, committed: &Committed) {
     let reason = || committed.recorded.reason.clone().unwrap_or_default();
     match &committed.recorded.event {
         Event::ApprovalClosed { approval, .. } => server.waits.end(*approval),
-        Event::TokenRevoked { name } => server.feeds.cut(name),
+        Event::TokenRevoked { name } | Event::AdapterEnrolled { name, .. } => {
+            server.feeds.cut(name);
+        }
         Event::AgentStatusChanged { agent, to, .. } if stands(*to) => {
             abort(server, agent, &reason());
         }
