@@ -98,6 +98,7 @@ fn an_approval_is_for_its_exact_call_and_anything_else_asks_anew() {
     let id = ask(&mut wren, base());
     approve(&mut human, &id);
     let task = wren.ok("task.create", json!({"title": "other", "type": "docs"}))["id"].clone();
+    wren.ok("task.claim", json!({"task": task}));
     let changes = [
         ("arguments", json!({"command": "make ", "shell": "sh"})),
         ("arguments", json!({"command": "make", "shell": "bash"})),

@@ -254,7 +254,8 @@ impl Worker {
             return;
         };
         self.client.call(&agent::Heartbeat::default()).await.ok();
-        let Ok(answer) = self.client.call(&run::Await { approval, wait_ms: 0 }).await else {
+        let Ok(answer) = self.client.call(&run::Await { approval, call: None, wait_ms: 0 }).await
+        else {
             return;
         };
         match answer.decision {
