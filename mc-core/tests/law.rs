@@ -321,3 +321,23 @@ fn the_fourth_review_cycle_blocks() {
     assert_eq!(to, TaskState::Blocked);
     assert!(details.reason.unwrap().contains("4 times"));
 }
+
+#[test]
+fn a_task_that_nobody_does_is_not_sent_back_to_work() {
+    let mut row = task(TaskState::Review);
+    row.assignees.clear();
+    let ana = Actor::human("ana", Level::L2);
+    let cx = MoveContext {
+        actor: &ana,
+        agent: None,
+        open_dependencies: &[],
+        approved: false,
+        budget_left: true,
+        checklist: &[],
+    };
+    let details = MoveDetails { feedback: Some("shorter".into()), ..MoveDetails::default() };
+    let refusal = law::transition(&row, TaskState::InProgress, &details, &cx).unwrap_err();
+    assert_eq!(refusal.fields.len(), 1, "{refusal:?}");
+    row.assignees = vec![agent("wren", Autonomy::Specialist).name];
+    assert!(law::transition(&row, TaskState::InProgress, &details, &cx).is_ok());
+}

@@ -67,6 +67,8 @@ const UNBLOCK_TO_WORK: &[Guard] = &[
     Guard::BudgetLeft,
 ];
 const REASON: &[Guard] = &[Guard::HasReason];
+/// A task can come to Review without ever having had an assignee, through an approval.
+const SEND_BACK: &[Guard] = &[Guard::HasFeedback, Guard::IsReviewer, Guard::HasAssignee];
 const FINISH: &[Guard] = &[Guard::HasNote, Guard::HasDeliverable];
 const GRANTED: &[Guard] = &[Guard::ApprovalGranted];
 const GRANTED_WITH_ASSIGNEE: &[Guard] = &[Guard::ApprovalGranted, Guard::HasAssignee];
@@ -88,7 +90,7 @@ pub const MOVES: &[Move] = &[
     row(InProgress, Blocked, &[H, S], REASON),
     row(InProgress, Assigned, &[H], &[Guard::HasAssignee]),
     row(InProgress, Canceled, &[H], REASON),
-    row(Review, InProgress, &[H, A], &[Guard::HasFeedback, Guard::IsReviewer]),
+    row(Review, InProgress, &[H, A], SEND_BACK),
     row(Review, Done, &[H], FINISH),
     row(Review, NeedsApproval, &[H, S], &[]),
     row(Review, Blocked, &[H, S], REASON),
