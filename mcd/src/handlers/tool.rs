@@ -44,6 +44,8 @@ pub(super) struct Asked {
     pub(super) run: Option<Run>,
     pub(super) task: Option<Task>,
     pub(super) params: Check,
+    /// The arguments in canonical JSON: measured, hashed and shown from one writing.
+    arguments: String,
     pub(super) arguments_sha256: String,
     pub(super) env: Vec<(String, String)>,
     pub(super) call_key: String,
@@ -99,7 +101,7 @@ fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     let task_id = task.as_ref().map(|task| task.id);
     let around = (params.cwd.as_deref(), env.as_slice());
     let call_key = call_key(&agent.name, task_id, &params.tool, &arguments_sha256, around);
-    Ok(Asked { agent, run, task, params, arguments_sha256, env, call_key })
+    Ok(Asked { agent, run, task, params, arguments, arguments_sha256, env, call_key })
 }
 
 /// Asks the policy, after the things that no policy may lift.
@@ -107,7 +109,7 @@ fn judge(desk: &mut Desk<'_>, asked: &Asked) -> Result<Decision, Fail> {
     if desk.live.halt.is_set() {
         return Ok(denied("squad.halted", "the emergency stop is in force"));
     }
-    if canonical::json(&asked.params.arguments).len() > ARGUMENT_BYTES {
+    if asked.arguments.len() > ARGUMENT_BYTES {
         return Ok(denied("limits.arguments", "the arguments are longer than 128 KiB"));
     }
     let squad = desk.squad()?;
@@ -171,7 +173,7 @@ fn record(
         task: asked.task.as_ref().map(|task| task.id),
         session: asked.params.session.clone(),
         tool: asked.params.tool.clone(),
-        preview: redact::preview(&asked.params.arguments.to_string(), PREVIEW_CHARS),
+        preview: redact::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
         risk: decision.risk,
         decision: decision.outcome,
