@@ -117,12 +117,15 @@ async fn check_and_wait(
     let first = first.unwrap_or_else(|_| Err(ended()))?;
     let Ok(checked) = serde_json::from_str::<Checked>(&first) else { return Ok(first) };
     let (Decision::Ask, Some(approval)) = (checked.decision, checked.approval) else {
-        return Ok(first);
+        return unless_halted(server.live().halt.is_set(), Ok(first));
     };
     if !decided(server, &caller, approval, until).await? {
         return Ok(first);
     }
     let redeemed = redeem(server, caller, (approval, Some(checked.call))).await?;
+    if server.live().halt.is_set() {
+        return stopped();
+    }
     let Ok(awaited) = serde_json::from_str::<Awaited>(&redeemed) else { return Ok(first) };
     json(&Checked {
         call: awaited.call.unwrap_or(checked.call),
@@ -148,7 +151,10 @@ pub(super) fn wait(
     Outcome::Later(Box::pin(async move {
         let until = Instant::now() + wait;
         match decided(&server, &caller, params.approval, until).await {
-            Ok(_) => redeem(&server, caller, (params.approval, params.call)).await.into(),
+            Ok(_) => {
+                let answer = redeem(&server, caller, (params.approval, params.call)).await;
+                unless_halted(server.live().halt.is_set(), answer).into()
+            }
             Err(error) => Done::from(Err(error)),
         }
     }))
