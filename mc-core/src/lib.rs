@@ -21,6 +21,7 @@ pub mod policy;
 pub mod redact;
 pub mod refusal;
 pub mod run;
+pub mod shell;
 pub mod squad;
 pub mod task;
 pub mod time;

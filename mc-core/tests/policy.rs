@@ -9,7 +9,7 @@ use mc_core::{
     agent::{Agent, AgentStatus, Autonomy},
     approval::ApprovalKind,
     money::MicroUsd,
-    policy::{Act, Call, Decision, Outcome, Policy, PolicyDoc, Risk, World, decide},
+    policy::{Act, Call, Decision, Facts, Outcome, Policy, PolicyDoc, Risk, World, decide},
     run::{Run, RunStatus},
     squad::{Squad, SquadStatus},
     task::{Task, TaskState},
@@ -46,7 +46,7 @@ impl Case {
 
     fn check(&self, tool: &str, arguments: &Value) -> Decision {
         let home = Some("/home/wren");
-        let call = Call { tool, arguments, cwd: None, home };
+        let call = Call { tool, arguments, cwd: None, home, facts: Facts::NONE };
         let world = World {
             squad: &self.squad,
             agent: &self.agent,

@@ -9,6 +9,7 @@ mod arguments;
 mod compile;
 mod decide;
 mod doc;
+mod facts;
 mod judge;
 mod net;
 mod path;
@@ -21,6 +22,7 @@ pub use doc::{
     ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PathRules, PolicyDoc,
     TaskRules, ToolRules,
 };
+pub use facts::{Facts, Wanted};
 pub use tools::DENIED;
 
 use schemars::JsonSchema;
@@ -81,6 +83,8 @@ pub struct Call<'a> {
     pub cwd: Option<&'a str>,
     /// The home directory of the agent's user, absolute.
     pub home: Option<&'a str>,
+    /// What was found on disk about it; [`Facts::NONE`] where nobody looked.
+    pub facts: &'a Facts,
 }
 
 /// The rows that a decision depends on.

@@ -119,6 +119,7 @@ fn judge(desk: &mut Desk<'_>, asked: &Asked) -> Result<Decision, Fail> {
         arguments: &asked.params.arguments,
         cwd: asked.params.cwd.as_deref().or(asked.agent.workspace.as_deref()),
         home: None,
+        facts: policy::Facts::NONE,
     };
     let world = World {
         squad: &squad,
@@ -453,6 +454,7 @@ pub fn test(
         arguments: &params.arguments,
         cwd: params.cwd.as_deref().or(agent.workspace.as_deref()),
         home: None,
+        facts: policy::Facts::NONE,
     };
     let world = World {
         squad: &squad,

@@ -1,0 +1,38 @@
+//! What the disk says about a call: looked up by the daemon, judged here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a call's judgement needs to know of the disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Absolute paths without `.` and `..`, whose links are to be followed.
+    pub paths: BTreeSet<String>,
+    /// Names of programs to be found in the standard directories, or absolute paths of some.
+    pub programs: BTreeSet<String>,
+    /// Absolute paths of scripts that the call runs, to be hashed.
+    pub scripts: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// Says whether nothing is to be looked up.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.programs.is_empty() && self.scripts.is_empty()
+    }
+}
+
+/// What was found. What is missing in it could not be looked up and is judged as it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Where a path leads once all links are followed, for those that lead elsewhere than written.
+    pub links: BTreeMap<String, String>,
+    /// Where a program lies.
+    pub programs: BTreeMap<String, String>,
+    /// SHA-256 of a script's content, in hex.
+    pub scripts: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Nothing was looked up.
+    pub const NONE: &'static Self =
+        &Self { links: BTreeMap::new(), programs: BTreeMap::new(), scripts: BTreeMap::new() };
+}
