@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    actor::Level,
     agent::AgentName,
     canonical,
-    id::{ApprovalId, CallId, RunId, TaskId},
+    id::{ApprovalId, CallId, RuleId, RunId, TaskId},
     money::MicroUsd,
     policy::Risk,
     time::Timestamp,
@@ -83,6 +84,12 @@ pub struct Statement {
     pub arguments_sha256: String,
     /// The directory that it runs in.
     pub cwd: Option<String>,
+    /// The program that the command names first, where it lies; `None` when nobody could look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Scripts that the call runs, each by its real path with SHA-256 of its content, in hex.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<(String, String)>,
     /// Names of passed environment variables with the hash of each value.
     pub env: Vec<(String, String)>,
     /// The policy version that asked.
@@ -100,6 +107,107 @@ impl Statement {
     pub fn digest(&self) -> String {
         canonical::digest("mc-statement@v1", self)
     }
+}
+
+/// A yes that is not enough by itself, because the policy wants two persons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Endorsement {
+    /// The operator.
+    pub by: String,
+    /// At which assurance level.
+    pub level: Level,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A statement that took the place of another, with what the policy says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Edit {
+    /// What is asked for now.
+    pub statement: Statement,
+    /// Its digest.
+    pub digest: String,
+    /// The risk as judged anew.
+    pub risk: Risk,
+    /// The rule that asks.
+    pub rule: String,
+    /// Why it is asked.
+    pub reason: String,
+    /// The act in one line.
+    pub summary: String,
+}
+
+/// For whom a standing rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleScope {
+    /// The agent that asked, on the task that it asked for.
+    #[default]
+    Task,
+    /// The agent that asked, on any task.
+    Agent,
+    /// Every agent.
+    Everywhere,
+}
+
+/// What a standing rule lets pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Covers {
+    /// A single simple command whose first words are literally these.
+    Command {
+        /// The words, the program first.
+        prefix: Vec<String>,
+    },
+    /// A call with exactly these arguments.
+    Arguments {
+        /// Hash of the arguments in canonical form, in hex.
+        sha256: String,
+    },
+}
+
+/// An approval that was remembered: calls that it covers are not asked again. Never for red calls,
+/// shells, interpreters or wrappers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StandingRule {
+    /// Its number.
+    pub id: RuleId,
+    /// The approval that it came from.
+    pub approval: ApprovalId,
+    /// For whom it counts.
+    pub scope: RuleScope,
+    /// The agent that had asked.
+    pub agent: AgentName,
+    /// The task that it had asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The tool.
+    pub tool: String,
+    /// What it lets pass.
+    pub covers: Covers,
+    /// The directory that the call must run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// What it lets pass, in one line for lists.
+    pub summary: String,
+    /// Who made it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// How often it may still be used; `None` is without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses_left: Option<i64>,
+    /// How often it was used.
+    #[serde(default)]
+    pub used: i64,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// Who revoked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_by: Option<String>,
 }
 
 /// A question to a human.
@@ -169,6 +277,22 @@ pub struct Approval {
     /// Whether the runtime no longer holds the call, so that the agent has to be told.
     #[serde(default)]
     pub dropped: bool,
+    /// The operator who edited the arguments last; then those of the statement are to be run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_by: Option<String>,
+    /// Those who said yes before the one that decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endorsements: Vec<Endorsement>,
+    /// How many persons must say yes.
+    #[serde(default = "one")]
+    pub needs: i64,
+    /// When the operators were reminded of it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded_at: Option<Timestamp>,
+}
+
+const fn one() -> i64 {
+    1
 }
 
 /// Returns what an identical call must match.

@@ -90,6 +90,18 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
         Event::ApprovalDropped { approval, agent, .. } => {
             format!("{agent} no longer holds the call of {approval}; it will be told")
         }
+        Event::ApprovalEdited { approval, edit, .. } => {
+            format!("{who} edited {approval}: {}", cut(&edit.summary))
+        }
+        Event::ApprovalEndorsed { approval, .. } => {
+            format!("{who} said yes to {approval}; one more person is needed")
+        }
+        Event::ApprovalReminded { approval, .. } => format!("{approval} still waits"),
+        Event::RuleRemembered { rule } => {
+            format!("{who} made standing rule {}: {}", rule.id, cut(&rule.summary))
+        }
+        Event::RuleUsed { rule, agent, call, .. } => format!("{rule} let {call} of {agent} pass"),
+        Event::RuleRevoked { rule, .. } => format!("{who} revoked {rule}"),
         Event::AlertRaised { alert } => format!("alert {}: {}", alert.id, cut(&alert.text)),
         Event::AlertChanged { alert, note, .. } => {
             let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));

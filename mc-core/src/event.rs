@@ -3,6 +3,8 @@
 //! An event holds all that its projection needs; nothing is looked up elsewhere. Kinds and fields
 //! may be added, never renamed: old journals are read for ever.
 
+mod about;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +12,8 @@ use crate::{
     actor::{Actor, Role},
     agent::{Agent, AgentName, AgentPatch, AgentStatus, Runtime},
     alert::{Alert, AlertStatus, Notification},
-    approval::{Approval, ApprovalStatus},
-    id::{AlertId, ApprovalId, CallId, NotificationId, RunId, Seq, TaskId},
+    approval::{Approval, ApprovalStatus, Edit, StandingRule},
+    id::{AlertId, ApprovalId, CallId, NotificationId, RuleId, RunId, Seq, TaskId},
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
     run::{CallStatus, Run, RunStatus, ToolCall},
@@ -256,6 +258,60 @@ pub enum Event {
         /// The call that used it.
         call: Option<CallId>,
     },
+    /// An operator edited what is asked for; a decision is bound to the new statement.
+    ApprovalEdited {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who had asked.
+        agent: AgentName,
+        /// The task that waits.
+        task: Option<TaskId>,
+        /// What is asked for now.
+        edit: Box<Edit>,
+    },
+    /// An operator said yes where the policy wants more than one.
+    ApprovalEndorsed {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who had asked.
+        agent: AgentName,
+        /// The task that waits.
+        task: Option<TaskId>,
+        /// What they said yes to.
+        digest: String,
+    },
+    /// The operators were reminded that an approval still waits.
+    ApprovalReminded {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who had asked.
+        agent: AgentName,
+        /// The task that waits.
+        task: Option<TaskId>,
+    },
+    /// An approval was remembered as a standing rule.
+    RuleRemembered {
+        /// The rule as it began.
+        rule: Box<StandingRule>,
+    },
+    /// A standing rule let a call pass.
+    RuleUsed {
+        /// The rule.
+        rule: RuleId,
+        /// Whose call it was.
+        agent: AgentName,
+        /// The task that it serves.
+        task: Option<TaskId>,
+        /// The call.
+        call: CallId,
+    },
+    /// A standing rule was revoked.
+    RuleRevoked {
+        /// The rule.
+        rule: RuleId,
+        /// Why.
+        reason: Option<String>,
+    },
     /// The runtime no longer holds the call that waits for an approval.
     ApprovalDropped {
         /// The approval.
@@ -330,126 +386,4 @@ pub enum Event {
         /// By how much; negative is backwards.
         by_ms: i64,
     },
-}
-
-impl Event {
-    /// Returns the task that the event belongs to, for its timeline.
-    pub fn task(&self) -> Option<TaskId> {
-        match self {
-            Self::TaskCreated { task } => Some(task.id),
-            Self::TaskUpdated { task, .. }
-            | Self::TaskMoved { task, .. }
-            | Self::TaskClaimed { task, .. }
-            | Self::TaskSubscribed { task, .. }
-            | Self::TaskUnsubscribed { task, .. } => Some(*task),
-            Self::MessagePosted { message } => Some(message.task),
-            Self::ArtifactStored { artifact } => Some(artifact.task),
-            Self::RunStarted { run } => run.task,
-            Self::ToolChecked { call } => call.task,
-            Self::ApprovalRequested { approval } => approval.task,
-            Self::RunUsed { task, .. }
-            | Self::RunFinished { task, .. }
-            | Self::ToolChanged { task, .. }
-            | Self::ApprovalClosed { task, .. }
-            | Self::ApprovalUsed { task, .. }
-            | Self::ApprovalDropped { task, .. }
-            | Self::AlertChanged { task, .. } => *task,
-            Self::AlertRaised { alert } => alert.task,
-            Self::NotificationQueued { notification } => notification.task,
-            Self::AgentRegistered { agent, .. } => agent.serves,
-            Self::AgentUpdated { .. }
-            | Self::AgentStatusChanged { .. }
-            | Self::TokenRotated { .. }
-            | Self::TokenRevoked { .. }
-            | Self::AdapterEnrolled { .. }
-            | Self::RuntimeAttached { .. }
-            | Self::RuntimeDetached { .. }
-            | Self::NotificationAcked { .. }
-            | Self::SquadCreated { .. }
-            | Self::SquadStatusChanged { .. }
-            | Self::PolicyActivated { .. }
-            | Self::OperatorUnlocked { .. }
-            | Self::ClockJumped { .. } => None,
-        }
-    }
-
-    /// Returns the agent that the event is about, whoever acted.
-    pub fn agent(&self) -> Option<&AgentName> {
-        match self {
-            Self::TaskClaimed { agent, .. }
-            | Self::AgentUpdated { agent, .. }
-            | Self::AgentStatusChanged { agent, .. }
-            | Self::RunUsed { agent, .. }
-            | Self::RunFinished { agent, .. }
-            | Self::ToolChanged { agent, .. }
-            | Self::ApprovalClosed { agent, .. }
-            | Self::ApprovalUsed { agent, .. }
-            | Self::ApprovalDropped { agent, .. } => Some(agent),
-            Self::AgentRegistered { agent, .. } => Some(&agent.name),
-            Self::RunStarted { run } => Some(&run.agent),
-            Self::ToolChecked { call } => Some(&call.agent),
-            Self::ApprovalRequested { approval } => Some(&approval.agent),
-            Self::AlertRaised { alert } => alert.agent.as_ref(),
-            Self::TaskCreated { .. }
-            | Self::TaskUpdated { .. }
-            | Self::TaskMoved { .. }
-            | Self::TaskSubscribed { .. }
-            | Self::TaskUnsubscribed { .. }
-            | Self::MessagePosted { .. }
-            | Self::ArtifactStored { .. }
-            | Self::TokenRotated { .. }
-            | Self::TokenRevoked { .. }
-            | Self::AdapterEnrolled { .. }
-            | Self::RuntimeAttached { .. }
-            | Self::RuntimeDetached { .. }
-            | Self::AlertChanged { .. }
-            | Self::NotificationQueued { .. }
-            | Self::NotificationAcked { .. }
-            | Self::SquadCreated { .. }
-            | Self::SquadStatusChanged { .. }
-            | Self::PolicyActivated { .. }
-            | Self::OperatorUnlocked { .. }
-            | Self::ClockJumped { .. } => None,
-        }
-    }
-
-    /// Returns the word that names its kind on the wire and in the journal.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::TaskCreated { .. } => "task_created",
-            Self::TaskUpdated { .. } => "task_updated",
-            Self::TaskMoved { .. } => "task_moved",
-            Self::TaskClaimed { .. } => "task_claimed",
-            Self::TaskSubscribed { .. } => "task_subscribed",
-            Self::TaskUnsubscribed { .. } => "task_unsubscribed",
-            Self::MessagePosted { .. } => "message_posted",
-            Self::ArtifactStored { .. } => "artifact_stored",
-            Self::AgentRegistered { .. } => "agent_registered",
-            Self::AgentUpdated { .. } => "agent_updated",
-            Self::AgentStatusChanged { .. } => "agent_status_changed",
-            Self::TokenRotated { .. } => "token_rotated",
-            Self::TokenRevoked { .. } => "token_revoked",
-            Self::AdapterEnrolled { .. } => "adapter_enrolled",
-            Self::RuntimeAttached { .. } => "runtime_attached",
-            Self::RuntimeDetached { .. } => "runtime_detached",
-            Self::RunStarted { .. } => "run_started",
-            Self::RunUsed { .. } => "run_used",
-            Self::RunFinished { .. } => "run_finished",
-            Self::ToolChecked { .. } => "tool_checked",
-            Self::ToolChanged { .. } => "tool_changed",
-            Self::ApprovalRequested { .. } => "approval_requested",
-            Self::ApprovalClosed { .. } => "approval_closed",
-            Self::ApprovalUsed { .. } => "approval_used",
-            Self::ApprovalDropped { .. } => "approval_dropped",
-            Self::AlertRaised { .. } => "alert_raised",
-            Self::AlertChanged { .. } => "alert_changed",
-            Self::NotificationQueued { .. } => "notification_queued",
-            Self::NotificationAcked { .. } => "notification_acked",
-            Self::SquadCreated { .. } => "squad_created",
-            Self::SquadStatusChanged { .. } => "squad_status_changed",
-            Self::PolicyActivated { .. } => "policy_activated",
-            Self::OperatorUnlocked { .. } => "operator_unlocked",
-            Self::ClockJumped { .. } => "clock_jumped",
-        }
-    }
 }

@@ -9,13 +9,15 @@
     reason = "an entity is blind to the events of the others, and to those to come"
 )]
 
+mod approvals;
+
 use std::time::Duration;
 
 use crate::{
     actor::ActorKind,
     agent::{Agent, AgentPatch, AgentStatus, RESERVED_NAMES},
     alert::{Alert, Notification},
-    approval::{Approval, ApprovalStatus},
+    approval::ApprovalStatus,
     event::{Event, Recorded},
     id::TaskId,
     money::{CostState, MicroUsd, Tokens},
@@ -23,6 +25,8 @@ use crate::{
     squad::{Squad, SquadStatus},
     task::{MoveDetails, Task, TaskDecision, TaskPatch, TaskState},
 };
+
+pub use approvals::{approval, rule};
 
 /// How exact `last_work_at` is.
 const WORK_STEP: Duration = Duration::from_secs(5);
@@ -378,26 +382,6 @@ fn set_call_status(call: &mut ToolCall, status: CallStatus, recorded: &Recorded)
             Some(recorded.at)
         }
     };
-}
-
-/// Applies what `recorded` means for `approval`.
-pub fn approval(approval: &mut Approval, recorded: &Recorded) {
-    match &recorded.event {
-        Event::ApprovalClosed { approval: id, status, note, .. } if *id == approval.id => {
-            approval.status = *status;
-            approval.decided_by = Some(recorded.actor.name.clone());
-            approval.decided_at = Some(recorded.at);
-            approval.note.clone_from(note);
-        }
-        Event::ApprovalUsed { approval: id, .. } if *id == approval.id => {
-            approval.used_at = Some(recorded.at);
-        }
-        Event::ApprovalDropped { approval: id, .. } if *id == approval.id => {
-            approval.dropped = true;
-        }
-        _ => return,
-    }
-    approval.rev = approval.rev.saturating_add(1);
 }
 
 /// Applies what `recorded` means for `alert`.

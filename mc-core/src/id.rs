@@ -89,6 +89,8 @@ id! {
     MessageId "M-" "M-9"
     /// An alert.
     AlertId "W-" "W-2"
+    /// A standing rule: an approval that was remembered.
+    RuleId "S-" "S-3"
     /// A notification.
     NotificationId "N-" "N-5"
     /// An event of the journal; its number is the journal sequence.

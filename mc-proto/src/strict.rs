@@ -13,7 +13,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::limits::{JSON_DEPTH, JSON_KEYS};
+use crate::{
+    limits::{JSON_DEPTH, JSON_KEYS},
+    method::session::SecondFactor,
+};
 
 /// What any request may carry beside its own parameters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Common {
     pub idempotency_key: Option<String>,
     /// The agent that an adapter speaks for.
     pub agent: Option<AgentName>,
+    /// What lifts this one act of a human to L3.
+    pub second_factor: Option<SecondFactor>,
 }
 
 /// Checks that `json` is one value without duplicate keys, too many keys or too deep nesting.
@@ -195,6 +200,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OuterMap<'_, A> {
         while let Some(Key(key)) = self.map.next_key::<Key<'de>>()? {
             match key.as_ref() {
                 "idempotency_key" => self.common.idempotency_key = Some(self.map.next_value()?),
+                "second_factor" => self.common.second_factor = Some(self.map.next_value()?),
                 "agent" if !self.takes_agent => self.common.agent = Some(self.map.next_value()?),
                 _ => {
                     let key =

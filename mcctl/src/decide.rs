@@ -72,6 +72,7 @@ pub(crate) fn approve(args: &Approve, cx: &mut Context) -> Result<Exit, Failure>
         rev: asked.rev,
         digest: asked.digest.clone(),
         note: args.note.clone(),
+        remember: None,
     };
     cx.show(&approve, |done, _| receipt(done))
 }

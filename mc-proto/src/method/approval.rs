@@ -2,8 +2,8 @@
 
 use mc_core::{
     agent::AgentName,
-    approval::{Approval, ApprovalKind, ApprovalStatus},
-    id::{ApprovalId, EventId, TaskId},
+    approval::{Approval, ApprovalKind, ApprovalStatus, RuleScope, StandingRule},
+    id::{ApprovalId, EventId, RuleId, TaskId},
     money::MicroUsd,
     policy::Risk,
     run::ToolCall,
@@ -114,6 +114,123 @@ pub struct Approve {
     /// A note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Makes a standing rule of it; never for red calls, shells, interpreters and wrappers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remember: Option<Remember>,
+}
+
+/// How an approval is remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remember {
+    /// For whom the rule counts.
+    pub scope: RuleScope,
+    /// How long, in seconds; at most 30 days.
+    pub for_s: i64,
+    /// How often it may be used; without limit when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<i64>,
+    /// For a single simple command: how many of its first words a later call must repeat; all of
+    /// them, and no more, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_words: Option<i64>,
+}
+
+/// `approval.edit`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditCall {
+    /// The approval; it stays pending, with another digest.
+    pub approval: ApprovalId,
+    /// The revision that was on screen; another one is a conflict.
+    pub rev: i64,
+    /// The digest that was on screen; another one is a conflict.
+    pub digest: String,
+    /// The arguments that are to be run instead, whole.
+    pub arguments: Value,
+}
+
+/// What is decided about a marked set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// No.
+    #[default]
+    Deny,
+    /// Yes, once each.
+    Approve,
+}
+
+/// One approval of a marked set, as it was on screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Marked {
+    /// The approval.
+    pub approval: ApprovalId,
+    /// The revision that was on screen.
+    pub rev: i64,
+    /// The digest that was on screen.
+    pub digest: String,
+}
+
+/// `approval.decide`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// Yes or no, for all; yes only to green and yellow ones.
+    pub decision: Verdict,
+    /// The marked ones, at most 50.
+    pub items: Vec<Marked>,
+    /// A note; the reason that the agents get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What became of one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Decided {
+    /// The approval.
+    pub approval: ApprovalId,
+    /// The event; missing where it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// What was done, or why nothing was.
+    pub text: String,
+}
+
+/// What `approval.decide` answers: one receipt each, in the order of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DecidedSet {
+    /// The receipts.
+    pub receipts: Vec<Decided>,
+}
+
+/// `rule.list`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "RuleList")]
+pub struct RuleList {
+    /// Also those that ended or were revoked.
+    #[serde(default)]
+    pub all: bool,
+    /// At most 200; 50 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// `rule.revoke`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "RuleRevoke")]
+pub struct RuleRevoke {
+    /// The standing rule.
+    pub rule: RuleId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// `approval.deny`
@@ -152,4 +269,7 @@ pub struct Receipt {
     pub event: EventId,
     /// What was done, in one sentence.
     pub text: String,
+    /// The standing rule that was made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<StandingRule>,
 }

@@ -132,6 +132,8 @@ methods! {
     SessionHello(session::Hello) "session.hello" All Connection takes agent -> session::HelloResult;
     "Proves the operator's passphrase for this connection."
     SessionUnlock(session::Unlock) "session.unlock" Human Connection -> session::UnlockResult;
+    "Opens a challenge that a second factor answers, for one request of this connection."
+    SessionChallenge(session::Challenge) "session.challenge" Human Connection -> session::Challenged;
     "Gives the proof up."
     SessionLock(session::Lock) "session.lock" Human Connection -> session::WhoAmI;
     "Says as whom the daemon sees the caller."
@@ -249,6 +251,12 @@ methods! {
     PolicyValidate(admin::PolicyValidate) "policy.validate" Human Query -> admin::Findings;
     "Says what a call would get, and records nothing."
     PolicyTest(admin::PolicyTest) "policy.test" All Query takes agent -> mc_core::policy::Decision;
+    "Brings a policy into force."
+    PolicyActivate(admin::PolicyActivate) "policy.activate" Human Command -> admin::PolicyVersion;
+    "Says what differs between two policies."
+    PolicyDiff(admin::PolicyDiff) "policy.diff" Human Query -> admin::Differences;
+    "Runs a candidate over recorded calls and groups the decisions that would change."
+    PolicyReplay(admin::PolicyReplay) "policy.replay" Human Query -> admin::Replay;
 
     "Asks a human."
     ApprovalRequest(approval::Ask) "approval.request" Agent Command -> mc_core::approval::Approval;
@@ -260,6 +268,14 @@ methods! {
     ApprovalApprove(approval::Approve) "approval.approve" Human Command -> approval::Receipt;
     "Says no, with a reason that the agent gets."
     ApprovalDeny(approval::Deny) "approval.deny" Human Command -> approval::Receipt;
+    "Puts other arguments in the place of those that wait; the approval gets a new digest."
+    ApprovalEdit(approval::EditCall) "approval.edit" Human Command -> mc_core::approval::Approval;
+    "Decides a marked set, with a receipt for each."
+    ApprovalDecide(approval::Decide) "approval.decide" Human Command -> approval::DecidedSet;
+    "Lists the standing rules."
+    RuleList(approval::RuleList) "rule.list" Human Query -> Page<mc_core::approval::StandingRule>;
+    "Revokes a standing rule."
+    RuleRevoke(approval::RuleRevoke) "rule.revoke" Human Command -> mc_core::approval::StandingRule;
     "Withdraws a question."
     ApprovalCancel(approval::Cancel) "approval.cancel" All Command -> approval::Receipt;
 

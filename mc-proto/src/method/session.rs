@@ -108,6 +108,61 @@ pub struct UnlockResult {
     pub expires_at: Timestamp,
 }
 
+/// `session.challenge`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Challenge {
+    /// The method that is going to be called.
+    pub method: String,
+    /// Its parameters, exactly as they will be sent.
+    #[serde(default)]
+    pub params: serde_json::Value,
+}
+
+/// What a second factor has to prove; good on this connection, for this one request, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Challenged {
+    /// Its name: random, in hex.
+    pub challenge: String,
+    /// What is signed (`ssh-keygen -Y sign -n mc-approval@v1`): canonical JSON with the request
+    /// and, for an approval, the whole statement.
+    pub text: String,
+    /// The factors that the operator has.
+    pub factors: Vec<Factor>,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// A kind of second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Factor {
+    /// A code of six digits that changes every 30 seconds.
+    Totp,
+    /// A signature by an SSH key, in a hardware key or made where no agent runs.
+    Signature,
+}
+
+/// The common parameter `second_factor`, which lifts one act of a human to L3.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecondFactor {
+    /// The challenge that it answers.
+    pub challenge: String,
+    /// The code of the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
+    /// The armored signature of the challenge's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+impl std::fmt::Debug for SecondFactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecondFactor").field("challenge", &self.challenge).finish_non_exhaustive()
+    }
+}
+
 /// `session.lock`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

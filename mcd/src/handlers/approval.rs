@@ -104,6 +104,8 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         arguments: draft.arguments,
         arguments_sha256: draft.arguments_sha256,
         cwd: draft.cwd,
+        program: None,
+        scripts: Vec::new(),
         env: draft.env,
         policy_version: desk.squad()?.policy_version,
         nonce: random_hex::<16>()?,
@@ -138,6 +140,10 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         used_at: None,
         // A question without a call is held by nobody.
         dropped: draft.call.is_none(),
+        edited_by: None,
+        endorsements: Vec::new(),
+        needs: 1,
+        reminded_at: None,
     };
     desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
@@ -281,7 +287,7 @@ pub fn approve(desk: &mut Desk<'_>, params: &Approve) -> Result<Receipt, Fail> {
         tell(desk, &approval)?;
     }
     let text = format!("{} approved, for this once: {}", approval.id, approval.summary);
-    Ok(Receipt { approval, event, text })
+    Ok(Receipt { approval, event, text, rule: None })
 }
 
 /// The human who approved lets the task go on where it was, unless it waits for more.
@@ -313,7 +319,7 @@ pub fn deny(desk: &mut Desk<'_>, params: &Deny) -> Result<Receipt, Fail> {
     let approval = queries::approval(desk.db, approval.id)?;
     ended(desk, &approval)?;
     let text = format!("{} denied: {}", approval.id, approval.summary);
-    Ok(Receipt { approval, event, text })
+    Ok(Receipt { approval, event, text, rule: None })
 }
 
 /// `approval.cancel`
@@ -333,7 +339,7 @@ pub fn cancel(desk: &mut Desk<'_>, params: &Cancel) -> Result<Receipt, Fail> {
     let approval = queries::approval(desk.db, approval.id)?;
     ended(desk, &approval)?;
     let text = format!("{} canceled", approval.id);
-    Ok(Receipt { approval, event, text })
+    Ok(Receipt { approval, event, text, rule: None })
 }
 
 fn note(text: Option<&str>) -> Result<Option<String>, Refusal> {

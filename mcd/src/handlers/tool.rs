@@ -205,6 +205,7 @@ fn record(
         approval,
         hold_until: waits.then(|| now.plus(desk.policy.hold())),
         lease_expires_at: lease,
+        arguments: None,
     })
 }
 
@@ -259,6 +260,7 @@ pub fn wait(desk: &mut Desk<'_>, params: &Await) -> Result<Awaited, Fail> {
         call: None,
         reason,
         lease_expires_at: None,
+        arguments: None,
     };
     let note = approval.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
     let by = approval.decided_by.as_deref().unwrap_or("nobody");
@@ -287,6 +289,7 @@ fn redeem(
         call: waits.or(approval.call),
         reason: reason.to_owned(),
         lease_expires_at: None,
+        arguments: None,
     };
     let call = waits.or(approval.call).map(|id| queries::call(desk.db, id)).transpose()?;
     let call = call.filter(|call| call.agent == agent.name && call.approval == Some(approval.id));

@@ -65,12 +65,18 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         Event::ApprovalRequested { approval } => is_own(&approval.agent),
         Event::ApprovalClosed { agent, .. }
         | Event::ApprovalUsed { agent, .. }
-        | Event::ApprovalDropped { agent, .. } => is_own(agent),
+        | Event::ApprovalDropped { agent, .. }
+        | Event::ApprovalEdited { agent, .. }
+        | Event::ApprovalEndorsed { agent, .. }
+        | Event::ApprovalReminded { agent, .. }
+        | Event::RuleUsed { agent, .. } => is_own(agent),
         Event::NotificationQueued { notification } => is_own(&notification.to),
         Event::NotificationAcked { .. }
         | Event::TokenRotated { .. }
         | Event::TokenRevoked { .. }
         | Event::AdapterEnrolled { .. }
+        | Event::RuleRemembered { .. }
+        | Event::RuleRevoked { .. }
         | Event::OperatorUnlocked { .. } => false,
         _ => true,
     };

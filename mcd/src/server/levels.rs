@@ -64,7 +64,7 @@ pub(super) fn need(request: &Request) -> Need {
         R::AgentDrain(_) | R::SquadDrain(_) => operator(Act::Drain),
         R::AgentQuarantine(_) | R::AgentStop(_) => operator(Act::Quarantine),
         R::ApprovalApprove(p) => Need::Approve(p.approval),
-        R::ApprovalDeny(_) => operator(Act::Deny),
+        R::ApprovalDeny(_) | R::ApprovalEdit(_) => operator(Act::Deny),
         R::SquadEmergencyStop(_) => operator(Act::EmergencyStop),
         R::SquadEmergencyResume(_) => Need::Act(Role::Admin, Act::EmergencyResume),
         other => view(other),

@@ -120,7 +120,10 @@ impl Projection<'_, '_> {
             }
             Event::ApprovalClosed { approval, .. }
             | Event::ApprovalUsed { approval, .. }
-            | Event::ApprovalDropped { approval, .. } => self.approval(*approval),
+            | Event::ApprovalDropped { approval, .. }
+            | Event::ApprovalEdited { approval, .. }
+            | Event::ApprovalEndorsed { approval, .. }
+            | Event::ApprovalReminded { approval, .. } => self.approval(*approval),
             Event::AlertRaised { alert } => self.put_alert(alert.as_ref().clone()),
             Event::AlertChanged { alert, .. } => {
                 let mut row = queries::alert(self.db, *alert)?;

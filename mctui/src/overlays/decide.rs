@@ -212,7 +212,9 @@ impl Decide {
             .filter(|note| !note.is_empty());
         let (approval, rev, digest) = (self.id, self.rev, self.digest.clone());
         Outcome::Send(Box::new(match self.verdict {
-            Verdict::Approve => Act::Approve(Approve { approval, rev, digest, note }),
+            Verdict::Approve => {
+                Act::Approve(Approve { approval, rev, digest, note, remember: None })
+            }
             Verdict::Deny => Act::Deny(Deny { approval, rev, digest, note }),
         }))
     }

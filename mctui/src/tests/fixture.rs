@@ -129,6 +129,8 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         }),
         arguments_sha256: "91bc".repeat(16),
         cwd: Some("/home/svc/billing".to_owned()),
+        program: None,
+        scripts: Vec::new(),
         env: vec![("VAULT_ADDR".to_owned(), "ab12".repeat(16))],
         policy_version: 14,
         nonce: "00112233".to_owned(),
@@ -162,6 +164,10 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         note: None,
         used_at: None,
         dropped: false,
+        edited_by: None,
+        endorsements: Vec::new(),
+        needs: 1,
+        reminded_at: None,
     }
 }
 

@@ -1,0 +1,144 @@
+//! What an event is about: its task, its agent, its name.
+
+use super::Event;
+use crate::{agent::AgentName, id::TaskId};
+
+impl Event {
+    /// Returns the task that the event belongs to, for its timeline.
+    pub fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::TaskCreated { task } => Some(task.id),
+            Self::TaskUpdated { task, .. }
+            | Self::TaskMoved { task, .. }
+            | Self::TaskClaimed { task, .. }
+            | Self::TaskSubscribed { task, .. }
+            | Self::TaskUnsubscribed { task, .. } => Some(*task),
+            Self::MessagePosted { message } => Some(message.task),
+            Self::ArtifactStored { artifact } => Some(artifact.task),
+            Self::RunStarted { run } => run.task,
+            Self::ToolChecked { call } => call.task,
+            Self::ApprovalRequested { approval } => approval.task,
+            Self::RunUsed { task, .. }
+            | Self::RunFinished { task, .. }
+            | Self::ToolChanged { task, .. }
+            | Self::ApprovalClosed { task, .. }
+            | Self::ApprovalUsed { task, .. }
+            | Self::ApprovalDropped { task, .. }
+            | Self::ApprovalEdited { task, .. }
+            | Self::ApprovalEndorsed { task, .. }
+            | Self::ApprovalReminded { task, .. }
+            | Self::RuleUsed { task, .. }
+            | Self::AlertChanged { task, .. } => *task,
+            Self::RuleRemembered { rule } => rule.task,
+            Self::AlertRaised { alert } => alert.task,
+            Self::NotificationQueued { notification } => notification.task,
+            Self::AgentRegistered { agent, .. } => agent.serves,
+            Self::AgentUpdated { .. }
+            | Self::AgentStatusChanged { .. }
+            | Self::TokenRotated { .. }
+            | Self::TokenRevoked { .. }
+            | Self::AdapterEnrolled { .. }
+            | Self::RuntimeAttached { .. }
+            | Self::RuntimeDetached { .. }
+            | Self::NotificationAcked { .. }
+            | Self::SquadCreated { .. }
+            | Self::SquadStatusChanged { .. }
+            | Self::PolicyActivated { .. }
+            | Self::OperatorUnlocked { .. }
+            | Self::RuleRevoked { .. }
+            | Self::ClockJumped { .. } => None,
+        }
+    }
+
+    /// Returns the agent that the event is about, whoever acted.
+    pub fn agent(&self) -> Option<&AgentName> {
+        match self {
+            Self::TaskClaimed { agent, .. }
+            | Self::AgentUpdated { agent, .. }
+            | Self::AgentStatusChanged { agent, .. }
+            | Self::RunUsed { agent, .. }
+            | Self::RunFinished { agent, .. }
+            | Self::ToolChanged { agent, .. }
+            | Self::ApprovalClosed { agent, .. }
+            | Self::ApprovalUsed { agent, .. }
+            | Self::ApprovalDropped { agent, .. }
+            | Self::ApprovalEdited { agent, .. }
+            | Self::ApprovalEndorsed { agent, .. }
+            | Self::ApprovalReminded { agent, .. }
+            | Self::RuleUsed { agent, .. } => Some(agent),
+            Self::RuleRemembered { rule } => Some(&rule.agent),
+            Self::AgentRegistered { agent, .. } => Some(&agent.name),
+            Self::RunStarted { run } => Some(&run.agent),
+            Self::ToolChecked { call } => Some(&call.agent),
+            Self::ApprovalRequested { approval } => Some(&approval.agent),
+            Self::AlertRaised { alert } => alert.agent.as_ref(),
+            Self::TaskCreated { .. }
+            | Self::TaskUpdated { .. }
+            | Self::TaskMoved { .. }
+            | Self::TaskSubscribed { .. }
+            | Self::TaskUnsubscribed { .. }
+            | Self::MessagePosted { .. }
+            | Self::ArtifactStored { .. }
+            | Self::TokenRotated { .. }
+            | Self::TokenRevoked { .. }
+            | Self::AdapterEnrolled { .. }
+            | Self::RuntimeAttached { .. }
+            | Self::RuntimeDetached { .. }
+            | Self::AlertChanged { .. }
+            | Self::NotificationQueued { .. }
+            | Self::NotificationAcked { .. }
+            | Self::SquadCreated { .. }
+            | Self::SquadStatusChanged { .. }
+            | Self::PolicyActivated { .. }
+            | Self::OperatorUnlocked { .. }
+            | Self::RuleRevoked { .. }
+            | Self::ClockJumped { .. } => None,
+        }
+    }
+
+    /// Returns the word that names its kind on the wire and in the journal.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TaskCreated { .. } => "task_created",
+            Self::TaskUpdated { .. } => "task_updated",
+            Self::TaskMoved { .. } => "task_moved",
+            Self::TaskClaimed { .. } => "task_claimed",
+            Self::TaskSubscribed { .. } => "task_subscribed",
+            Self::TaskUnsubscribed { .. } => "task_unsubscribed",
+            Self::MessagePosted { .. } => "message_posted",
+            Self::ArtifactStored { .. } => "artifact_stored",
+            Self::AgentRegistered { .. } => "agent_registered",
+            Self::AgentUpdated { .. } => "agent_updated",
+            Self::AgentStatusChanged { .. } => "agent_status_changed",
+            Self::TokenRotated { .. } => "token_rotated",
+            Self::TokenRevoked { .. } => "token_revoked",
+            Self::AdapterEnrolled { .. } => "adapter_enrolled",
+            Self::RuntimeAttached { .. } => "runtime_attached",
+            Self::RuntimeDetached { .. } => "runtime_detached",
+            Self::RunStarted { .. } => "run_started",
+            Self::RunUsed { .. } => "run_used",
+            Self::RunFinished { .. } => "run_finished",
+            Self::ToolChecked { .. } => "tool_checked",
+            Self::ToolChanged { .. } => "tool_changed",
+            Self::ApprovalRequested { .. } => "approval_requested",
+            Self::ApprovalClosed { .. } => "approval_closed",
+            Self::ApprovalUsed { .. } => "approval_used",
+            Self::ApprovalDropped { .. } => "approval_dropped",
+            Self::ApprovalEdited { .. } => "approval_edited",
+            Self::ApprovalEndorsed { .. } => "approval_endorsed",
+            Self::ApprovalReminded { .. } => "approval_reminded",
+            Self::RuleRemembered { .. } => "rule_remembered",
+            Self::RuleUsed { .. } => "rule_used",
+            Self::RuleRevoked { .. } => "rule_revoked",
+            Self::AlertRaised { .. } => "alert_raised",
+            Self::AlertChanged { .. } => "alert_changed",
+            Self::NotificationQueued { .. } => "notification_queued",
+            Self::NotificationAcked { .. } => "notification_acked",
+            Self::SquadCreated { .. } => "squad_created",
+            Self::SquadStatusChanged { .. } => "squad_status_changed",
+            Self::PolicyActivated { .. } => "policy_activated",
+            Self::OperatorUnlocked { .. } => "operator_unlocked",
+            Self::ClockJumped { .. } => "clock_jumped",
+        }
+    }
+}
