@@ -44,7 +44,10 @@ pub fn line(recorded: &Recorded) -> String {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled by `squad_line`")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other kinds are handled by `approval_line`"
+)]
 fn work_line(recorded: &Recorded, why: &str) -> String {
     let who = &recorded.actor;
     match &recorded.event {
@@ -79,6 +82,23 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
             let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
             format!("{call} of {agent} {}{error}", call_verb(*status))
         }
+        Event::AlertRaised { alert } => format!("alert {}: {}", alert.id, cut(&alert.text)),
+        Event::AlertChanged { alert, note, .. } => {
+            let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
+            format!("{who} answered {alert}{note}")
+        }
+        Event::NotificationQueued { notification } => {
+            format!("told {}: {}", notification.to, cut(&notification.text))
+        }
+        Event::NotificationAcked { notification } => format!("{notification} arrived"),
+        _ => approval_line(recorded, why),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled by `squad_line`")]
+fn approval_line(recorded: &Recorded, why: &str) -> String {
+    let who = &recorded.actor;
+    match &recorded.event {
         Event::ApprovalRequested { approval } => {
             format!("{} asks for {}: {}", approval.agent, approval.id, cut(&approval.summary))
         }
@@ -102,22 +122,13 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
         }
         Event::RuleUsed { rule, agent, call, .. } => format!("{rule} let {call} of {agent} pass"),
         Event::RuleRevoked { rule, .. } => format!("{who} revoked {rule}"),
-        Event::AlertRaised { alert } => format!("alert {}: {}", alert.id, cut(&alert.text)),
-        Event::AlertChanged { alert, note, .. } => {
-            let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
-            format!("{who} answered {alert}{note}")
-        }
-        Event::NotificationQueued { notification } => {
-            format!("told {}: {}", notification.to, cut(&notification.text))
-        }
-        Event::NotificationAcked { notification } => format!("{notification} arrived"),
         _ => squad_line(recorded, why),
     }
 }
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the other kinds are handled by `line` and `work_line`"
+    reason = "the other kinds are handled by the functions above"
 )]
 fn squad_line(recorded: &Recorded, why: &str) -> String {
     let who = &recorded.actor;

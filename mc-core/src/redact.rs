@@ -1,4 +1,6 @@
-//! Masks secrets before anything is stored or shown, as `‹secret:KIND›`.
+//! Masks secrets before anything is stored or shown, as `‹secret:KIND›`, or as
+//! `‹secret:KIND#1a2b3c4d›` by a [`Masker`] with a key: the same secret then has the same tag, so
+//! that two of its uses can be told to be of one secret without telling the secret.
 //!
 //! Digests are taken before this, so what was judged stays provable. Masking twice is the same as
 //! masking once. One pass of a regex set finds out whether there is anything to mask at all; a text
@@ -14,6 +16,8 @@ use std::{
 use regex::{Captures, Regex, RegexSet};
 use rules::{Hit, RULES, Rule};
 use serde_json::{Map, Value};
+
+use crate::canonical;
 
 /// Tells which rules match at all.
 static SET: LazyLock<RegexSet> = LazyLock::new(|| {
@@ -52,9 +56,32 @@ fn secret<'t>(
 
 /// Says whether `text` is exactly one placeholder of ours.
 fn is_placeholder(text: &str) -> bool {
-    text.strip_prefix("‹secret:")
-        .and_then(|rest| rest.strip_suffix('›'))
-        .is_some_and(|kind| RULES.iter().any(|rule| rule.kind == kind))
+    let inner = text.strip_prefix("‹secret:").and_then(|rest| rest.strip_suffix('›'));
+    inner.is_some_and(|inner| {
+        let (kind, tag) = inner.split_once('#').unwrap_or((inner, NO_TAG));
+        let is_tag = tag.len() == NO_TAG.len() && tag.bytes().all(|b| b.is_ascii_hexdigit());
+        is_tag && RULES.iter().any(|rule| rule.kind == kind)
+    })
+}
+
+/// As long as a tag is: enough to tell some thousand secrets apart, too little to find one.
+const NO_TAG: &str = "00000000";
+
+/// Says whether a mask of ours stands anywhere in `text`: something was taken out here.
+pub fn is_masked(text: &str) -> bool {
+    text.match_indices('‹').any(|(at, _)| is_in_placeholder(text, at + '‹'.len_utf8()))
+}
+
+/// Masks secrets, each with a tag that only this key gives.
+#[derive(Clone, Default)]
+pub struct Masker {
+    key: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Masker").field("is_keyed", &self.key.is_some()).finish()
+    }
 }
 
 /// Says whether the word at `at` is the first of a placeholder of ours.
@@ -95,76 +122,118 @@ fn is_named_secret(key: &str, value: &Value) -> bool {
 /// How often a text is gone through: what a mask lays bare is masked too.
 const ROUNDS: usize = 8;
 
-/// Returns `text` with every secret masked; borrowed when there is none.
-pub fn text(text: &str) -> Cow<'_, str> {
-    let mut masked = Cow::Borrowed(text);
-    for _ in 0..ROUNDS {
-        let Some(changed) = round(&masked) else { break };
-        masked = Cow::Owned(changed);
+impl Masker {
+    /// Returns one whose tags only `key` gives.
+    pub const fn keyed(key: [u8; 32]) -> Self {
+        Self { key: Some(key) }
     }
-    masked
-}
 
-/// Goes through all rules once; `None` when nothing changed.
-fn round(text: &str) -> Option<String> {
-    let mut masked = None;
-    for (regex, rule) in concerned(text) {
-        let changed = mask(regex, rule, masked.as_deref().unwrap_or(text));
-        masked = changed.or(masked);
+    /// Returns `text` with every secret masked; borrowed when there is none.
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut masked = Cow::Borrowed(text);
+        for _ in 0..ROUNDS {
+            let Some(changed) = self.round(&masked) else { break };
+            masked = Cow::Owned(changed);
+        }
+        masked
     }
-    masked
-}
 
-/// Returns `text` without the secrets of one rule; `None` when it has none.
-fn mask(regex: &Regex, rule: &Rule, text: &str) -> Option<String> {
-    let mut out = String::new();
-    let mut end = 0;
-    for captures in regex.captures_iter(text) {
-        let Some(range) = secret(rule, text, &captures) else { continue };
-        out.push_str(text.get(end..range.start).unwrap_or_default());
+    /// Goes through all rules once; `None` when nothing changed.
+    fn round(&self, text: &str) -> Option<String> {
+        let mut masked = None;
+        for (regex, rule) in concerned(text) {
+            let changed = self.mask(regex, rule, masked.as_deref().unwrap_or(text));
+            masked = changed.or(masked);
+        }
+        masked
+    }
+
+    /// Returns `text` without the secrets of one rule; `None` when it has none.
+    fn mask(&self, regex: &Regex, rule: &Rule, text: &str) -> Option<String> {
+        let mut out = String::new();
+        let mut end = 0;
+        for captures in regex.captures_iter(text) {
+            let Some(range) = secret(rule, text, &captures) else { continue };
+            out.push_str(text.get(end..range.start).unwrap_or_default());
+            self.placeholder(&mut out, rule.kind, text.get(range.clone()).unwrap_or_default());
+            end = range.end;
+        }
+        if end == 0 {
+            return None;
+        }
+        out.push_str(text.get(end..).unwrap_or_default());
+        Some(out)
+    }
+
+    /// Writes what stands in the place of `secret`.
+    fn placeholder(&self, out: &mut String, kind: &str, secret: &str) {
         out.push_str("‹secret:");
-        out.push_str(rule.kind);
+        out.push_str(kind);
+        if let Some(key) = &self.key {
+            let hash = canonical::digest("mc-secret@v1", &(key, secret));
+            out.push('#');
+            out.push_str(hash.get(..NO_TAG.len()).unwrap_or(NO_TAG));
+        }
         out.push('›');
-        end = range.end;
     }
-    if end == 0 {
-        return None;
+
+    /// Returns `value` with every secret masked, in keys and in texts; the shape stays.
+    pub fn value(&self, json: &Value) -> Value {
+        match json {
+            Value::String(string) => Value::String(self.text(string).into_owned()),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.value(item)).collect())
+            }
+            Value::Object(map) => {
+                Value::Object(map.iter().map(|field| self.field(field)).collect::<Map<_, _>>())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => json.clone(),
+        }
     }
-    out.push_str(text.get(end..).unwrap_or_default());
-    Some(out)
+
+    fn field(&self, (key, json): (&String, &Value)) -> (String, Value) {
+        let masked = match json.as_str().filter(|_| is_named_secret(key, json)) {
+            Some(secret) => {
+                let mut mask = String::new();
+                self.placeholder(&mut mask, "assignment", secret);
+                Value::String(mask)
+            }
+            None => self.value(json),
+        };
+        (self.text(key).into_owned(), masked)
+    }
+
+    /// Returns the beginning of `text` with secrets masked: at most `max_chars` characters, the
+    /// last of them `…` when something was cut.
+    ///
+    /// Masking comes first, so that a cut never leaves the half of a secret that no rule knows.
+    pub fn preview(&self, text: &str, max_chars: usize) -> String {
+        let masked = self.text(text);
+        if masked.chars().nth(max_chars).is_none() {
+            return masked.into_owned();
+        }
+        let mut cut: String = masked.chars().take(max_chars.saturating_sub(1)).collect();
+        if max_chars > 0 {
+            cut.push('…');
+        }
+        cut
+    }
 }
 
-/// Returns `value` with every secret masked, in keys and in texts; the shape stays.
+/// Masks without tags, for texts that are shown and not kept.
+const PLAIN: Masker = Masker { key: None };
+
+/// Returns `text` with every secret masked, without tags; borrowed when there is none.
+pub fn text(text: &str) -> Cow<'_, str> {
+    PLAIN.text(text)
+}
+
+/// Returns `json` with every secret masked, without tags.
 pub fn value(json: &Value) -> Value {
-    match json {
-        Value::String(string) => Value::String(text(string).into_owned()),
-        Value::Array(items) => Value::Array(items.iter().map(value).collect()),
-        Value::Object(map) => Value::Object(map.iter().map(field).collect::<Map<_, _>>()),
-        Value::Null | Value::Bool(_) | Value::Number(_) => json.clone(),
-    }
+    PLAIN.value(json)
 }
 
-fn field((key, json): (&String, &Value)) -> (String, Value) {
-    let masked = if is_named_secret(key, json) {
-        Value::String("‹secret:assignment›".to_owned())
-    } else {
-        value(json)
-    };
-    (text(key).into_owned(), masked)
-}
-
-/// Returns the beginning of `text` with secrets masked: at most `max_chars` characters, the last
-/// of them `…` when something was cut.
-///
-/// Masking comes first, so that a cut never leaves the half of a secret that no rule knows.
+/// Returns the beginning of `text` as [`Masker::preview`], without tags.
 pub fn preview(text: &str, max_chars: usize) -> String {
-    let masked = self::text(text);
-    if masked.chars().nth(max_chars).is_none() {
-        return masked.into_owned();
-    }
-    let mut cut: String = masked.chars().take(max_chars.saturating_sub(1)).collect();
-    if max_chars > 0 {
-        cut.push('…');
-    }
-    cut
+    PLAIN.preview(text, max_chars)
 }

@@ -123,6 +123,26 @@ fn noise() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn a_keyed_mask_tells_that_two_secrets_are_one_and_nothing_else() {
+    let (ours, theirs) = (redact::Masker::keyed([7; 32]), redact::Masker::keyed([8; 32]));
+    let tag = |masker: &redact::Masker, text: &str| {
+        let masked = masker.text(text).into_owned();
+        let tag = masked.split_once('#').and_then(|(_, rest)| rest.split_once('›'));
+        tag.map_or_else(|| panic!("{masked}"), |(tag, _)| tag.to_owned())
+    };
+    let (one, two) = ("ghp_0123456789abcdefghijABCDEFGHIJ", "ghp_0123456789abcdefghijABCDEFGHIK");
+    assert_eq!(tag(&ours, one), tag(&ours, &format!("git push https://x:{one}@host/ # {one}")));
+    assert_ne!(tag(&ours, one), tag(&ours, two));
+    assert_ne!(tag(&ours, one), tag(&theirs, one));
+    assert_eq!(tag(&ours, one).len(), 8);
+    let masked = ours.text(one).into_owned();
+    assert!(redact::is_masked(&masked) && !redact::is_masked(one) && !redact::has_secret(&masked));
+    assert!(!redact::is_masked("‹secret:none of ours›"));
+    let named = ours.value(&json!({ "password": "hunter2" }));
+    assert!(named["password"].as_str().unwrap().starts_with("‹secret:assignment#"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -130,6 +150,10 @@ proptest! {
     fn masking_twice_is_masking_once(text in noise()) {
         let once = redact::text(&text).into_owned();
         prop_assert_eq!(redact::text(&once), once.as_str());
+        let keyed = redact::Masker::keyed([1; 32]);
+        let once = keyed.text(&text).into_owned();
+        prop_assert_eq!(keyed.text(&once), once.as_str());
+        prop_assert!(!redact::has_secret(&once), "{}", once);
     }
 
     #[test]

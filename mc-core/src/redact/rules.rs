@@ -82,15 +82,15 @@ const ASSIGNMENT: &str = concat!(
     r"|access[_-]?key|private[_-]?key|auth[_-]?key|credential)[a-z0-9_-]*))",
     r#"(?:\\*["'])?[ \t\r\n]*(?<sep>:=|=>|=|:)[ \t\r\n]*"#,
     r#"(?:\\+["']([^"'\\]{3,})|"((?:[^"\\]|\\.){3,})|'([^']{3,})"#,
-    r#"|(?<bare>(?:‹secret:[a-z_]+›|[^ \t\r\n"'\\&,;›])+))"#,
+    r#"|(?<bare>(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›])+))"#,
 );
 
 /// A flag of a command line and the word behind it.
 const FLAG: &str = concat!(
     r"(?<name>(?i-u:--[a-z0-9-]*(?:password|passwd|passphrase|secret|token|api-?key|credential)",
     r#"[a-z0-9-]*))(?<sep>[ \t]+)(?:"([^"]{3,})|'([^']{3,})"#,
-    r#"|(?<bare>(?:‹secret:[a-z_]+›|[^ \t\r\n"'\\&,;›-])"#,
-    r#"(?:‹secret:[a-z_]+›|[^ \t\r\n"'\\&,;›])*))"#,
+    r#"|(?<bare>(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›-])"#,
+    r#"(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›])*))"#,
 );
 
 /// Whether a value stood in quotes.
