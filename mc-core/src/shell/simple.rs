@@ -18,6 +18,21 @@ pub struct Finding {
     pub denied: bool,
 }
 
+/// Returns the finding that asks a human.
+pub(super) fn red(rule: &'static str, reason: impl Into<String>) -> Finding {
+    Finding { risk: Risk::Red, rule, reason: reason.into(), denied: false }
+}
+
+/// Returns the finding that is potentially harmful.
+pub(super) fn yellow(rule: &'static str, reason: impl Into<String>) -> Finding {
+    Finding { risk: Risk::Yellow, rule, reason: reason.into(), denied: false }
+}
+
+/// Returns the finding that refuses outright.
+pub(super) fn deny(rule: &'static str, reason: impl Into<String>) -> Finding {
+    Finding { risk: Risk::Red, rule, reason: reason.into(), denied: true }
+}
+
 /// A whole command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
