@@ -1,9 +1,12 @@
 //! Who asks, as the connection knows it; never what a frame says of itself.
 
+use std::sync::Arc;
+
 use mc_core::{
     actor::{Actor, ActorKind, Level, Role},
     agent::{AgentName, Runtime},
     id::NotificationId,
+    policy::Facts,
 };
 use mc_proto::{
     error::{ErrorKind, RpcError},
@@ -24,6 +27,8 @@ pub struct Caller {
     pub adapter: Option<AgentName>,
     /// The connection, for logs and for what lives as long as it.
     pub connection: u64,
+    /// The home directory of the user behind it.
+    pub home: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -59,6 +64,8 @@ pub enum Work {
         request: Box<Request>,
         /// The same key and body give the first answer again.
         idempotency_key: Option<String>,
+        /// What the disk says about the call that is asked for.
+        facts: Box<Facts>,
     },
     /// Something that the daemon itself does.
     System(SystemCommand),

@@ -70,6 +70,7 @@ impl Bench {
                 caller: Box::new(caller.clone()),
                 request: Box::new(request),
                 idempotency_key: common.idempotency_key,
+                facts: Box::default(),
             })
         };
         answer.map(|json| serde_json::from_str(&json).unwrap()).map_err(|error| {
@@ -149,6 +150,7 @@ fn human() -> Caller {
         agent: None,
         adapter: None,
         connection: 1,
+        home: None,
     }
 }
 
@@ -159,6 +161,7 @@ fn agent(name: &str) -> Caller {
         agent: Some(name.parse().unwrap()),
         adapter: None,
         connection: 2,
+        home: None,
     }
 }
 

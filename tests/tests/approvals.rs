@@ -60,10 +60,10 @@ fn a_hundred_parallel_uses_of_an_approval_allow_one_run() {
     let squad = squad_without_limits();
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());
     for by_check in [true, false] {
-        let id = ask(&mut wren, shell("make once"));
+        let id = ask(&mut wren, shell("ship once"));
         approve(&mut human, &id);
         let (method, params) = if by_check {
-            ("tool.check", shell("make once"))
+            ("tool.check", shell("ship once"))
         } else {
             ("tool.await", json!({"approval": id}))
         };
@@ -92,7 +92,7 @@ fn an_approval_is_for_its_exact_call_and_anything_else_asks_anew() {
     let squad = squad_without_limits();
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());
     let base = || {
-        json!({"tool": "exec", "arguments": {"command": "make", "shell": "sh"}, "cwd": "/w",
+        json!({"tool": "exec", "arguments": {"command": "ship", "shell": "sh"}, "cwd": "/w",
             "env": {"A": "1"}, "session": "s"})
     };
     let id = ask(&mut wren, base());
@@ -100,10 +100,10 @@ fn an_approval_is_for_its_exact_call_and_anything_else_asks_anew() {
     let task = wren.ok("task.create", json!({"title": "other", "type": "docs"}))["id"].clone();
     wren.ok("task.claim", json!({"task": task}));
     let changes = [
-        ("arguments", json!({"command": "make ", "shell": "sh"})),
-        ("arguments", json!({"command": "make", "shell": "bash"})),
-        ("arguments", json!({"command": "make"})),
-        ("arguments", json!({"command": "make", "shell": "sh", "x": 1})),
+        ("arguments", json!({"command": "ship ", "shell": "sh"})),
+        ("arguments", json!({"command": "ship", "shell": "bash"})),
+        ("arguments", json!({"command": "ship"})),
+        ("arguments", json!({"command": "ship", "shell": "sh", "x": 1})),
         ("tool", json!("bash")),
         ("cwd", json!("/w/sub")),
         ("env", json!({"A": "2"})),
@@ -119,7 +119,7 @@ fn an_approval_is_for_its_exact_call_and_anything_else_asks_anew() {
         assert_ne!(checked["approval"], id.as_str(), "{other}");
     }
     let mut reordered = base();
-    reordered["arguments"] = serde_json::from_str(r#"{"shell":"sh","command":"make"}"#).unwrap();
+    reordered["arguments"] = serde_json::from_str(r#"{"shell":"sh","command":"ship"}"#).unwrap();
     assert_eq!(wren.ok("tool.check", reordered)["decision"], "allow", "the same call");
     assert_eq!(wren.ok("tool.check", base())["decision"], "ask", "used once");
 }
@@ -129,15 +129,15 @@ fn an_approval_is_not_lent_to_another_agent() {
     let mut squad = squad_without_limits();
     squad.specialist("crow");
     let (mut wren, mut crow, mut human) = (squad.agent("wren"), squad.agent("crow"), squad.human());
-    let id = ask(&mut wren, shell("make"));
+    let id = ask(&mut wren, shell("ship"));
     approve(&mut human, &id);
-    let other = ask(&mut crow, shell("make"));
+    let other = ask(&mut crow, shell("ship"));
     assert_ne!(id, other);
     let peek = crow.refused("tool.await", json!({"approval": id}));
     assert!(["forbidden", "not_found"].contains(&peek.kind.as_str()), "{peek:?}");
     let seen = crow.call("approval.get", json!({"approval": id}));
     assert!(seen.is_err(), "{seen:?}");
-    assert_eq!(wren.ok("tool.check", shell("make"))["decision"], "allow");
+    assert_eq!(wren.ok("tool.check", shell("ship"))["decision"], "allow");
 }
 
 #[test]
@@ -146,19 +146,19 @@ fn the_sixth_waiting_approval_of_an_agent_is_refused() {
     squad.specialist("wren");
     let mut wren = squad.agent("wren");
     for at in 0..5 {
-        ask(&mut wren, shell(&format!("make {at}")));
+        ask(&mut wren, shell(&format!("ship {at}")));
     }
-    let sixth = wren.ok("tool.check", shell("make six"));
+    let sixth = wren.ok("tool.check", shell("ship six"));
     assert_eq!(sixth["decision"], "deny", "{sixth}");
     assert!(sixth["approval"].is_null());
-    assert_eq!(wren.ok("tool.check", shell("make 0"))["decision"], "ask", "an old one joins");
+    assert_eq!(wren.ok("tool.check", shell("ship 0"))["decision"], "ask", "an old one joins");
 }
 
 #[test]
 fn a_verdict_on_what_was_not_on_screen_is_a_conflict() {
     let squad = squad_without_limits();
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());
-    let id = ask(&mut wren, shell("make"));
+    let id = ask(&mut wren, shell("ship"));
     let good = verdict(&mut human, &id);
     let rev = good["rev"].as_i64().unwrap();
     for (field, value) in [
@@ -188,19 +188,19 @@ fn quarantine_voids_what_waits_and_what_was_granted() {
     let squad = squad_without_limits();
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());
     squad.started_task(&mut wren);
-    let granted = ask(&mut wren, shell("make granted"));
+    let granted = ask(&mut wren, shell("ship granted"));
     approve(&mut human, &granted);
-    let waiting = ask(&mut wren, shell("make waiting"));
+    let waiting = ask(&mut wren, shell("ship waiting"));
     human.ok("agent.quarantine", json!({"agent": "wren", "reason": "odd"}));
     let seen = human.ok("approval.get", json!({"approval": waiting}));
     assert_eq!(seen["status"], "canceled");
-    for command in ["make granted", "make waiting", "make other"] {
+    for command in ["ship granted", "ship waiting", "ship other"] {
         let answer = squad.agent("wren").call("tool.check", shell(command));
         let allowed = answer.is_ok_and(|checked| checked["decision"] != "deny");
         assert!(!allowed, "{command} was not denied in quarantine");
     }
     human.ok("agent.resume", json!({"agent": "wren", "reason": "fine"}));
-    let after = squad.agent("wren").ok("tool.check", shell("make granted"));
+    let after = squad.agent("wren").ok("tool.check", shell("ship granted"));
     assert_eq!(after["decision"], "ask", "what was granted before does not come back: {after}");
 }
 
@@ -208,10 +208,10 @@ fn quarantine_voids_what_waits_and_what_was_granted() {
 fn who_waits_is_told_the_moment_it_is_decided() {
     let squad = squad_without_limits();
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());
-    let id = ask(&mut wren, shell("make"));
+    let id = ask(&mut wren, shell("ship"));
     let waits = wren.send("tool.await", json!({"approval": id, "wait_ms": 20_000}));
     let mut checking = squad.agent("wren");
-    let mut check = shell("make");
+    let mut check = shell("ship");
     check["wait_ms"] = 20_000.into();
     let checks = checking.send("tool.check", check);
     assert!(matches!(wren.frame(Duration::from_millis(300)), Ok(None)), "it waits");
@@ -227,7 +227,7 @@ fn who_waits_is_told_the_moment_it_is_decided() {
 fn fifty_waiting_approvals_survive_a_kill_and_are_answered() {
     let mut squad = squad_without_limits();
     let mut wren = squad.agent("wren");
-    let ids: Vec<String> = (0..50).map(|at| ask(&mut wren, shell(&format!("make {at}")))).collect();
+    let ids: Vec<String> = (0..50).map(|at| ask(&mut wren, shell(&format!("ship {at}")))).collect();
     squad.kill();
     squad.start();
     let mut human = squad.human();
@@ -271,7 +271,7 @@ fn of_two_deciders_one_decides() {
     let start = Barrier::new(2);
     let mut firsts = 0;
     for round in 0..rounds {
-        let id = ask(&mut wren, shell(&format!("make {round}")));
+        let id = ask(&mut wren, shell(&format!("ship {round}")));
         let say = verdict(&mut one, &id);
         let decide = |client: &mut Client, method: &str| {
             start.wait();
@@ -322,7 +322,7 @@ fn a_decision_in_the_moment_of_expiry_is_one_or_the_other() {
 #[test]
 fn a_proof_belongs_to_its_connection() {
     let squad = squad_without_limits();
-    let id = ask(&mut squad.agent("wren"), shell("make"));
+    let id = ask(&mut squad.agent("wren"), shell("ship"));
     let mut human = squad.operator();
     human.unlock(PASSPHRASE);
     let yes = verdict(&mut human, &id);

@@ -44,10 +44,10 @@ fn a_person_sees_what_waits_unlocks_and_approves_it() {
     squad.started_task(&mut wren);
     let mut terminal = console(&squad, 40, 120);
     terminal.sees("T-1");
-    let asked = ask(&mut wren, "make release");
+    let asked = ask(&mut wren, "ship release");
     let id = asked["approval"].as_str().unwrap();
     press(&mut terminal, &["2"]);
-    terminal.sees("make release");
+    terminal.sees("ship release");
     terminal.sees("the build needs it");
     press(&mut terminal, &["L"]);
     terminal.sees("Unlock");

@@ -82,10 +82,10 @@ fn an_agent_hears_nothing_of_other_agents_approvals() {
     squad.specialist("crow");
     let (mut wren, mut crow) = (squad.agent("wren"), squad.agent("crow"));
     crow.ok("feed.subscribe", json!({"topics": ["approval"]}));
-    let exec = json!({"tool": "exec", "arguments": {"command": "make secret-of-wren"}});
+    let exec = json!({"tool": "exec", "arguments": {"command": "ship secret-of-wren"}});
     wren.ok("tool.check", exec);
     assert_eq!(next_item(&mut crow, Duration::from_millis(300)), None);
-    crow.ok("tool.check", json!({"tool": "exec", "arguments": {"command": "make"}}));
+    crow.ok("tool.check", json!({"tool": "exec", "arguments": {"command": "ship"}}));
     assert!(next_item(&mut crow, PATIENCE).is_some(), "its own comes");
 }
 
@@ -213,14 +213,14 @@ fn a_policy_check_says_what_a_call_would_get() {
     };
     assert_eq!(check(&["read", "--arg", "path=/w/a"]), (0, Some("allow".into())));
     assert_eq!(check(&["read", "--arg", "path=/etc/shadow"]), (4, Some("deny".into())));
-    assert_eq!(check(&["exec", "--arg", "command=make"]), (5, Some("ask".into())));
+    assert_eq!(check(&["exec", "--arg", "command=ship"]), (5, Some("ask".into())));
 }
 
 #[test]
 fn a_person_decides_from_the_shell() {
     let squad = squad();
     let mut wren = squad.agent("wren");
-    let asked = wren.ok("tool.check", json!({"tool": "exec", "arguments": {"command": "make"}}));
+    let asked = wren.ok("tool.check", json!({"tool": "exec", "arguments": {"command": "ship"}}));
     let file = squad.dir().join("phrase");
     fs::write(&file, format!("{PASSPHRASE}\n")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();

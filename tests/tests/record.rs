@@ -146,7 +146,7 @@ fn history() -> Squad {
         squad.task_in(state, &mut wren, &mut human);
     }
     for at in 0..5 {
-        let exec = json!({"tool": "exec", "arguments": {"command": format!("make {at}")}});
+        let exec = json!({"tool": "exec", "arguments": {"command": format!("ship {at}")}});
         wren.ok("tool.check", exec);
     }
     drop((wren, human));

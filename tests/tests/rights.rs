@@ -91,7 +91,7 @@ fn busy() -> Squad {
     for name in ["wren", "crow"] {
         let mut agent = squad.agent(name);
         squad.started_task(&mut agent);
-        assert_eq!(agent.ok("tool.check", shell("make"))["decision"], "ask");
+        assert_eq!(agent.ok("tool.check", shell("ship"))["decision"], "ask");
     }
     squad
 }
@@ -179,7 +179,7 @@ fn nobody_says_in_a_frame_who_they_are() {
     let other = with(create.clone(), &json!({"agent": "crow"}));
     assert_eq!(squad.agent("wren").refused("task.create", other.clone()).kind, "forbidden");
     assert_eq!(squad.adapter("bridge").refused("task.create", other).kind, "forbidden");
-    let nobody = squad.adapter("bridge").refused("tool.check", shell("make"));
+    let nobody = squad.adapter("bridge").refused("tool.check", shell("ship"));
     assert_eq!(nobody.kind, "invalid_params", "an adapter names its agent");
     assert_eq!(head(&mut operator), before, "something was recorded");
 }
@@ -315,7 +315,7 @@ fn where_agents_have_their_own_user_a_red_approval_needs_l2() {
     }
     let squad = service();
     let agents = squad.home().agent_socket();
-    let check = frame(1, "tool.check", &shell("make"));
+    let check = frame(1, "tool.check", &shell("ship"));
     let said = squad.as_user(AGENT, &agents, &[hello(Some(("wren", squad.token("wren")))), check]);
     assert_eq!(said[1]["result"]["decision"], "ask", "{said:?}");
     let mut ana = squad.operator();

@@ -100,7 +100,7 @@ fn a_stop_blocks_tasks_voids_approvals_and_a_resume_brings_tasks_back() {
     let squad = squad();
     let mut wren = squad.agent("wren");
     let task = squad.started_task(&mut wren);
-    let exec = json!({"tool": "exec", "arguments": {"command": "make"}});
+    let exec = json!({"tool": "exec", "arguments": {"command": "ship"}});
     let asked = wren.ok("tool.check", exec);
     let waits = wren.send("tool.await", json!({"approval": asked["approval"], "wait_ms": 20_000}));
     let mut human = squad.human();

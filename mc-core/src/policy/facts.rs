@@ -29,10 +29,17 @@ pub struct Facts {
     pub programs: BTreeMap<String, String>,
     /// SHA-256 of a script's content, in hex.
     pub scripts: BTreeMap<String, String>,
+    /// Whether the disk did not answer in time; then nothing is let through unasked.
+    pub is_late: bool,
 }
 
 impl Facts {
     /// Nothing was looked up.
     pub const NONE: &'static Self =
-        &Self { links: BTreeMap::new(), programs: BTreeMap::new(), scripts: BTreeMap::new() };
+        &Self {
+            links: BTreeMap::new(),
+            programs: BTreeMap::new(),
+            scripts: BTreeMap::new(),
+            is_late: false,
+        };
 }

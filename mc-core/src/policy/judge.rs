@@ -50,9 +50,9 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(policy: &'a Policy, call: &'a Call<'a>, agent: &'a Agent) -> Self {
+    fn new(policy: &'a Policy, call: &'a Call<'a>, workspace: Option<&'a str>) -> Self {
         let class = tools::known(call.tool).map_or(Class::Other, |(_, class)| class);
-        let base = Base { workspace: agent.workspace.as_deref(), cwd: call.cwd, home: call.home };
+        let base = Base { workspace, cwd: call.cwd, home: call.home };
         let places = Places { policy, base, facts: call.facts };
         let leaves = arguments::leaves(call.arguments);
         let paths = arguments::paths(call, class, &leaves);
@@ -68,7 +68,7 @@ impl<'a> Case<'a> {
 
 /// Judges `call` of `agent`.
 pub(super) fn judge(policy: &Policy, call: &Call<'_>, agent: &Agent) -> Judgement {
-    let case = Case::new(policy, call, agent);
+    let case = Case::new(policy, call, agent.workspace.as_deref());
     let raised = RAISES.iter().find_map(|raise| raise(&case));
     let listed_by_agent = agent.tools_allow.iter().any(|name| tools::names(name, call.tool));
     let is_listed = (listed_by_agent || policy.is_tool_allowed(call.tool)) && may_write(&case);
@@ -81,9 +81,9 @@ pub(super) fn judge(policy: &Policy, call: &Call<'_>, agent: &Agent) -> Judgemen
     Judgement { risk, rule, reason, denied, is_listed, class: case.class, verdict }
 }
 
-/// Says what the disk must tell before `call` of `agent` can be judged well.
-pub fn wanted(policy: &Policy, call: &Call<'_>, agent: &Agent) -> Wanted {
-    let case = Case::new(policy, call, agent);
+/// Says what the disk must tell before a call of an agent with this workspace can be judged well.
+pub fn wanted(policy: &Policy, call: &Call<'_>, workspace: Option<&str>) -> Wanted {
+    let case = Case::new(policy, call, workspace);
     let named = case.paths.iter().copied().chain(call.cwd);
     let named = named.filter_map(|raw| Some(case.places.resolve(raw)?.absolute));
     let mut wanted = Wanted { paths: named.collect(), ..Wanted::default() };
@@ -142,6 +142,7 @@ const DENIES: &[Check] =
 
 /// What makes a call red.
 const RAISES: &[Check] = &[
+    disk_has_answered,
     no_red_command,
     no_secret,
     paths_are_known,
@@ -197,6 +198,11 @@ fn no_denied_write(case: &Case<'_>) -> Option<Finding> {
     let objections = case.paths.iter().filter_map(|raw| case.places.objection(raw, Use::Write));
     let denied = objections.into_iter().find(|objection| objection.denied)?;
     Some((denied.rule, denied.reason))
+}
+
+fn disk_has_answered(case: &Case<'_>) -> Option<Finding> {
+    let late = case.call.facts.is_late;
+    late.then(|| ("path.unseen", "the disk did not answer in time".to_owned()))
 }
 
 fn no_red_command(case: &Case<'_>) -> Option<Finding> {

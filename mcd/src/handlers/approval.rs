@@ -10,7 +10,7 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, EventId, RunId, TaskId},
     money::MicroUsd,
-    policy::{Decision, Risk},
+    policy::{self, Decision, Risk},
     redact,
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
@@ -52,6 +52,8 @@ struct Draft {
     arguments: Value,
     arguments_sha256: String,
     cwd: Option<String>,
+    program: Option<String>,
+    scripts: Vec<(String, String)>,
     env: Vec<(String, String)>,
     call_key: String,
     expires_at: Timestamp,
@@ -64,6 +66,7 @@ pub(super) fn of_call(
     decision: &Decision,
     call: CallId,
 ) -> Result<ApprovalId, Fail> {
+    let (program, scripts) = runs(desk, asked);
     let words = |text: &Option<String>| text.as_ref().map(|text| redact::text(text).into_owned());
     let draft = Draft {
         kind: decision.ask_for,
@@ -83,6 +86,8 @@ pub(super) fn of_call(
         arguments: redact::value(&asked.params.arguments),
         arguments_sha256: asked.arguments_sha256.clone(),
         cwd: asked.params.cwd.clone(),
+        program,
+        scripts,
         env: asked.env.clone(),
         call_key: asked.call_key.clone(),
         expires_at: desk.now.plus(desk.policy.approval_expiry(decision.risk)),
@@ -90,11 +95,50 @@ pub(super) fn of_call(
     ask(desk, draft)
 }
 
+/// What stands in the place of a hash where a script could not be read.
+const UNREADABLE: &str = "unreadable";
+
+/// Returns the program that a call runs first, and its scripts with their hashes.
+fn runs(desk: &Desk<'_>, asked: &Asked) -> (Option<String>, Vec<(String, String)>) {
+    let wanted =
+        policy::wanted(&desk.policy, &asked.call(desk), asked.agent.workspace.as_deref());
+    let program = wanted.programs.first().and_then(|name| desk.facts.programs.get(name)).cloned();
+    let scripts = wanted.scripts.into_iter().map(|path| {
+        let hash = hash_now(desk, &path).to_owned();
+        (path, hash)
+    });
+    (program, scripts.collect())
+}
+
+fn hash_now<'d>(desk: &'d Desk<'_>, path: &str) -> &'d str {
+    desk.facts.scripts.get(path).map_or(UNREADABLE, String::as_str)
+}
+
+/// Says which script of an approved call is not what was approved.
+pub(super) fn changed_script(desk: &Desk<'_>, approval: &Approval) -> Option<String> {
+    let scripts = &approval.statement.scripts;
+    let (path, _) = scripts.iter().find(|(path, hash)| hash_now(desk, path) != hash)?;
+    Some(format!("`{path}` was changed after {} was asked: ask again", approval.id))
+}
+
+/// Ends an approval that no longer fits what would run.
+pub(super) fn void(desk: &mut Desk<'_>, approval: &Approval, reason: &str) -> Result<(), Fail> {
+    let event = Event::ApprovalClosed {
+        approval: approval.id,
+        agent: approval.agent.clone(),
+        task: approval.task,
+        status: ApprovalStatus::Canceled,
+        note: Some(reason.to_owned()),
+    };
+    desk.emit_as(Actor::system("approvals"), Some(reason.to_owned()), event)?;
+    ended(desk, &queries::approval(desk.db, approval.id)?)
+}
+
 /// Gives a draft its number and its digest, and records it as asked.
 fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
     let id = desk.next_approval();
     let statement = Statement {
-        version: 1,
+        version: 2,
         approval: id,
         kind: draft.kind,
         agent: draft.agent.clone(),
@@ -104,8 +148,8 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         arguments: draft.arguments,
         arguments_sha256: draft.arguments_sha256,
         cwd: draft.cwd,
-        program: None,
-        scripts: Vec::new(),
+        program: draft.program,
+        scripts: draft.scripts,
         env: draft.env,
         policy_version: desk.squad()?.policy_version,
         nonce: random_hex::<16>()?,
@@ -223,6 +267,8 @@ fn asked_for(desk: &Desk<'_>, agent: &AgentName, params: Ask) -> Result<Draft, F
         tool,
         arguments_sha256,
         cwd: None,
+        program: None,
+        scripts: Vec::new(),
         env: Vec::new(),
         expires_at: desk.now.plus(expiry(params.expires_in_s)?),
     })

@@ -35,6 +35,8 @@ use crate::{
     },
 };
 
+/// Why a call is refused whose scripts could not be looked at.
+const LATE: &str = "the disk did not answer in time: repeat the call";
 /// How much of arguments and results is kept as text.
 const PREVIEW_CHARS: usize = 500;
 
@@ -49,6 +51,19 @@ pub(super) struct Asked {
     pub(super) arguments_sha256: String,
     pub(super) env: Vec<(String, String)>,
     pub(super) call_key: String,
+}
+
+impl Asked {
+    /// Returns the call as the policy sees it.
+    pub(super) fn call<'c>(&'c self, desk: &'c Desk<'_>) -> Call<'c> {
+        Call {
+            tool: &self.params.tool,
+            arguments: &self.params.arguments,
+            cwd: self.params.cwd.as_deref().or(self.agent.workspace.as_deref()),
+            home: desk.caller.home.as_deref(),
+            facts: &desk.facts,
+        }
+    }
 }
 
 /// `tool.check`
@@ -114,13 +129,7 @@ fn judge(desk: &mut Desk<'_>, asked: &Asked) -> Result<Decision, Fail> {
     }
     let squad = desk.squad()?;
     let day = desk.live.day();
-    let call = Call {
-        tool: &asked.params.tool,
-        arguments: &asked.params.arguments,
-        cwd: asked.params.cwd.as_deref().or(asked.agent.workspace.as_deref()),
-        home: None,
-        facts: policy::Facts::NONE,
-    };
+    let call = asked.call(desk);
     let world = World {
         squad: &squad,
         agent: &asked.agent,
@@ -220,6 +229,13 @@ fn use_approval(
     decision: &Decision,
     open: &Approval,
 ) -> Result<Checked, Fail> {
+    if desk.facts.is_late {
+        return record(desk, asked, &denied("path.unseen", LATE), Some(open.id));
+    }
+    if let Some(reason) = approval::changed_script(desk, open) {
+        approval::void(desk, open, &reason)?;
+        return record(desk, asked, &denied("approval.void", &reason), Some(open.id));
+    }
     if desk.now >= open.expires_at {
         let text = format!("{} has expired; ask again", open.id);
         return record(desk, asked, &denied("approval.expired", &text), Some(open.id));
@@ -307,6 +323,13 @@ fn redeem(
         let lease = call.filter(|call| waits.is_some() && call.status == CallStatus::Allowed);
         let lease = lease.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
         return Ok(lease.map_or_else(|| refuse("this approval was used already"), granted));
+    }
+    if desk.facts.is_late {
+        return Ok(refuse(LATE));
+    }
+    if let Some(reason) = approval::changed_script(desk, approval) {
+        approval::void(desk, approval, &reason)?;
+        return Ok(Awaited { status: ApprovalStatus::Canceled, ..refuse(&reason) });
     }
     let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
         return Ok(refuse("no call waits for this approval; repeat the call to use it"));

@@ -9,7 +9,7 @@ use mc_core::{
     agent::AgentName,
     approval::ApprovalStatus,
     id::{ApprovalId, CallId},
-    policy::{Outcome as Decision, Risk},
+    policy::{Facts, Outcome as Decision, Risk, Wanted},
     squad::{Squad, SquadStatus},
 };
 use mc_proto::{
@@ -30,7 +30,8 @@ use tokio::{
 
 use super::{
     Server,
-    dispatch::{CHECK_TIME, Done, Outcome, json, submit},
+    disk,
+    dispatch::{CHECK_TIME, Done, Outcome, json, submit, submit_with},
     levels::look,
 };
 use crate::{
@@ -93,18 +94,28 @@ pub(super) fn check(
         return Outcome::Now(stopped());
     }
     let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
-    let waiting = (!wait.is_zero()).then(|| caller.clone());
-    let asked = submit(&server.store, caller, Request::ToolCheck(params), key);
-    match (asked, waiting) {
-        (Outcome::Writer(answer), None) => Outcome::Check(answer),
-        (Outcome::Writer(answer), Some(caller)) => {
-            let server = Arc::clone(server);
-            Outcome::Later(Box::pin(async move {
-                check_and_wait(&server, caller, answer, wait).await.into()
-            }))
-        }
-        (other, _) => other,
+    let wanted = disk::wanted(server, &caller, &params);
+    if wanted.is_empty() && wait.is_zero() {
+        return match submit(&server.store, caller, Request::ToolCheck(params), key) {
+            Outcome::Writer(answer) => Outcome::Check(answer),
+            other => other,
+        };
     }
+    let server = Arc::clone(server);
+    Outcome::Later(Box::pin(async move {
+        let facts = look_up(&server, wanted).await;
+        let waiting = caller.clone();
+        let asked = submit_with(&server.store, caller, (Request::ToolCheck(params), key), facts);
+        match asked {
+            Outcome::Writer(answer) => check_and_wait(&server, waiting, answer, wait).await.into(),
+            Outcome::Now(answer) => answer.into(),
+            _ => Done::from(Err(ended())),
+        }
+    }))
+}
+
+async fn look_up(server: &Server, wanted: Wanted) -> Facts {
+    if wanted.is_empty() { Facts::default() } else { disk::look_up(server, wanted).await }
 }
 
 async fn check_and_wait(
@@ -120,7 +131,7 @@ async fn check_and_wait(
     let (Decision::Ask, Some(approval)) = (checked.decision, checked.approval) else {
         return unless_halted(server.live().halt.is_set(), Ok(first));
     };
-    if !decided(server, &caller, approval, until).await? {
+    if wait.is_zero() || !decided(server, &caller, approval, until).await? {
         return Ok(first);
     }
     let redeemed = redeem(server, caller, (approval, Some(checked.call))).await?;
@@ -142,12 +153,8 @@ pub(super) fn wait(
     server: &Arc<Server>,
     caller: Caller,
     params: Await,
-    key: Option<String>,
 ) -> Outcome {
     let wait = Duration::from_millis(params.wait_ms).min(LONGEST_WAIT);
-    if wait.is_zero() {
-        return submit(&server.store, caller, Request::ToolAwait(params), key);
-    }
     let server = Arc::clone(server);
     Outcome::Later(Box::pin(async move {
         let until = Instant::now() + wait;
@@ -185,17 +192,30 @@ async fn decided(
     }
 }
 
-/// Asks the writer, once, for what the approval gives.
+/// Asks the writer, once, for what the approval gives, with what its scripts hold by now.
 async fn redeem(
     server: &Server,
     caller: Caller,
     (approval, call): (ApprovalId, Option<CallId>),
 ) -> Answer {
-    let request = Request::ToolAwait(Await { approval, call, wait_ms: 0 });
+    #[derive(Deserialize)]
+    struct Seen {
+        statement: Statement,
+    }
+    #[derive(Deserialize)]
+    struct Statement {
+        #[serde(default)]
+        scripts: Vec<(String, String)>,
+    }
+    let get = Request::ApprovalGet(approval::Get { approval });
+    let seen: Seen = look(&server.store, &caller, &get)?;
+    let scripts = seen.statement.scripts.into_iter().map(|(path, _)| path).collect();
+    let facts = look_up(server, Wanted { scripts, ..Wanted::default() }).await;
     let work = Work::Request {
         caller: Box::new(caller),
-        request: Box::new(request),
+        request: Box::new(Request::ToolAwait(Await { approval, call, wait_ms: 0 })),
         idempotency_key: None,
+        facts: Box::new(facts),
     };
     server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))
 }

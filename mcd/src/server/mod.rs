@@ -1,6 +1,7 @@
 //! The two sockets: listeners, who calls, connections, dispatch.
 
 mod connection;
+mod disk;
 mod dispatch;
 mod envelope;
 pub(crate) mod feed;
@@ -48,6 +49,7 @@ pub struct Server {
     pub(crate) waits: Waits,
     unlocks: Unlocks,
     recent: Recent,
+    disk: disk::Disk,
     refusals: Throttle,
     connections: AtomicU64,
     epoch: AtomicU64,
@@ -70,6 +72,7 @@ impl Server {
             waits: Waits::default(),
             unlocks: Unlocks::open(&state.join("unlock.json"), now),
             recent: Recent::default(),
+            disk: disk::Disk::default(),
             refusals: Throttle::default(),
             connections: AtomicU64::new(1),
             epoch: AtomicU64::new(0),

@@ -89,6 +89,7 @@ impl Session {
             agent: None,
             adapter: None,
             connection: peer.connection,
+            home: None,
         };
         let mut session = Self::of(peer.side, caller);
         session.operator = Some(operator.clone());
@@ -121,6 +122,7 @@ impl Session {
             agent: adapter.is_none().then(|| name.clone()),
             adapter,
             connection: peer.connection,
+            home: home_of(peer.uid),
         };
         let mut session = Self::of(peer.side, caller);
         session.seat = Some(server.limits.admit_agent(&name)?);
@@ -295,6 +297,17 @@ impl Session {
         token.looked_ms = now;
         Ok(())
     }
+}
+
+/// Returns the home directory of a user, as the machine's own list has it.
+fn home_of(uid: u32) -> Option<Arc<str>> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let home = users.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let is_theirs = fields.next()?.parse() == Ok(uid);
+        is_theirs.then(|| fields.nth(2)).flatten()
+    })?;
+    home.starts_with('/').then(|| Arc::from(home))
 }
 
 /// Returns when a proof ends at the latest, on the wall clock.

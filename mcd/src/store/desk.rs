@@ -8,7 +8,7 @@ use mc_core::{
     canonical,
     event::{Event, Recorded},
     id::{AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, RunId, TaskId},
-    policy::Policy,
+    policy::{Facts, Policy},
     squad::Squad,
     time::Timestamp,
 };
@@ -100,6 +100,8 @@ pub struct Desk<'a> {
     pub now: Timestamp,
     /// The policy in force.
     pub policy: Arc<Policy>,
+    /// What the disk says about the call that is asked for.
+    pub facts: Facts,
     state: &'a mut WriterState,
     cause: &'a str,
     events: Vec<Committed>,
@@ -119,7 +121,7 @@ pub(super) fn carry_out(
     work: Work,
 ) -> Result<Done, StoreError> {
     match work {
-        Work::Request { caller, request, idempotency_key } => {
+        Work::Request { caller, request, idempotency_key, facts } => {
             let key = idempotency_key.map(|key| Key::new(&caller, key, &request));
             if let Some(key) = &key
                 && let Some(answer) = key.first_answer(Reader::new(db))?
@@ -128,6 +130,7 @@ pub(super) fn carry_out(
             }
             let cause = request.info().name;
             let mut desk = Desk::new(db, state, live, (&caller, cause));
+            desk.facts = *facts;
             let keeps = key.filter(|_| !handlers::is_never_repeated(&request));
             desk.run(|desk| {
                 let answer = handlers::decide(desk, *request)?;
@@ -158,7 +161,7 @@ fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
         SystemCommand::ClockJumped { .. } => (Actor::system("clock"), "clock"),
         SystemCommand::Delivered { .. } => (Actor::system("runtimes"), "runtime.deliver"),
     };
-    (Caller { actor, role: None, agent: None, adapter: None, connection: 0 }, cause)
+    (Caller { actor, role: None, agent: None, adapter: None, connection: 0, home: None }, cause)
 }
 
 impl<'a> Desk<'a> {
@@ -174,6 +177,7 @@ impl<'a> Desk<'a> {
             caller,
             now: live.clock.now(),
             policy: live.policy(),
+            facts: Facts::default(),
             state,
             cause,
             events: Vec::new(),

@@ -117,6 +117,7 @@ pub(crate) fn system() -> Caller {
         agent: None,
         adapter: None,
         connection: 0,
+        home: None,
     }
 }
 
