@@ -140,6 +140,9 @@ fn squad_line(recorded: &Recorded, why: &str) -> String {
         }
         Event::PolicyActivated { version, .. } => format!("policy version {version} is in force"),
         Event::OperatorUnlocked { operator, success: true, .. } => format!("{operator} unlocked"),
+        Event::OperatorUnlocked { operator, second_factor: true, .. } => {
+            format!("{operator} gave a wrong second factor")
+        }
         Event::OperatorUnlocked { operator, .. } => format!("{operator} gave a wrong passphrase"),
         Event::ClockJumped { by_ms } => format!("the clock jumped by {by_ms} ms"),
         Event::RuntimeAttached { name, version, .. } => {

@@ -378,8 +378,11 @@ pub enum Event {
         operator: String,
         /// Their role.
         role: Role,
-        /// Whether the passphrase was right.
+        /// Whether it was right.
         success: bool,
+        /// Whether it was a second factor and no passphrase.
+        #[serde(default)]
+        second_factor: bool,
     },
     /// The wall clock jumped by more than five seconds.
     ClockJumped {

@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     decide, doctor,
     failure::{Exit, Failure},
-    feed, init, message, openclaw, output, policy, run, squad,
+    feed, init, message, openclaw, operator, output, policy, run, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -58,6 +58,9 @@ pub(crate) struct Global {
     /// Take the operator's passphrase from this file (mode 0600) instead of the terminal.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+    /// The code that the authenticator shows now, for an act that needs it [default: asked for].
+    #[arg(long, global = true, value_name = "CODE")]
+    pub(crate) code: Option<String>,
     /// How long an answer may take, in seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -84,6 +87,9 @@ pub(crate) enum Command {
     /// Adapters of runtimes, which speak for agents.
     #[command(subcommand)]
     Adapter(adapter::Verb),
+    /// Who governs: add, remove, reset, second factors. For root.
+    #[command(subcommand)]
+    Operator(operator::Verb),
     /// Questions to a human.
     #[command(subcommand)]
     Approval(approval::Verb),
@@ -149,6 +155,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Artifact(verb) => artifact::run(verb, cx),
         Command::Agent(verb) => agent::run(verb, cx),
         Command::Adapter(verb) => adapter::run(verb, cx),
+        Command::Operator(verb) => operator::run(verb, cx),
         Command::Approval(verb) => approval::run(verb, cx),
         Command::Approve(approve) => decide::approve(&approve, cx),
         Command::Deny(deny) => decide::deny(deny, cx),

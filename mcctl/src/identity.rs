@@ -48,6 +48,9 @@ pub(crate) struct Operator {
     pub(crate) role: String,
     /// The Argon2id hash of the passphrase, as a PHC string.
     pub(crate) passphrase: String,
+    /// The secret of the second factor's codes, in Base32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) totp: Option<String>,
 }
 
 impl fmt::Debug for Operator {
@@ -122,7 +125,7 @@ pub(crate) fn check(passphrase: &str) -> Result<(), Failure> {
     }
     Err(Failure::Failed(format!(
         "the passphrase has {length} characters; take at least {SHORTEST}, better four words; \
-         nothing was set up"
+         nothing was changed"
     )))
 }
 
@@ -158,6 +161,7 @@ mod tests {
                 uid: 1000,
                 role: "admin".into(),
                 passphrase: "$argon2id$x".into(),
+                totp: Some("GEZDGNBVGY3TQOJQ".into()),
             }],
             agents: Agents { uids: vec![1000] },
         };
@@ -166,7 +170,8 @@ mod tests {
         assert!(text.contains("[[operator]]\nname = \"ana\"\nuid = 1000\n"), "{text}");
         assert!(text.contains("[agents]\nuids = [1000]\n"), "{text}");
         assert_eq!(IdentityFile::parse(&text), Ok(file.clone()));
-        assert!(!format!("{file:?}").contains("argon2id"));
+        let shown = format!("{file:?}");
+        assert!(!shown.contains("argon2id") && !shown.contains("GEZD"), "{shown}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod identity;
 mod init;
 mod message;
 mod openclaw;
+mod operator;
 mod output;
 mod paging;
 mod policy;

@@ -8,12 +8,12 @@ use std::{
 
 use mc_core::actor::{ActorKind, Level, Role};
 use mc_proto::{
-    client::{BlockingClient, CallOptions, ClientError, hello},
+    client::{BlockingClient, CallOptions, ClientError, challenge_for, hello},
     error::{ErrorKind, RpcError},
     home::{self, Home},
     method::{
         Kind, Method,
-        session::{Hello, HelloResult, Unlock},
+        session::{Hello, HelloResult, SecondFactor, Unlock},
     },
 };
 use zeroize::Zeroizing;
@@ -76,6 +76,7 @@ pub(crate) struct Session {
     client: BlockingClient,
     key: Option<String>,
     passphrase_file: Option<PathBuf>,
+    code: Option<String>,
 }
 
 impl Session {
@@ -109,6 +110,7 @@ impl Session {
             client,
             key: global.key.clone(),
             passphrase_file: global.passphrase_file.clone(),
+            code: global.code.clone(),
         })
     }
 
@@ -132,6 +134,9 @@ impl Session {
         let options = self.options::<M>()?;
         let refused = match self.client.call_with(call, &options) {
             Err(ClientError::Refused(error)) if self.wants_passphrase(&error) => error,
+            Err(ClientError::Refused(error)) if wants_code(&error) => {
+                return self.call_with_code(call, (options, error));
+            }
             answer => return Ok(answer?),
         };
         let Some(passphrase) = self.passphrase(&refused)? else {
@@ -142,6 +147,34 @@ impl Session {
             return Err(ClientError::Refused(refused).into());
         };
         self.unlock(&passphrase)?;
+        match self.client.call_with(call, &options) {
+            Err(ClientError::Refused(error)) if wants_code(&error) => {
+                self.call_with_code(call, (options, error))
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Sends `call` again with the code of the second factor, for a challenge of its own.
+    fn call_with_code<M: Method>(
+        &mut self,
+        call: &M,
+        (mut options, refused): (CallOptions, RpcError),
+    ) -> Result<M::Result, Failure> {
+        let totp = match self.code.take() {
+            Some(code) => code,
+            None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => {
+                output::note(&text::line(&refused.message));
+                ask_secret("Code of your authenticator: ")?.to_string()
+            }
+            None => {
+                output::note("hint: run it on a terminal, or give --code CODE");
+                return Err(ClientError::Refused(refused).into());
+            }
+        };
+        let open = self.client.call(&challenge_for(call)?)?;
+        let factor = SecondFactor { challenge: open.challenge, totp: Some(totp), signature: None };
+        options.second_factor = Some(factor);
         Ok(self.client.call_with(call, &options)?)
     }
 
@@ -162,7 +195,7 @@ impl Session {
             (Kind::Command, None) => Some(random_key()?),
             (Kind::Query | Kind::Connection, _) => None,
         };
-        Ok(CallOptions { idempotency_key, agent: None })
+        Ok(CallOptions { idempotency_key, ..CallOptions::default() })
     }
 
     fn wants_passphrase(&self, error: &RpcError) -> bool {
@@ -184,6 +217,11 @@ impl Session {
         let prompt = format!("Passphrase of {}: ", text::line(&self.greeting().actor.name));
         ask_secret(&prompt).map(Some)
     }
+}
+
+/// Says whether a refusal asks for the second factor.
+fn wants_code(error: &RpcError) -> bool {
+    error.kind() == ErrorKind::Forbidden && error.message.contains("your second factor")
 }
 
 /// Asks for a secret on the terminal, without echo.

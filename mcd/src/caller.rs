@@ -27,6 +27,8 @@ pub struct Caller {
     pub adapter: Option<AgentName>,
     /// The connection, for logs and for what lives as long as it.
     pub connection: u64,
+    /// Whether the operator has a second factor, and gave it for this request.
+    pub factor: Factor,
     /// The home directory of the user behind it.
     pub home: Option<Arc<str>>,
 }
@@ -51,6 +53,18 @@ impl Caller {
     pub fn is_human(&self) -> bool {
         self.actor.kind == ActorKind::Human
     }
+}
+
+/// How an operator stands with a second factor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Factor {
+    /// None was enrolled.
+    #[default]
+    None,
+    /// One was enrolled, and not given for this request.
+    Enrolled,
+    /// It was given for this request.
+    Given,
 }
 
 /// One thing for the writer to do.
@@ -101,8 +115,10 @@ pub enum SystemCommand {
         role: Role,
         /// The level reached.
         level: Level,
-        /// Whether the passphrase was right.
+        /// Whether it was right.
         success: bool,
+        /// Whether it was a second factor and no passphrase.
+        second_factor: bool,
     },
     /// Records the emergency stop, which holds already: cancels approvals, blocks tasks.
     Halt {

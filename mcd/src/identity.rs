@@ -38,6 +38,9 @@ pub struct Operator {
     /// Their passphrase as an Argon2id string; without one they stay at L0.
     #[serde(default)]
     pub passphrase: Option<String>,
+    /// The secret of their codes in Base32; without one they have no second factor.
+    #[serde(default)]
+    pub totp: Option<String>,
 }
 
 impl std::fmt::Debug for Operator {
@@ -111,6 +114,10 @@ impl Identity {
             };
             if operator.name.trim().is_empty() || operator.name.len() > 64 {
                 wrong("name", "expected a name of 1 to 64 bytes");
+            }
+            if operator.totp.as_deref().is_some_and(|secret| crate::server::codes(secret).is_none())
+            {
+                wrong("totp", "expected a secret of at least 16 bytes in Base32");
             }
             if operator.uid == OVERFLOW_UID {
                 wrong("uid", "65534 is everybody's uid inside a user namespace and names nobody");

@@ -150,6 +150,7 @@ fn human() -> Caller {
         agent: None,
         adapter: None,
         connection: 1,
+        factor: mcd::caller::Factor::None,
         home: None,
     }
 }
@@ -161,6 +162,7 @@ fn agent(name: &str) -> Caller {
         agent: Some(name.parse().unwrap()),
         adapter: None,
         connection: 2,
+        factor: mcd::caller::Factor::None,
         home: None,
     }
 }

@@ -57,8 +57,18 @@ pub enum Call {
     Lock,
     /// Who we are to the daemon now: the level falls by itself after idle minutes.
     Whoami,
-    /// Something that changes the world.
-    Act(Box<Act>),
+    /// Something that changes the world, with the code of a second factor when one was given.
+    Act(Box<Act>, Option<Code>),
+}
+
+/// The code of a second factor: it is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Code(pub String);
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Code(..)")
+    }
 }
 
 /// What an operator does to an agent.

@@ -88,8 +88,7 @@ impl Act {
         }
     }
 
-    /// Returns the level that it needs where the policy says nothing. Acts that are to need a
-    /// second factor stand at L2, the highest level that a session can have.
+    /// Returns the level that it needs where the policy says nothing.
     pub const fn default_level(self) -> Level {
         match self {
             Self::EmergencyStop | Self::Pause => Level::L0,
@@ -101,16 +100,14 @@ impl Act {
             | Self::Assign
             | Self::Comment
             | Self::ApproveGreen => Level::L1,
-            Self::ApproveYellow
-            | Self::Complete
-            | Self::Unblock
-            | Self::ApproveRed
+            Self::ApproveYellow | Self::Complete | Self::Unblock => Level::L2,
+            Self::ApproveRed
             | Self::Remember
             | Self::Budget
             | Self::EmergencyResume
             | Self::Policy
             | Self::Tokens
-            | Self::Operators => Level::L2,
+            | Self::Operators => Level::L3,
         }
     }
 }

@@ -35,11 +35,10 @@ pub struct Facts {
 
 impl Facts {
     /// Nothing was looked up.
-    pub const NONE: &'static Self =
-        &Self {
-            links: BTreeMap::new(),
-            programs: BTreeMap::new(),
-            scripts: BTreeMap::new(),
-            is_late: false,
-        };
+    pub const NONE: &'static Self = &Self {
+        links: BTreeMap::new(),
+        programs: BTreeMap::new(),
+        scripts: BTreeMap::new(),
+        is_late: false,
+    };
 }

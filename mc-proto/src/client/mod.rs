@@ -16,7 +16,7 @@ use crate::{
     error::RpcError,
     method::{
         Method,
-        session::{Hello, PROTOCOL, Program},
+        session::{Challenge, Hello, PROTOCOL, Program, SecondFactor},
     },
 };
 
@@ -79,13 +79,26 @@ pub struct CallOptions {
     pub idempotency_key: Option<String>,
     /// The agent that an adapter speaks for.
     pub agent: Option<AgentName>,
+    /// What lifts this one act of a human to L3; see [`challenge_for`].
+    pub second_factor: Option<SecondFactor>,
 }
 
 impl CallOptions {
     /// Speaks for `agent`.
     pub fn for_agent(agent: AgentName) -> Self {
-        Self { idempotency_key: None, agent: Some(agent) }
+        Self { agent: Some(agent), ..Self::default() }
     }
+}
+
+/// Returns the challenge that a second factor for `call` has to answer.
+///
+/// # Errors
+///
+/// When the parameters can't be written as JSON.
+pub fn challenge_for<M: Method>(call: &M) -> Result<Challenge, ClientError> {
+    let params = serde_json::to_value(call)
+        .map_err(|source| ClientError::Answer { method: M::NAME, source })?;
+    Ok(Challenge { method: M::NAME.to_owned(), params })
 }
 
 /// Returns the hello of the program `name`.
@@ -107,6 +120,9 @@ fn with_options<M: Method>(call: &M, options: &CallOptions) -> Result<Value, ser
         }
         if let Some(agent) = &options.agent {
             map.insert("agent".to_owned(), Value::String(agent.to_string()));
+        }
+        if let Some(factor) = &options.second_factor {
+            map.insert("second_factor".to_owned(), serde_json::to_value(factor)?);
         }
     }
     Ok(params)

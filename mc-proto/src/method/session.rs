@@ -62,6 +62,9 @@ pub struct WhoAmI {
     /// The agents that an adapter may speak for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentName>,
+    /// The second factors that the operator has enrolled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<Factor>,
 }
 
 /// What `session.hello` answers.

@@ -236,6 +236,7 @@ mod tests {
             uid: operator,
             role: "admin".into(),
             passphrase: String::new(),
+            totp: None,
         };
         Subject {
             home: Home::under(Path::new("/mc")),

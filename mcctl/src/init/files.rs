@@ -109,6 +109,7 @@ pub(super) fn identity(
             uid: setup.uid,
             role: "admin".to_owned(),
             passphrase: identity::hash(passphrase)?,
+            totp: None,
         }],
         agents: Agents { uids: setup.agent_uids.clone() },
     };

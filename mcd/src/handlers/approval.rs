@@ -100,8 +100,7 @@ const UNREADABLE: &str = "unreadable";
 
 /// Returns the program that a call runs first, and its scripts with their hashes.
 fn runs(desk: &Desk<'_>, asked: &Asked) -> (Option<String>, Vec<(String, String)>) {
-    let wanted =
-        policy::wanted(&desk.policy, &asked.call(desk), asked.agent.workspace.as_deref());
+    let wanted = policy::wanted(&desk.policy, &asked.call(desk), asked.agent.workspace.as_deref());
     let program = wanted.programs.first().and_then(|name| desk.facts.programs.get(name)).cloned();
     let scripts = wanted.scripts.into_iter().map(|path| {
         let hash = hash_now(desk, &path).to_owned();

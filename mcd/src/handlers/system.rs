@@ -38,8 +38,8 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
         SystemCommand::RuntimeDetached { name, runtime } => {
             desk.emit(Event::RuntimeDetached { name, runtime })?;
         }
-        SystemCommand::OperatorUnlocked { operator, role, success, .. } => {
-            desk.emit(Event::OperatorUnlocked { operator, role, success })?;
+        SystemCommand::OperatorUnlocked { operator, role, success, second_factor, .. } => {
+            desk.emit(Event::OperatorUnlocked { operator, role, success, second_factor })?;
         }
         SystemCommand::Halt { reason, .. } => return answer(&squad::halt(desk, &reason)?),
         SystemCommand::ClockJumped { by_ms } => {

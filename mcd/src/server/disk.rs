@@ -114,20 +114,26 @@ fn real(path: &Path) -> Option<PathBuf> {
     for place in path.ancestors() {
         match place.canonicalize() {
             Ok(found) => {
-                let rest = path.strip_prefix(place).ok()?;
-                let whole = if rest.as_os_str().is_empty() { found } else { found.join(rest) };
-                return Some(whole);
+                return Some(below(found, path.strip_prefix(place).ok()?));
             }
             // A link to something that is not there leads out all the same.
             Err(_) => {
                 if let Ok(target) = fs::read_link(place) {
                     let from = place.parent()?;
-                    return Some(real(&normal(&from.join(target)))?.join(path.strip_prefix(place).ok()?));
+                    return Some(below(
+                        real(&normal(&from.join(target)))?,
+                        path.strip_prefix(place).ok()?,
+                    ));
                 }
             }
         }
     }
     None
+}
+
+/// Returns `rest` below `top`, which may be nothing.
+fn below(top: PathBuf, rest: &Path) -> PathBuf {
+    if rest.as_os_str().is_empty() { top } else { top.join(rest) }
 }
 
 /// Takes `.` and `..` out of a path.
@@ -209,7 +215,10 @@ mod tests {
 
     #[test]
     fn programs_lie_in_standard_directories() {
-        assert!(program("sh").is_some_and(|place| place.starts_with("/usr/bin/") || place.starts_with("/bin/")));
+        assert!(
+            program("sh")
+                .is_some_and(|place| place.starts_with("/usr/bin/") || place.starts_with("/bin/"))
+        );
         assert_eq!(program("no-such-program-here"), None);
     }
 }

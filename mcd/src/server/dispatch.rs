@@ -3,14 +3,14 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use mc_core::policy::Facts;
+use mc_core::{actor::Level, policy::Facts};
 use mc_proto::{
     error::{ErrorKind, RpcError},
     limits::KEY_BYTES,
     method::{
         self, Kind, METHODS, Request, Who,
         feed::{Attach, Head, Subscribe},
-        session::{Pong, Unlock, UnlockResult},
+        session::{Pong, SecondFactor, Unlock, UnlockResult},
     },
 };
 use serde::Serialize;
@@ -18,13 +18,13 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::{
-    Server, feed, gate, levels,
+    Server, factor, feed, gate, levels,
     limits::Side,
     session::{self, Session},
     unlock::Proof,
 };
 use crate::{
-    caller::{Caller, SystemCommand, Work},
+    caller::{Caller, Factor, SystemCommand, Work},
     store::{Answer, Store},
 };
 
@@ -98,7 +98,7 @@ struct Visit {
 }
 
 fn admit(
-    server: &Server,
+    server: &Arc<Server>,
     session: &mut Session,
     (method, params): (&str, Option<&RawValue>),
 ) -> Result<Visit, RpcError> {
@@ -114,12 +114,37 @@ fn admit(
         let text = format!("expected 1 to {KEY_BYTES} bytes");
         return Err(RpcError::invalid("idempotency_key", text));
     }
-    let caller = session.caller(server, common.agent)?;
+    let mut caller = session.caller(server, common.agent)?;
+    if let Some(given) = &common.second_factor {
+        caller = with_factor(server, session, (caller, &request), given)?;
+    }
     match session.side {
         Side::Operator => levels::check(&server.store, &caller, &request)?,
         Side::Agent => bar(server, &caller, &request)?,
     }
     Ok(Visit { caller, request, key: common.idempotency_key })
+}
+
+/// Lifts one request of an operator by a second factor; only what it is enough for uses it up.
+fn with_factor(
+    server: &Arc<Server>,
+    session: &mut Session,
+    (mut caller, request): (Caller, &Request),
+    given: &SecondFactor,
+) -> Result<Caller, RpcError> {
+    if session.side == Side::Agent {
+        return Err(RpcError::invalid("second_factor", "agents have no second factor"));
+    }
+    let level = caller.actor.level.unwrap_or_default();
+    if level == Level::L0 {
+        let text = "unlock with your passphrase first: a second factor comes on top of it";
+        return Err(RpcError::new(ErrorKind::Forbidden, text));
+    }
+    caller.factor = Factor::Given;
+    caller.actor.level = Some(if level >= Level::L2 { Level::L3 } else { level });
+    levels::check(&server.store, &caller, request)?;
+    factor::verify(server, session, (request, given))?;
+    Ok(caller)
 }
 
 /// Refuses what a quarantined or retired agent asks. The gates refuse by themselves, on record;
@@ -177,6 +202,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
             "the hello was said already; who calls is set once",
         ))),
         Request::SessionUnlock(p) => unlock(server, session, p),
+        Request::SessionChallenge(p) => Outcome::Now(factor::challenge(server, session, &p)),
         Request::SessionLock(_) => {
             session.proof = None;
             Outcome::Now(json(&session.whoami(server)))
@@ -276,6 +302,7 @@ fn unlock(server: &Arc<Server>, session: &Session, params: Unlock) -> Outcome {
                 role: operator.role,
                 level,
                 success: verified.is_ok(),
+                second_factor: false,
             };
             // The proof holds also when the disk is full: it is needed to bring things in order.
             server.store.submit(Work::System(command)).ok();

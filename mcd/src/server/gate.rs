@@ -29,8 +29,7 @@ use tokio::{
 };
 
 use super::{
-    Server,
-    disk,
+    Server, disk,
     dispatch::{CHECK_TIME, Done, Outcome, json, submit, submit_with},
     levels::look,
 };
@@ -149,11 +148,7 @@ async fn check_and_wait(
 }
 
 /// `tool.await`
-pub(super) fn wait(
-    server: &Arc<Server>,
-    caller: Caller,
-    params: Await,
-) -> Outcome {
+pub(super) fn wait(server: &Arc<Server>, caller: Caller, params: Await) -> Outcome {
     let wait = Duration::from_millis(params.wait_ms).min(LONGEST_WAIT);
     let server = Arc::clone(server);
     Outcome::Later(Box::pin(async move {

@@ -12,7 +12,12 @@ use mc_proto::{
 };
 use serde::Deserialize;
 
-use crate::{caller::Caller, live::Live, store::Store};
+use super::factor;
+use crate::{
+    caller::{Caller, Factor},
+    live::Live,
+    store::Store,
+};
 
 /// What a request of an operator is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +110,19 @@ pub(super) fn check(store: &Store, caller: &Caller, request: &Request) -> Result
     }
     let level = caller.actor.level.unwrap_or_default();
     let needed = level_for(live, act);
-    if level >= needed {
-        return Ok(());
+    if level < needed {
+        let text = too_low((level, needed), caller, live);
+        return Err(RpcError::new(ErrorKind::Forbidden, text));
     }
-    Err(RpcError::new(ErrorKind::Forbidden, too_low(level, needed, live)))
+    // Where one user runs everything the level can't rise, but the factor can be asked for.
+    if live.policy().min_level(act) == Level::L3 && caller.factor == Factor::Enrolled {
+        return Err(RpcError::new(ErrorKind::Forbidden, FACTOR));
+    }
+    Ok(())
 }
+
+/// What to do where a second factor is missing.
+const FACTOR: &str = "this needs your second factor: open a challenge for it with `session.challenge` and give the code";
 
 /// Returns the level that an act takes; where one user runs everything, none takes more than L1.
 pub(super) fn level_for(live: &Live, act: Act) -> Level {
@@ -117,13 +130,15 @@ pub(super) fn level_for(live: &Live, act: Act) -> Level {
     if live.single_user { level.min(Level::L1) } else { level }
 }
 
-fn too_low(level: Level, needed: Level, live: &Live) -> String {
-    let how = if level == Level::L0 && needed <= Level::L2 {
-        "unlock with your passphrase"
-    } else if live.shared_uid {
-        "use an account that no agent uses, or lower `levels` in policy.toml knowingly"
+fn too_low((level, needed): (Level, Level), caller: &Caller, live: &Live) -> String {
+    let how = if level == Level::L0 {
+        "unlock with your passphrase".to_owned()
+    } else if live.shared_uid && level < Level::L2 {
+        "use an account that no agent uses, or lower `levels` in policy.toml knowingly".to_owned()
+    } else if needed == Level::L3 && caller.factor == Factor::None {
+        factor::none_enrolled(&caller.actor.name)
     } else {
-        "lower `levels` in policy.toml, or wait for second factors"
+        FACTOR.to_owned()
     };
     format!("this needs level {needed}, the connection is at {level}: {how}")
 }

@@ -4,6 +4,7 @@ mod connection;
 mod disk;
 mod dispatch;
 mod envelope;
+mod factor;
 pub(crate) mod feed;
 mod framing;
 mod gate;
@@ -27,6 +28,8 @@ use std::{
 
 use tokio::sync::Notify;
 
+pub(crate) use factor::codes;
+
 use self::{
     feed::Feeds,
     limits::{Limits, Throttle},
@@ -35,7 +38,13 @@ use self::{
     unlock::Unlocks,
     waits::Waits,
 };
-use crate::{config::Config, identity::Identity, live::Live, store::Store};
+use crate::{
+    caller::{SystemCommand, Work},
+    config::Config,
+    identity::{Identity, Operator},
+    live::Live,
+    store::Store,
+};
 
 /// What all connections share.
 #[derive(Debug)]
@@ -48,6 +57,7 @@ pub struct Server {
     pub(crate) feeds: Feeds,
     pub(crate) waits: Waits,
     unlocks: Unlocks,
+    steps: factor::Steps,
     recent: Recent,
     disk: disk::Disk,
     refusals: Throttle,
@@ -60,6 +70,19 @@ pub struct Server {
 }
 
 impl Server {
+    /// Records that an operator's second factor was wrong.
+    fn note_wrong_factor(&self, operator: &Operator) {
+        let command = SystemCommand::OperatorUnlocked {
+            operator: operator.name.clone(),
+            role: operator.role,
+            level: self.identity.level_of(operator.uid),
+            success: false,
+            second_factor: true,
+        };
+        // It is refused also when the disk is full.
+        self.store.submit(Work::System(command)).ok();
+    }
+
     /// Returns the shared state; what must survive a restart is kept under `state`.
     pub fn new(store: Store, identity: Identity, config: &Config, state: &Path) -> Self {
         let now = store.live().clock.elapsed_ms();
@@ -71,6 +94,7 @@ impl Server {
             feeds: Feeds::default(),
             waits: Waits::default(),
             unlocks: Unlocks::open(&state.join("unlock.json"), now),
+            steps: factor::Steps::open(&state.join("steps.json")),
             recent: Recent::default(),
             disk: disk::Disk::default(),
             refusals: Throttle::default(),

@@ -13,17 +13,21 @@ use mc_core::{
 use mc_proto::{
     error::{ErrorKind, RpcError},
     limits,
-    method::session::{Hello, HelloResult, PROTOCOL, Program, WhoAmI},
+    method::session::{self, Hello, HelloResult, PROTOCOL, Program, WhoAmI},
 };
 
 use super::{
-    Server,
+    Server, factor,
     feed::Feed,
     limits::{Bucket, Seat, Side},
     orders::Inbox,
     unlock::{ABSOLUTE_MS, Proof},
 };
-use crate::{caller::Caller, identity::Operator, store::TokenOwner};
+use crate::{
+    caller::{Caller, Factor},
+    identity::Operator,
+    store::TokenOwner,
+};
 
 /// How long a token is taken as good without looking again, in milliseconds.
 const TOKEN_GOOD_MS: i64 = 60_000;
@@ -38,6 +42,7 @@ pub(super) struct Session {
     operator: Option<Operator>,
     token: Option<Token>,
     pub(super) proof: Option<Proof>,
+    pub(super) challenges: Vec<factor::Open>,
     buckets: HashMap<AgentName, Arc<Bucket>>,
     bucket: Option<Arc<Bucket>>,
     seat: Option<Seat>,
@@ -89,6 +94,7 @@ impl Session {
             agent: None,
             adapter: None,
             connection: peer.connection,
+            factor: if operator.totp.is_some() { Factor::Enrolled } else { Factor::None },
             home: None,
         };
         let mut session = Self::of(peer.side, caller);
@@ -122,6 +128,7 @@ impl Session {
             agent: adapter.is_none().then(|| name.clone()),
             adapter,
             connection: peer.connection,
+            factor: Factor::None,
             home: home_of(peer.uid),
         };
         let mut session = Self::of(peer.side, caller);
@@ -142,6 +149,7 @@ impl Session {
             operator: None,
             token: None,
             proof: None,
+            challenges: Vec::new(),
             buckets: HashMap::new(),
             bucket: None,
             seat: None,
@@ -186,7 +194,13 @@ impl Session {
             level_expires_at: self.good_proof(server).map(|proof| expires_at(server, &proof)),
             shared_uid: human && server.live().shared_uid,
             agents: self.agents.clone(),
+            factors: self.factors(),
         }
+    }
+
+    fn factors(&self) -> Vec<session::Factor> {
+        let has_codes = self.operator.as_ref().is_some_and(|operator| operator.totp.is_some());
+        if has_codes { vec![session::Factor::Totp] } else { Vec::new() }
     }
 
     /// Returns the operator behind the connection.

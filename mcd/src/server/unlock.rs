@@ -11,6 +11,7 @@ use mc_core::actor::Level;
 use mc_proto::error::{ErrorKind, RpcError};
 use tokio::sync::Semaphore;
 
+use super::factor::Checked;
 use crate::identity::Operator;
 
 /// How many passphrases are verified at once.
@@ -112,6 +113,25 @@ impl Unlocks {
         Err(RpcError::new(ErrorKind::Forbidden, text).retry_after(wait))
     }
 
+    /// Lets a second factor be tried: wrong ones slow down as wrong passphrases do.
+    ///
+    /// # Errors
+    ///
+    /// `rate_limited` within the pause, and whatever the check itself refuses.
+    pub(super) fn guess(
+        &self,
+        uid: u32,
+        now_ms: i64,
+        check: impl FnOnce() -> Result<Checked, RpcError>,
+    ) -> Result<Checked, RpcError> {
+        self.may_guess(uid, now_ms)?;
+        let found = check()?;
+        if found != Checked::Used {
+            self.note(uid, found == Checked::Right, now_ms);
+        }
+        Ok(found)
+    }
+
     fn turn(&self, uid: u32) -> Arc<Semaphore> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(uid).or_insert_with(|| Arc::new(Semaphore::new(1))))
@@ -122,7 +142,7 @@ impl Unlocks {
         if wait == 0 {
             return Ok(());
         }
-        let text = format!("too many wrong passphrases: wait {} s", wait.div_ceil(1000));
+        let text = format!("too many wrong guesses: wait {} s", wait.div_ceil(1000));
         Err(RpcError::new(ErrorKind::RateLimited, text).retry_after(wait))
     }
 
@@ -181,7 +201,13 @@ mod tests {
             .hash_password(b"open sesame", &salt)
             .unwrap()
             .to_string();
-        Operator { name: "ada".into(), uid: 7, role: Role::Admin, passphrase: Some(hash) }
+        Operator {
+            name: "ada".into(),
+            uid: 7,
+            role: Role::Admin,
+            passphrase: Some(hash),
+            totp: None,
+        }
     }
 
     fn run<T>(future: impl Future<Output = T>) -> T {

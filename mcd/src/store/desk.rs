@@ -25,7 +25,7 @@ use super::{
     queries::{self, Fail, Reader},
 };
 use crate::{
-    caller::{Caller, SystemCommand, Work},
+    caller::{Caller, Factor, SystemCommand, Work},
     handlers::{self, views},
     journal::{self, Head},
     live::Live,
@@ -161,7 +161,18 @@ fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
         SystemCommand::ClockJumped { .. } => (Actor::system("clock"), "clock"),
         SystemCommand::Delivered { .. } => (Actor::system("runtimes"), "runtime.deliver"),
     };
-    (Caller { actor, role: None, agent: None, adapter: None, connection: 0, home: None }, cause)
+    (
+        Caller {
+            actor,
+            role: None,
+            agent: None,
+            adapter: None,
+            connection: 0,
+            factor: Factor::None,
+            home: None,
+        },
+        cause,
+    )
 }
 
 impl<'a> Desk<'a> {

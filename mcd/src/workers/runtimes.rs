@@ -144,6 +144,7 @@ fn speaking_as(agent: &AgentName) -> Caller {
         agent: Some(agent.clone()),
         adapter: None,
         connection: 0,
+        factor: crate::caller::Factor::None,
         home: None,
     }
 }

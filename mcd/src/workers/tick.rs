@@ -117,6 +117,7 @@ pub(crate) fn system() -> Caller {
         agent: None,
         adapter: None,
         connection: 0,
+        factor: crate::caller::Factor::None,
         home: None,
     }
 }

@@ -111,7 +111,7 @@ impl App {
         }
     }
 
-    fn reopen_below(&mut self) {
+    pub(super) fn reopen_below(&mut self) {
         let steady = self.scene.now.steady;
         if let Some(Overlay::Decide(dialog)) = self.overlays.last_mut() {
             dialog.reopen(steady);
@@ -120,6 +120,13 @@ impl App {
 
     fn failed(&mut self, failure: &Failure, origin: Origin, label: &str) {
         match origin {
+            Origin::Dialog if wants_code(&failure.text) => {
+                if let Some(overlay) = self.overlays.last_mut() {
+                    overlay.answered(Some(&failure.text));
+                }
+                let why = Line::new().says(Token::Fg, &text::line(&failure.text));
+                self.open_code(why);
+            }
             Origin::Dialog => {
                 if let Some(overlay) = self.overlays.last_mut() {
                     overlay.answered(Some(&failure.text));
@@ -128,7 +135,7 @@ impl App {
                 if is_locked {
                     self.ask(Call::Whoami, Origin::Screen);
                 }
-                let is_unlocking = matches!(self.overlays.last(), Some(Overlay::Unlock(_)));
+                let is_unlocking = matches!(self.overlays.last(), Some(Overlay::Unlock(open)) if open.wants_passphrase());
                 let may_rise = self.can_rise() || names_level(&failure.text);
                 if is_locked && !is_unlocking && may_rise {
                     let why = Line::new()
@@ -171,6 +178,11 @@ impl App {
         let top = if me.shared_uid { Level::L1 } else { Level::L2 };
         me.role != Some(Role::Viewer) && me.level.unwrap_or_default() < top
     }
+}
+
+/// Says whether a refusal asks for the second factor.
+fn wants_code(text: &str) -> bool {
+    text.contains("your second factor")
 }
 
 /// Says whether a refusal is about the level: the one that we believe to have may have fallen.

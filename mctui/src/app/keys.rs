@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use mc_core::{actor::Level, id::TaskId};
 
-use super::{App, Origin, Place};
+use super::{App, CODE_MS, Origin, Place};
 use crate::{
     keymap::{self, Action, Key},
     link::Phase,
@@ -98,6 +98,12 @@ impl App {
             Outcome::Send(act) => self.send(*act, Origin::Dialog),
             Outcome::Ask(call) => {
                 self.ask(call, Origin::Dialog);
+            }
+            Outcome::Keep(code) => {
+                self.close();
+                self.code = Some((code, self.scene.now.steady + CODE_MS));
+                self.say_own("the code is kept for the next act");
+                self.reopen_below();
             }
             Outcome::Refuse(why) => self.say_own(why),
         }
@@ -320,6 +326,11 @@ impl App {
             why
         };
         self.overlays.push(Overlay::Unlock(Unlock::new(why)));
+    }
+
+    /// Asks for the code of the second factor.
+    pub(super) fn open_code(&mut self, why: Line) {
+        self.overlays.push(Overlay::Unlock(Unlock::for_code(why)));
     }
 
     /// Goes to the next thing that needs a person, worst and soonest first.

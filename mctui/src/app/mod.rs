@@ -19,7 +19,7 @@ use crate::{
     link::{Health, Now},
     overlays::{Overlay, emergency::Emergency},
     query::Query,
-    request::{Act, Call, Failure, Reply, Request, Ticket},
+    request::{Act, Call, Code, Failure, Reply, Request, Ticket},
     scene::{Pending, Scene},
     screens::{alerts::Alerts, approvals::Approvals, board::Board, fleet::Fleet, task::TaskScreen},
     text,
@@ -29,6 +29,8 @@ use crate::{
 
 /// How long a notice stays, in milliseconds.
 const NOTICE_MS: u64 = 10_000;
+/// How long the code of a second factor is kept for the next act, in milliseconds.
+const CODE_MS: u64 = 30_000;
 
 /// What comes in.
 #[derive(Debug)]
@@ -131,6 +133,8 @@ pub struct App {
     drafts: HashMap<TaskId, String>,
     notice: Option<(Line, u64)>,
     sent: HashMap<Ticket, Origin>,
+    /// The code of a second factor for the next act, and until when it is kept.
+    code: Option<(Code, u64)>,
     next_ticket: Ticket,
     waiting_items: Vec<FeedItem>,
     is_first_load: bool,
@@ -162,6 +166,7 @@ impl App {
             drafts: HashMap::new(),
             notice: None,
             sent: HashMap::new(),
+            code: None,
             next_ticket: 1,
             waiting_items: Vec::new(),
             is_first_load: true,
@@ -336,7 +341,9 @@ impl App {
             | Act::Squad(..) => None,
         };
         let label = label(&act);
-        let ticket = self.ask(Call::Act(Box::new(act)), origin);
+        let now = self.scene.now.steady;
+        let code = self.code.take().filter(|(_, until)| now < *until).map(|(code, _)| code);
+        let ticket = self.ask(Call::Act(Box::new(act), code), origin);
         self.scene.pending.push(Pending { ticket, label, task, since: self.scene.now.steady });
     }
 

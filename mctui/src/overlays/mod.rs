@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 
 use crate::{
     keymap::Key,
-    request::{Act, Call},
+    request::{Act, Call, Code},
     scene::Scene,
     widgets::Canvas,
 };
@@ -45,6 +45,8 @@ pub enum Outcome {
     Send(Box<Act>),
     /// Asks this; stays open until it is answered.
     Ask(Call),
+    /// Closes and keeps the code of a second factor for the next act.
+    Keep(Code),
     /// Stays and rings: the key was refused.
     Refuse(&'static str),
 }

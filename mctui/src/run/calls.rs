@@ -2,11 +2,11 @@
 
 use mc_core::id::TaskId;
 use mc_proto::{
-    client::{CallOptions, Client, ClientError},
+    client::{CallOptions, Client, ClientError, challenge_for},
     method::{Method, agent, approval, feed, session, squad, task, thread},
 };
 
-use crate::request::{Act, AgentVerb, Call, Failure, Reply, SquadVerb};
+use crate::request::{Act, AgentVerb, Call, Code, Failure, Reply, SquadVerb};
 
 /// The largest number of pages that one list is followed for.
 const PAGES: usize = 10;
@@ -29,9 +29,9 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
         Call::Unlock(unlock) => Reply::Unlocked(client.call(&unlock).await?),
         Call::Whoami => Reply::Whoami(client.call(&session::Whoami {}).await?),
         Call::Lock => Reply::Whoami(client.call(&session::Lock {}).await?),
-        Call::Act(act) => {
-            let options = CallOptions { idempotency_key: Some(key), agent: None };
-            return perform_act(&Sender { client, options }, *act).await;
+        Call::Act(act, code) => {
+            let options = CallOptions { idempotency_key: Some(key), ..CallOptions::default() };
+            return perform_act(&Sender { client, options, code }, *act).await;
         }
     })
 }
@@ -39,11 +39,22 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
 struct Sender<'a> {
     client: &'a Client,
     options: CallOptions,
+    code: Option<Code>,
 }
 
 impl Sender<'_> {
     async fn send<M: Method>(&self, call: &M) -> Result<M::Result, ClientError> {
-        self.client.call_with(call, &self.options).await
+        let mut options = self.options.clone();
+        if let Some(Code(totp)) = &self.code {
+            let challenge = challenge_for(call)?;
+            let open = self.client.call(&challenge).await?;
+            options.second_factor = Some(session::SecondFactor {
+                challenge: open.challenge,
+                totp: Some(totp.clone()),
+                signature: None,
+            });
+        }
+        self.client.call_with(call, &options).await
     }
 }
 

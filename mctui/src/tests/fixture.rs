@@ -429,6 +429,7 @@ pub(super) fn hello() -> HelloResult {
             level_expires_at: None,
             shared_uid: false,
             agents: Vec::new(),
+            factors: Vec::new(),
         },
         squad: "squad-a".to_owned(),
         head: 500,
@@ -522,7 +523,7 @@ impl Stage {
             }
             Call::Task(task) => Reply::Task(Box::new(task_detail(*task))),
             Call::Whoami => Reply::Whoami(hello().actor),
-            Call::Unlock(_) | Call::Lock | Call::Act(_) => return None,
+            Call::Unlock(_) | Call::Lock | Call::Act(..) => return None,
         }))
     }
 
@@ -585,7 +586,7 @@ impl Stage {
     /// Returns the acts that were sent and are not answered.
     pub(super) fn acts(&self) -> Vec<&crate::request::Act> {
         let acts = self.asked.iter().filter_map(|request| match request {
-            Request::Call(_, Call::Act(act)) => Some(act.as_ref()),
+            Request::Call(_, Call::Act(act, _)) => Some(act.as_ref()),
             _ => None,
         });
         acts.collect()
