@@ -120,23 +120,6 @@ pub struct Endorsement {
     pub at: Timestamp,
 }
 
-/// A statement that took the place of another, with what the policy says of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Edit {
-    /// What is asked for now.
-    pub statement: Statement,
-    /// Its digest.
-    pub digest: String,
-    /// The risk as judged anew.
-    pub risk: Risk,
-    /// The rule that asks.
-    pub rule: String,
-    /// Why it is asked.
-    pub reason: String,
-    /// The act in one line.
-    pub summary: String,
-}
-
 /// For whom a standing rule counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -277,9 +260,6 @@ pub struct Approval {
     /// Whether the runtime no longer holds the call, so that the agent has to be told.
     #[serde(default)]
     pub dropped: bool,
-    /// The operator who edited the arguments last; then those of the statement are to be run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edited_by: Option<String>,
     /// Those who said yes before the one that decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endorsements: Vec<Endorsement>,

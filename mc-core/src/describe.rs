@@ -110,9 +110,6 @@ fn approval_line(recorded: &Recorded, why: &str) -> String {
         Event::ApprovalDropped { approval, agent, .. } => {
             format!("{agent} no longer holds the call of {approval}; it will be told")
         }
-        Event::ApprovalEdited { approval, edit, .. } => {
-            format!("{who} edited {approval}: {}", cut(&edit.summary))
-        }
         Event::ApprovalEndorsed { approval, .. } => {
             format!("{who} said yes to {approval}; one more person is needed")
         }

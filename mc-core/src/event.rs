@@ -12,7 +12,7 @@ use crate::{
     actor::{Actor, Role},
     agent::{Agent, AgentName, AgentPatch, AgentStatus, Runtime},
     alert::{Alert, AlertStatus, Notification},
-    approval::{Approval, ApprovalStatus, Edit, StandingRule},
+    approval::{Approval, ApprovalStatus, StandingRule},
     id::{AlertId, ApprovalId, CallId, NotificationId, RuleId, RunId, Seq, TaskId},
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
@@ -257,17 +257,6 @@ pub enum Event {
         task: Option<TaskId>,
         /// The call that used it.
         call: Option<CallId>,
-    },
-    /// An operator edited what is asked for; a decision is bound to the new statement.
-    ApprovalEdited {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who had asked.
-        agent: AgentName,
-        /// The task that waits.
-        task: Option<TaskId>,
-        /// What is asked for now.
-        edit: Box<Edit>,
     },
     /// An operator said yes where the policy wants more than one.
     ApprovalEndorsed {

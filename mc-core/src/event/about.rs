@@ -24,7 +24,6 @@ impl Event {
             | Self::ApprovalClosed { task, .. }
             | Self::ApprovalUsed { task, .. }
             | Self::ApprovalDropped { task, .. }
-            | Self::ApprovalEdited { task, .. }
             | Self::ApprovalEndorsed { task, .. }
             | Self::ApprovalReminded { task, .. }
             | Self::RuleUsed { task, .. }
@@ -62,7 +61,6 @@ impl Event {
             | Self::ApprovalClosed { agent, .. }
             | Self::ApprovalUsed { agent, .. }
             | Self::ApprovalDropped { agent, .. }
-            | Self::ApprovalEdited { agent, .. }
             | Self::ApprovalEndorsed { agent, .. }
             | Self::ApprovalReminded { agent, .. }
             | Self::RuleUsed { agent, .. } => Some(agent),
@@ -124,7 +122,6 @@ impl Event {
             Self::ApprovalClosed { .. } => "approval_closed",
             Self::ApprovalUsed { .. } => "approval_used",
             Self::ApprovalDropped { .. } => "approval_dropped",
-            Self::ApprovalEdited { .. } => "approval_edited",
             Self::ApprovalEndorsed { .. } => "approval_endorsed",
             Self::ApprovalReminded { .. } => "approval_reminded",
             Self::RuleRemembered { .. } => "rule_remembered",

@@ -1,7 +1,7 @@
 //! What events mean for approvals and for the standing rules that come from them.
 
 use crate::{
-    approval::{Approval, Edit, Endorsement, StandingRule},
+    approval::{Approval, Endorsement, StandingRule},
     event::{Event, Recorded},
 };
 
@@ -20,12 +20,6 @@ pub fn approval(approval: &mut Approval, recorded: &Recorded) {
         Event::ApprovalDropped { approval: id, .. } if *id == approval.id => {
             approval.dropped = true;
         }
-        Event::ApprovalEdited { approval: id, edit, .. } if *id == approval.id => {
-            approval.edited_by = Some(recorded.actor.name.clone());
-            // A yes was to what stood there before.
-            approval.endorsements.clear();
-            edited(approval, edit);
-        }
         Event::ApprovalEndorsed { approval: id, .. } if *id == approval.id => {
             approval.endorsements.push(Endorsement {
                 by: recorded.actor.name.clone(),
@@ -41,16 +35,6 @@ pub fn approval(approval: &mut Approval, recorded: &Recorded) {
         _ => return,
     }
     approval.rev = approval.rev.saturating_add(1);
-}
-
-fn edited(approval: &mut Approval, edit: &Edit) {
-    let Edit { statement, digest, risk, rule, reason, summary } = edit.clone();
-    approval.statement = statement;
-    approval.digest = digest;
-    approval.risk = risk;
-    approval.rule = rule;
-    approval.reason = reason;
-    approval.summary = summary;
 }
 
 /// Applies what `recorded` means for the standing rule `rule`.

@@ -296,6 +296,7 @@ fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     within("approvals.yellow_expires_s".into(), approvals.yellow_expires_s, 10, week);
     within("approvals.red_expires_s".into(), approvals.red_expires_s, 10, week);
     within("approvals.hold_s".into(), approvals.hold_s, 0, 330);
+    within("approvals.red_needs".into(), u64::from(approvals.red_needs), 1, 2);
     within("limits.argument_bytes".into(), limits.argument_bytes, 1024, 256 * 1024);
     within("limits.pending_per_agent".into(), limits.pending_per_agent, 1, 1000);
     within("limits.pending_per_squad".into(), limits.pending_per_squad, 1, 10_000);

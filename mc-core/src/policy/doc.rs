@@ -283,12 +283,20 @@ pub struct ApprovalRules {
     pub red_expires_s: u64,
     /// How long a runtime holds a call that waits.
     pub hold_s: u64,
+    /// How many persons must say yes to a red one: 1 or 2.
+    pub red_needs: u8,
 }
 
 impl Default for ApprovalRules {
     fn default() -> Self {
         let day = 24 * 3600;
-        Self { green_expires_s: day, yellow_expires_s: day, red_expires_s: day, hold_s: 240 }
+        Self {
+            green_expires_s: day,
+            yellow_expires_s: day,
+            red_expires_s: day,
+            hold_s: 240,
+            red_needs: 1,
+        }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use mc_core::{
     agent::AgentName,
-    id::{CallId, Seq, TaskId},
-    policy::Outcome,
+    id::{Seq, TaskId},
     time::Timestamp,
 };
 use schemars::JsonSchema;
@@ -93,126 +92,6 @@ pub struct PolicyTest {
     /// A candidate instead of the policy in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toml: Option<String>,
-}
-
-/// `policy.activate`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyActivate {
-    /// The file's text; it takes the place of `policy.toml`.
-    pub toml: String,
-    /// Why it is changed.
-    pub note: String,
-    /// The version that it was made from; another one in force is a conflict.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<i64>,
-}
-
-/// `policy.diff`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyDiff {
-    /// The older version; the one before `to` when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<i64>,
-    /// The newer version; the one in force when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<i64>,
-    /// A candidate instead of `to`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub toml: Option<String>,
-}
-
-/// One setting that differs between two policies, defaults filled in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Difference {
-    /// The setting, such as `paths.write`.
-    pub field: String,
-    /// What it was; missing when it is new.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Value>,
-    /// What it is; missing when it is gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Value>,
-}
-
-/// What `policy.diff` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Differences {
-    /// The older version.
-    pub from: i64,
-    /// The newer version; 0 for a candidate.
-    pub to: i64,
-    /// What differs, by field.
-    pub differences: Vec<Difference>,
-    /// The two texts line by line, in the form of `diff -u`.
-    pub text: String,
-}
-
-/// `policy.replay`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyReplay {
-    /// The candidate.
-    pub toml: String,
-    /// Only calls from then on; the last 24 hours when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Only calls before then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// At most so many calls, newest first; 100,000 by default and at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i64>,
-}
-
-/// Calls whose decision would change in the same way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ChangedGroup {
-    /// The tool.
-    pub tool: String,
-    /// The decision under the policy in force.
-    pub from: Outcome,
-    /// The rule that decided.
-    pub from_rule: String,
-    /// The decision under the candidate.
-    pub to: Outcome,
-    /// The rule that would decide.
-    pub to_rule: String,
-    /// How many calls.
-    pub calls: i64,
-    /// Some of them, newest first, at most 5.
-    pub examples: Vec<ReplayedCall>,
-}
-
-/// A recorded call whose decision would change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ReplayedCall {
-    /// The call.
-    pub call: CallId,
-    /// Whose it was.
-    pub agent: AgentName,
-    /// When.
-    pub at: Timestamp,
-    /// Its arguments in short, masked.
-    pub preview: String,
-    /// Why it would be decided so.
-    pub reason: String,
-}
-
-/// What `policy.replay` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Replay {
-    /// How many calls were judged by both policies.
-    pub calls: i64,
-    /// How many were left out because their arguments were too long to be kept.
-    pub skipped: i64,
-    /// How many would be decided differently.
-    pub changed: i64,
-    /// How many more calls than the limit there are in the span.
-    pub more: i64,
-    /// The changes, largest group first.
-    pub groups: Vec<ChangedGroup>,
 }
 
 /// `audit.verify`

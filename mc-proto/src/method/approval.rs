@@ -136,20 +136,6 @@ pub struct Remember {
     pub prefix_words: Option<i64>,
 }
 
-/// `approval.edit`
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EditCall {
-    /// The approval; it stays pending, with another digest.
-    pub approval: ApprovalId,
-    /// The revision that was on screen; another one is a conflict.
-    pub rev: i64,
-    /// The digest that was on screen; another one is a conflict.
-    pub digest: String,
-    /// The arguments that are to be run instead, whole.
-    pub arguments: Value,
-}
-
 /// What is decided about a marked set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -145,8 +145,6 @@ pub enum Capability {
     Abort,
     /// Brings a text to an agent (`runtime.deliver`).
     Deliver,
-    /// Runs a call with other arguments than it was asked with, when the answer says so.
-    Rewrite,
 }
 
 /// `runtime.attach`

@@ -251,12 +251,6 @@ methods! {
     PolicyValidate(admin::PolicyValidate) "policy.validate" Human Query -> admin::Findings;
     "Says what a call would get, and records nothing."
     PolicyTest(admin::PolicyTest) "policy.test" All Query takes agent -> mc_core::policy::Decision;
-    "Brings a policy into force."
-    PolicyActivate(admin::PolicyActivate) "policy.activate" Human Command -> admin::PolicyVersion;
-    "Says what differs between two policies."
-    PolicyDiff(admin::PolicyDiff) "policy.diff" Human Query -> admin::Differences;
-    "Runs a candidate over recorded calls and groups the decisions that would change."
-    PolicyReplay(admin::PolicyReplay) "policy.replay" Human Query -> admin::Replay;
 
     "Asks a human."
     ApprovalRequest(approval::Ask) "approval.request" Agent Command -> mc_core::approval::Approval;
@@ -268,8 +262,6 @@ methods! {
     ApprovalApprove(approval::Approve) "approval.approve" Human Command -> approval::Receipt;
     "Says no, with a reason that the agent gets."
     ApprovalDeny(approval::Deny) "approval.deny" Human Command -> approval::Receipt;
-    "Puts other arguments in the place of those that wait; the approval gets a new digest."
-    ApprovalEdit(approval::EditCall) "approval.edit" Human Command -> mc_core::approval::Approval;
     "Decides a marked set, with a receipt for each."
     ApprovalDecide(approval::Decide) "approval.decide" Human Command -> approval::DecidedSet;
     "Lists the standing rules."

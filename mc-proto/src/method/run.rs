@@ -210,9 +210,6 @@ pub struct Checked {
     /// Until when an allowed call must have started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_expires_at: Option<Timestamp>,
-    /// The arguments to be run instead of those that were asked with: a human edited them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arguments: Option<Value>,
 }
 
 /// `tool.await`
@@ -248,9 +245,6 @@ pub struct Awaited {
     /// Until when an allowed call must have started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_expires_at: Option<Timestamp>,
-    /// The arguments to be run instead of those that were asked with: a human edited them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arguments: Option<Value>,
 }
 
 /// `tool.drop`

@@ -10,7 +10,7 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, EventId, RunId, TaskId},
     money::MicroUsd,
-    policy::{self, Decision, Risk},
+    policy::{Decision, Risk},
     redact,
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
@@ -22,7 +22,7 @@ use mc_proto::{
 };
 use serde_json::Value;
 
-use super::{enrol::random_hex, input, moves, notify, tool::Asked};
+use super::{binding, enrol::random_hex, input, moves, notify, rule, tool::Asked};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -66,7 +66,7 @@ pub(super) fn of_call(
     decision: &Decision,
     call: CallId,
 ) -> Result<ApprovalId, Fail> {
-    let (program, scripts) = runs(desk, asked);
+    let (program, scripts) = binding::runs(desk, asked);
     let words = |text: &Option<String>| text.as_ref().map(|text| redact::text(text).into_owned());
     let draft = Draft {
         kind: decision.ask_for,
@@ -93,44 +93,6 @@ pub(super) fn of_call(
         expires_at: desk.now.plus(desk.policy.approval_expiry(decision.risk)),
     };
     ask(desk, draft)
-}
-
-/// What stands in the place of a hash where a script could not be read.
-const UNREADABLE: &str = "unreadable";
-
-/// Returns the program that a call runs first, and its scripts with their hashes.
-fn runs(desk: &Desk<'_>, asked: &Asked) -> (Option<String>, Vec<(String, String)>) {
-    let wanted = policy::wanted(&desk.policy, &asked.call(desk), asked.agent.workspace.as_deref());
-    let program = wanted.programs.first().and_then(|name| desk.facts.programs.get(name)).cloned();
-    let scripts = wanted.scripts.into_iter().map(|path| {
-        let hash = hash_now(desk, &path).to_owned();
-        (path, hash)
-    });
-    (program, scripts.collect())
-}
-
-fn hash_now<'d>(desk: &'d Desk<'_>, path: &str) -> &'d str {
-    desk.facts.scripts.get(path).map_or(UNREADABLE, String::as_str)
-}
-
-/// Says which script of an approved call is not what was approved.
-pub(super) fn changed_script(desk: &Desk<'_>, approval: &Approval) -> Option<String> {
-    let scripts = &approval.statement.scripts;
-    let (path, _) = scripts.iter().find(|(path, hash)| hash_now(desk, path) != hash)?;
-    Some(format!("`{path}` was changed after {} was asked: ask again", approval.id))
-}
-
-/// Ends an approval that no longer fits what would run.
-pub(super) fn void(desk: &mut Desk<'_>, approval: &Approval, reason: &str) -> Result<(), Fail> {
-    let event = Event::ApprovalClosed {
-        approval: approval.id,
-        agent: approval.agent.clone(),
-        task: approval.task,
-        status: ApprovalStatus::Canceled,
-        note: Some(reason.to_owned()),
-    };
-    desk.emit_as(Actor::system("approvals"), Some(reason.to_owned()), event)?;
-    ended(desk, &queries::approval(desk.db, approval.id)?)
 }
 
 /// Gives a draft its number and its digest, and records it as asked.
@@ -183,9 +145,12 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         used_at: None,
         // A question without a call is held by nobody.
         dropped: draft.call.is_none(),
-        edited_by: None,
         endorsements: Vec::new(),
-        needs: 1,
+        needs: if draft.risk == Risk::Red {
+            i64::from(desk.policy.doc().approvals.red_needs)
+        } else {
+            1
+        },
         reminded_at: None,
     };
     desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
@@ -322,6 +287,11 @@ pub(super) fn dropped(desk: &mut Desk<'_>, id: ApprovalId) -> Result<(), Fail> {
 pub fn approve(desk: &mut Desk<'_>, params: &Approve) -> Result<Receipt, Fail> {
     let approval = bound(desk, params.approval, (params.rev, &params.digest))?;
     let note = note(params.note.as_deref())?;
+    if let Some(receipt) = endorse(desk, &approval)? {
+        return Ok(receipt);
+    }
+    let rule = params.remember.as_ref();
+    let rule = rule.map(|wanted| rule::remember(desk, &approval, wanted)).transpose()?;
     let event = close(desk, &approval, ApprovalStatus::Approved, note)?;
     let approval = queries::approval(desk.db, approval.id)?;
     if let Some(task) = approval.task {
@@ -331,8 +301,35 @@ pub fn approve(desk: &mut Desk<'_>, params: &Approve) -> Result<Receipt, Fail> {
     if approval.dropped || desk.now >= approval.asked_at.plus(desk.policy.hold()) {
         tell(desk, &approval)?;
     }
-    let text = format!("{} approved, for this once: {}", approval.id, approval.summary);
-    Ok(Receipt { approval, event, text, rule: None })
+    let for_whom = rule.as_ref().map_or_else(
+        || "for this once".to_owned(),
+        |rule| format!("and remembered as {} until {}", rule.id, rule.expires_at),
+    );
+    let text = format!("{} approved, {for_whom}: {}", approval.id, approval.summary);
+    Ok(Receipt { approval, event, text, rule })
+}
+
+/// Records a yes that is not enough by itself; `None` when it is enough.
+fn endorse(desk: &mut Desk<'_>, approval: &Approval) -> Result<Option<Receipt>, Fail> {
+    let by = &desk.caller.actor.name;
+    if approval.endorsements.iter().any(|one| one.by == *by) {
+        let text = format!("{by} said yes to {} already: another person is needed", approval.id);
+        return Err(Refusal::conflict(text).into());
+    }
+    let given = i64::try_from(approval.endorsements.len()).unwrap_or(i64::MAX);
+    let missing = approval.needs.saturating_sub(given.saturating_add(1));
+    if missing <= 0 {
+        return Ok(None);
+    }
+    let event = desk.emit(Event::ApprovalEndorsed {
+        approval: approval.id,
+        agent: approval.agent.clone(),
+        task: approval.task,
+        digest: approval.digest.clone(),
+    })?;
+    let text = format!("{} has your yes; {missing} more person must agree", approval.id);
+    let approval = queries::approval(desk.db, approval.id)?;
+    Ok(Some(Receipt { approval, event, text, rule: None }))
 }
 
 /// The human who approved lets the task go on where it was, unless it waits for more.

@@ -2,7 +2,7 @@
 
 use mc_core::{
     alert::{Alert, Notification},
-    approval::Approval,
+    approval::{Approval, StandingRule},
     describe,
     filter::{Filter, View},
     id::EventId,
@@ -222,6 +222,17 @@ pub(super) fn notifications(
         [text("recipient", Some(&to)), number("acked", unread)].into_iter().flatten().collect();
     let page = (params.limit, params.cursor.as_deref(), |one: &Notification| one.id.0);
     by_number(db, Listed::Notifications, &filters, page)
+}
+
+/// `rule.list`
+pub(super) fn rules(
+    db: Reader<'_>,
+    params: &approval::RuleList,
+) -> Result<Page<StandingRule>, Fail> {
+    let open = (!params.all).then_some(1);
+    let filters: Vec<_> = number("open", open).into_iter().collect();
+    let page = (params.limit, params.cursor.as_deref(), |one: &StandingRule| one.id.0);
+    by_number(db, Listed::Rules, &filters, page)
 }
 
 /// `policy.history`

@@ -3,11 +3,15 @@
 pub mod agent;
 pub mod alert;
 pub mod approval;
+mod binding;
+mod decide_set;
 pub mod enrol;
 mod input;
 mod lists;
 mod moves;
 mod notify;
+pub mod policy;
+pub mod rule;
 pub mod run;
 pub mod squad;
 pub mod stop;
@@ -79,6 +83,8 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
         Request::ApprovalApprove(p) => answer(&approval::approve(desk, &p)?),
         Request::ApprovalDeny(p) => answer(&approval::deny(desk, &p)?),
         Request::ApprovalCancel(p) => answer(&approval::cancel(desk, &p)?),
+        Request::ApprovalDecide(p) => answer(&decide_set::decide(desk, &p)?),
+        Request::RuleRevoke(p) => answer(&rule::revoke(desk, &p)?),
         other => decide_for_squad(desk, other),
     }
 }
@@ -155,8 +161,9 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::PolicyGet(_) => answer(&views::policy(db, live)?),
         Request::PolicyHistory(p) => answer(&lists::policies(db, p)?),
         Request::PolicyValidate(p) => answer(&crate::policy::validate(&p.toml)),
-        Request::PolicyTest(p) => answer(&tool::test(db, live, caller, p)?),
+        Request::PolicyTest(p) => answer(&policy::test(db, live, caller, p)?),
         Request::ApprovalList(p) => answer(&lists::approvals(db, caller, p)?),
+        Request::RuleList(p) => answer(&lists::rules(db, p)?),
         Request::ApprovalGet(p) => answer(&views::approval_detail(db, caller, p.approval)?),
         Request::SquadStatus(_) => answer(&views::status(db, live)?),
         Request::BudgetGet(p) => answer(&views::budgets(db, live, p)?),

@@ -7,7 +7,7 @@ use mc_core::{
     approval::{Approval, ApprovalKind, ApprovalStatus, call_key},
     canonical,
     event::Event,
-    id::{ApprovalId, CallId},
+    id::{ApprovalId, CallId, RuleId},
     money::MicroUsd,
     policy::{self, Call, Decision, Outcome, Risk, World},
     redact,
@@ -19,20 +19,13 @@ use mc_core::{
 };
 use mc_proto::{
     limits::{ARGUMENT_BYTES, SHORT_BYTES, TEXT_BYTES},
-    method::{
-        admin::PolicyTest,
-        run::{Await, Awaited, Check, Checked, Drop, Ended, ToolFinish},
-    },
+    method::run::{Await, Awaited, Check, Checked, Drop, Ended, ToolFinish},
 };
 
-use super::{approval, input, moves::acting_agent, run::own_run};
-use crate::{
-    caller::Caller,
-    live::Live,
-    store::{
-        Desk,
-        queries::{self, Fail, Reader},
-    },
+use super::{approval, binding, input, moves::acting_agent, rule, run::own_run};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
 };
 
 /// Why a call is refused whose scripts could not be looked at.
@@ -76,6 +69,9 @@ pub fn check(desk: &mut Desk<'_>, params: Check) -> Result<Checked, Fail> {
     let asked = load(desk, params)?;
     let open = queries::approval_for(desk.db, &asked.agent.name, &asked.call_key)?;
     let decision = judge(desk, &asked)?;
+    if let Some(rule) = standing(desk, &asked, &decision)? {
+        return pass_by(desk, &asked, &decision, rule);
+    }
     match (decision.outcome, open) {
         // What was approved at a lower risk than it has now is asked anew.
         (Outcome::Ask, Some(open)) if open.risk < decision.risk => ask(desk, &asked, &decision),
@@ -86,6 +82,37 @@ pub fn check(desk: &mut Desk<'_>, params: Check) -> Result<Checked, Fail> {
         (Outcome::Ask, None) => ask(desk, &asked, &decision),
         (Outcome::Allow | Outcome::Deny, _) => record(desk, &asked, &decision, None),
     }
+}
+
+/// Returns the standing rule that answers in a human's place: only where a yellow call is asked
+/// because nobody allowed it yet.
+fn standing(desk: &Desk<'_>, asked: &Asked, found: &Decision) -> Result<Option<RuleId>, Fail> {
+    let is_open = found.outcome == Outcome::Ask
+        && found.risk == Risk::Yellow
+        && matches!(found.rule.as_str(), "autonomy.intern" | "yellow.unlisted");
+    if is_open { rule::for_call(desk, asked) } else { Ok(None) }
+}
+
+fn pass_by(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    found: &Decision,
+    rule: RuleId,
+) -> Result<Checked, Fail> {
+    let granted = Decision {
+        outcome: Outcome::Allow,
+        rule: format!("standing.{rule}"),
+        reason: format!("the standing rule {rule} lets it pass: {}", found.reason),
+        ..found.clone()
+    };
+    let checked = record(desk, asked, &granted, None)?;
+    desk.emit(Event::RuleUsed {
+        rule,
+        agent: asked.agent.name.clone(),
+        task: asked.task.as_ref().map(|task| task.id),
+        call: checked.call,
+    })?;
+    Ok(checked)
 }
 
 fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
@@ -214,7 +241,6 @@ fn record(
         approval,
         hold_until: waits.then(|| now.plus(desk.policy.hold())),
         lease_expires_at: lease,
-        arguments: None,
     })
 }
 
@@ -232,8 +258,8 @@ fn use_approval(
     if desk.facts.is_late {
         return record(desk, asked, &denied("path.unseen", LATE), Some(open.id));
     }
-    if let Some(reason) = approval::changed_script(desk, open) {
-        approval::void(desk, open, &reason)?;
+    if let Some(reason) = binding::changed_script(desk, open) {
+        binding::void(desk, open, &reason)?;
         return record(desk, asked, &denied("approval.void", &reason), Some(open.id));
     }
     if desk.now >= open.expires_at {
@@ -276,7 +302,6 @@ pub fn wait(desk: &mut Desk<'_>, params: &Await) -> Result<Awaited, Fail> {
         call: None,
         reason,
         lease_expires_at: None,
-        arguments: None,
     };
     let note = approval.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
     let by = approval.decided_by.as_deref().unwrap_or("nobody");
@@ -305,7 +330,6 @@ fn redeem(
         call: waits.or(approval.call),
         reason: reason.to_owned(),
         lease_expires_at: None,
-        arguments: None,
     };
     let call = waits.or(approval.call).map(|id| queries::call(desk.db, id)).transpose()?;
     let call = call.filter(|call| call.agent == agent.name && call.approval == Some(approval.id));
@@ -327,8 +351,8 @@ fn redeem(
     if desk.facts.is_late {
         return Ok(refuse(LATE));
     }
-    if let Some(reason) = approval::changed_script(desk, approval) {
-        approval::void(desk, approval, &reason)?;
+    if let Some(reason) = binding::changed_script(desk, approval) {
+        binding::void(desk, approval, &reason)?;
         return Ok(Awaited { status: ApprovalStatus::Canceled, ..refuse(&reason) });
     }
     let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
@@ -445,50 +469,4 @@ fn own_call(desk: &Desk<'_>, id: CallId) -> Result<ToolCall, Fail> {
         return Ok(call);
     }
     Err(Refusal::forbidden(format!("{id} is a call of another agent")).into())
-}
-
-/// `policy.test`: what a call would get; records nothing.
-///
-/// # Errors
-///
-/// `not_found` for an unknown agent or task, `invalid_params` for a candidate that is no policy.
-pub fn test(
-    db: Reader<'_>,
-    live: &Live,
-    caller: &Caller,
-    params: &PolicyTest,
-) -> Result<Decision, Fail> {
-    let policy = match &params.toml {
-        None => live.policy(),
-        Some(toml) => crate::policy::parse(toml).map(std::sync::Arc::new).map_err(|findings| {
-            let first = findings.first().map_or_else(String::new, |one| one.message.clone());
-            Refusal::invalid("toml", first)
-        })?,
-    };
-    let name = params.agent.as_ref().or(caller.agent.as_ref());
-    let agent = match name {
-        Some(name) => queries::agent(db, name)?,
-        None => queries::agents(db, false)?.into_iter().next().ok_or_else(|| {
-            Refusal::invalid("agent", "there is no agent yet: register one, or name one")
-        })?,
-    };
-    let task = params.task.or(agent.current_task).map(|id| queries::task(db, id)).transpose()?;
-    let squad = queries::squad(db)?;
-    let day = live.day();
-    let call = Call {
-        tool: &params.tool,
-        arguments: &params.arguments,
-        cwd: params.cwd.as_deref().or(agent.workspace.as_deref()),
-        home: None,
-        facts: policy::Facts::NONE,
-    };
-    let world = World {
-        squad: &squad,
-        agent: &agent,
-        task: task.as_ref(),
-        run: None,
-        day: &day,
-        estimate: MicroUsd::ZERO,
-    };
-    Ok(policy::decide(&policy, &call, &world))
 }

@@ -66,7 +66,6 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         Event::ApprovalClosed { agent, .. }
         | Event::ApprovalUsed { agent, .. }
         | Event::ApprovalDropped { agent, .. }
-        | Event::ApprovalEdited { agent, .. }
         | Event::ApprovalEndorsed { agent, .. }
         | Event::ApprovalReminded { agent, .. }
         | Event::RuleUsed { agent, .. } => is_own(agent),

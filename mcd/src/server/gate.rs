@@ -62,7 +62,6 @@ fn denial(rule: &str, reason: &str) -> Checked {
         approval: None,
         hold_until: None,
         lease_expires_at: None,
-        arguments: None,
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) enum Need {
     Act(Role, Act),
     /// Approves something whose risk must be looked up.
     Approve(ApprovalId),
+    /// Approves and makes a rule of it; what is red can't be remembered.
+    Remember(ApprovalId),
+    /// Decides a marked set, in which nothing is red.
+    Decide(approval::Verdict),
     /// Moves a task whose state must be looked up.
     Move(TaskId, TaskState),
 }
@@ -68,8 +72,11 @@ pub(super) fn need(request: &Request) -> Need {
         R::AgentResume(_) | R::SquadResume(_) => operator(Act::Resume),
         R::AgentDrain(_) | R::SquadDrain(_) => operator(Act::Drain),
         R::AgentQuarantine(_) | R::AgentStop(_) => operator(Act::Quarantine),
+        R::ApprovalApprove(p) if p.remember.is_some() => Need::Remember(p.approval),
         R::ApprovalApprove(p) => Need::Approve(p.approval),
-        R::ApprovalDeny(_) | R::ApprovalEdit(_) => operator(Act::Deny),
+        R::ApprovalDeny(_) => operator(Act::Deny),
+        R::ApprovalDecide(p) => Need::Decide(p.decision),
+        R::RuleRevoke(_) => operator(Act::Cancel),
         R::SquadEmergencyStop(_) => operator(Act::EmergencyStop),
         R::SquadEmergencyResume(_) => Need::Act(Role::Admin, Act::EmergencyResume),
         other => view(other),
@@ -98,6 +105,10 @@ pub(super) fn check(store: &Store, caller: &Caller, request: &Request) -> Result
         Need::View => return Ok(()),
         Need::Act(role, act) => (role, act),
         Need::Approve(id) => (Role::Operator, Act::approve(risk(store, caller, id)?)),
+        Need::Remember(_) => (Role::Operator, Act::Remember),
+        // The desk refuses red ones by themselves.
+        Need::Decide(approval::Verdict::Approve) => (Role::Operator, Act::ApproveYellow),
+        Need::Decide(approval::Verdict::Deny) => (Role::Operator, Act::Deny),
         Need::Move(_, TaskState::Done) => (Role::Operator, Act::Complete),
         Need::Move(_, TaskState::Canceled) => (Role::Operator, Act::Cancel),
         Need::Move(id, _) if is_blocked(store, caller, id)? => (Role::Operator, Act::Unblock),

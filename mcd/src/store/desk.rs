@@ -7,7 +7,7 @@ use mc_core::{
     actor::Actor,
     canonical,
     event::{Event, Recorded},
-    id::{AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, RunId, TaskId},
+    id::{AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, RuleId, RunId, TaskId},
     policy::{Facts, Policy},
     squad::Squad,
     time::Timestamp,
@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// The last number given of each kind, by the order of [`Numbers`]' constants.
-type Numbers = [i64; 7];
+type Numbers = [i64; 8];
 
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     ("tasks", "id"),
     ("runs", "id"),
     ("tool_calls", "id"),
@@ -42,6 +42,7 @@ const TABLES: [(&str, &str); 7] = [
     ("messages", "id"),
     ("alerts", "id"),
     ("notifications", "id"),
+    ("standing_rules", "id"),
 ];
 
 /// What the writer keeps in memory between commands.
@@ -364,6 +365,11 @@ impl<'a> Desk<'a> {
     /// Gives the next notification number.
     pub fn next_notification(&mut self) -> NotificationId {
         NotificationId(self.next(6))
+    }
+
+    /// Gives the next number of a standing rule.
+    pub fn next_rule(&mut self) -> RuleId {
+        RuleId(self.next(7))
     }
 
     /// Returns the newest event of this command.

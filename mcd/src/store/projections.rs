@@ -6,7 +6,7 @@
 use mc_core::{
     agent::{Agent, AgentName},
     alert::{Alert, AlertStatus, Notification},
-    approval::{Approval, ApprovalStatus},
+    approval::{Approval, ApprovalStatus, StandingRule},
     event::{Event, Recorded},
     fold,
     id::{CallId, RunId, TaskId},
@@ -121,9 +121,14 @@ impl Projection<'_, '_> {
             Event::ApprovalClosed { approval, .. }
             | Event::ApprovalUsed { approval, .. }
             | Event::ApprovalDropped { approval, .. }
-            | Event::ApprovalEdited { approval, .. }
             | Event::ApprovalEndorsed { approval, .. }
             | Event::ApprovalReminded { approval, .. } => self.approval(*approval),
+            Event::RuleRemembered { rule } => self.put_rule(rule),
+            Event::RuleUsed { rule, .. } | Event::RuleRevoked { rule, .. } => {
+                let mut row = queries::rule(self.db, *rule)?;
+                fold::rule(&mut row, self.recorded);
+                self.put_rule(&row)
+            }
             Event::AlertRaised { alert } => self.put_alert(alert.as_ref().clone()),
             Event::AlertChanged { alert, .. } => {
                 let mut row = queries::alert(self.db, *alert)?;
@@ -360,6 +365,14 @@ impl Projection<'_, '_> {
             ],
         )?;
         self.touch(|| Touched::Approval(Box::new(approval)));
+        Ok(())
+    }
+
+    fn put_rule(&self, rule: &StandingRule) -> Result<(), Fail> {
+        let sql = "INSERT INTO standing_rules (id, tool, open, body) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (id) DO UPDATE SET open = ?3, body = ?4";
+        let is_open = rule.revoked_at.is_none();
+        self.execute(sql, params![rule.id.0, rule.tool, is_open, json(rule)?])?;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ pub(super) const PROJECTED: &[&str] = &[
     "runs",
     "tool_calls",
     "approvals",
+    "standing_rules",
     "messages",
     "artifacts",
     "alerts",

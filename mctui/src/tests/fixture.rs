@@ -164,7 +164,6 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         note: None,
         used_at: None,
         dropped: false,
-        edited_by: None,
         endorsements: Vec::new(),
         needs: 1,
         reminded_at: None,

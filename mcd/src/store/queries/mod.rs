@@ -6,13 +6,14 @@ mod agents;
 mod approvals;
 mod page;
 mod record;
+mod rules;
 mod tasks;
 mod work;
 
 use mc_core::{
     alert::{Alert, Notification},
-    approval::Approval,
-    id::{AlertId, ApprovalId, CallId, MessageId, NotificationId, RunId, TaskId},
+    approval::{Approval, StandingRule},
+    id::{AlertId, ApprovalId, CallId, MessageId, NotificationId, RuleId, RunId, TaskId},
     message::Message,
     refusal::Refusal,
     run::{Run, ToolCall},
@@ -21,7 +22,7 @@ use mc_core::{
 use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
-pub use self::{agents::*, approvals::*, page::*, record::*, tasks::*, work::*};
+pub use self::{agents::*, approvals::*, page::*, record::*, rules::*, tasks::*, work::*};
 use super::StoreError;
 
 /// Names every open state, so that the index serves it however many tasks are closed.
@@ -136,6 +137,9 @@ by_id! {
     /// Returns a notification.
     notification(id: NotificationId) -> Notification, "notification",
         "SELECT body FROM notifications WHERE id = ?1";
+    /// Returns a standing rule.
+    rule(id: RuleId) -> StandingRule, "standing rule",
+        "SELECT body FROM standing_rules WHERE id = ?1";
     /// Returns a message.
     message(id: MessageId) -> Message, "message", "SELECT body FROM messages WHERE id = ?1";
 }

@@ -19,6 +19,8 @@ pub enum Listed {
     Alerts,
     /// Notifications, newest first; filters: recipient, acked.
     Notifications,
+    /// Standing rules, newest first; filter: open.
+    Rules,
     /// Policies, newest first.
     Policies,
     /// Messages, oldest first; filter: task.
@@ -33,6 +35,7 @@ impl Listed {
             Self::Approvals => "approvals",
             Self::Alerts => "alerts",
             Self::Notifications => "notifications",
+            Self::Rules => "standing_rules",
             Self::Policies => "policies",
             Self::Messages => "messages",
         }
