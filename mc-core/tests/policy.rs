@@ -269,7 +269,7 @@ fn a_file_changes_what_it_names_and_nothing_else() {
     assert_eq!(case.check("exec", &json!({"command": "ls /opt/mc/state"})).rule, "shell.K8");
     let policy = &case.policy;
     assert_eq!(policy.min_level(Act::ApproveRed), Level::L1);
-    assert_eq!(policy.min_level(Act::Policy), Level::L2);
+    assert_eq!(policy.min_level(Act::Policy), Level::L3);
     assert_eq!(
         (policy.task_cap("docs"), policy.task_cap("ops")),
         (MicroUsd(1), MicroUsd::cents(300))
@@ -319,7 +319,7 @@ fn the_whole_policy_reads_back() {
     assert_eq!(policy.levels().count(), Act::ALL.len());
     assert_eq!(policy.min_level(Act::EmergencyStop), Level::L0);
     assert_eq!(policy.min_level(Act::Deny), Level::L1);
-    assert_eq!(policy.min_level(Act::approve(Risk::Red)), Level::L2);
+    assert_eq!(policy.min_level(Act::approve(Risk::Red)), Level::L3);
 }
 
 fn any_text() -> impl Strategy<Value = String> {

@@ -233,6 +233,13 @@ fn facts(detail: &Detail, now: Timestamp) -> Sheet {
             sheet.line("status", format!("{status} by {by} {at}"));
         }
     }
+    for one in &approval.endorsements {
+        let when = text::when(one.at);
+        sheet.line(
+            "agreed",
+            format!("{} at {} {when}; {} must agree", one.by, one.level, approval.needs),
+        );
+    }
     sheet.maybe("note", approval.note.as_ref());
     sheet.maybe("used", approval.used_at.map(text::when));
     sheet
@@ -277,6 +284,10 @@ fn act(statement: &Statement) -> Sheet {
     let exact = exact(&statement.arguments);
     if let Some(mixed) = mixed_scripts(&exact, Glyphs::Unicode) {
         sheet.toned("LOOK", mixed.as_str(), Tone::Bad);
+    }
+    sheet.maybe("program", statement.program.as_ref());
+    for (path, hash) in &statement.scripts {
+        sheet.line("script", format!("{path} (sha256 {hash})"));
     }
     for (name, hash) in &statement.env {
         sheet.line("environment", format!("{name} (sha256 {hash})"));

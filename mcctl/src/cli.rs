@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     decide, doctor,
     failure::{Exit, Failure},
-    feed, init, message, openclaw, operator, output, policy, run, squad,
+    feed, init, message, openclaw, operator, output, policy, rule, run, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// Questions to a human.
     #[command(subcommand)]
     Approval(approval::Verb),
+    /// Standing rules: approvals that were remembered.
+    #[command(subcommand)]
+    Rule(rule::Verb),
     /// Say yes to an approval, after reading its evidence.
     Approve(decide::Approve),
     /// Say no to an approval, with a reason that the agent gets.
@@ -157,6 +160,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Adapter(verb) => adapter::run(verb, cx),
         Command::Operator(verb) => operator::run(verb, cx),
         Command::Approval(verb) => approval::run(verb, cx),
+        Command::Rule(verb) => rule::run(verb, cx),
         Command::Approve(approve) => decide::approve(&approve, cx),
         Command::Deny(deny) => decide::deny(deny, cx),
         Command::Run(verb) => run::run(verb, cx),

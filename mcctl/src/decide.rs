@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use mc_core::{
-    approval::{Approval, ApprovalStatus},
+    approval::{Approval, ApprovalStatus, RuleScope},
     policy::Risk,
 };
 use mc_proto::method::approval::{self as wire, Get};
@@ -15,6 +15,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     output,
+    words::{one_of, seconds},
 };
 
 /// A yes.
@@ -31,6 +32,35 @@ pub(crate) struct Approve {
     /// The digest of the evidence that was read, in hex; another one is refused.
     #[arg(long, value_name = "HEX")]
     digest: Option<String>,
+    #[command(flatten)]
+    remember: Remember,
+}
+
+/// How an approval is remembered; never for red calls, shells, interpreters and wrappers.
+#[derive(Debug, Args)]
+pub(crate) struct Remember {
+    /// Remember it as a standing rule for this task, this agent, or everywhere.
+    #[arg(id = "remember", long, value_name = "WHOM",
+          value_parser = one_of::<RuleScope>(&["task", "agent", "everywhere"]))]
+    scope: Option<RuleScope>,
+    /// How long the rule lasts, such as 30m, 8h or 7d.
+    #[arg(long = "for", value_name = "TIME", value_parser = seconds, default_value = "8h",
+          requires = "remember")]
+    for_s: i64,
+    /// How often it may be used [default: without limit].
+    #[arg(long, requires = "remember")]
+    uses: Option<i64>,
+    /// How many first words of the command a later one must repeat [default: all, and no more].
+    #[arg(long, value_name = "WORDS", requires = "remember")]
+    prefix: Option<i64>,
+}
+
+impl Remember {
+    fn wanted(&self) -> Option<wire::Remember> {
+        let scope = self.scope?;
+        let Self { for_s, uses, prefix, .. } = *self;
+        Some(wire::Remember { scope, for_s, uses, prefix_words: prefix })
+    }
 }
 
 /// A no.
@@ -72,7 +102,7 @@ pub(crate) fn approve(args: &Approve, cx: &mut Context) -> Result<Exit, Failure>
         rev: asked.rev,
         digest: asked.digest.clone(),
         note: args.note.clone(),
-        remember: None,
+        remember: args.remember.wanted(),
     };
     cx.show(&approve, |done, _| receipt(done))
 }

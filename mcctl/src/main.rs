@@ -34,6 +34,7 @@ mod operator;
 mod output;
 mod paging;
 mod policy;
+mod rule;
 mod run;
 mod secret;
 mod session;

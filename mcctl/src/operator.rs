@@ -181,14 +181,22 @@ fn enrol(file: &mut IdentityFile, name: &str) -> Result<String, Failure> {
     ));
     output::note(&format!("secret: {}\n{}", text.as_str(), url.as_str()));
     let typed = ask_secret("The code that it shows now: ")?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_secs());
-    if codes(secret)?.check(typed.trim(), now).is_none() {
+    if codes(secret)?.check(typed.trim(), now()).is_none() {
         let text = "the code is wrong; nothing was changed: look at the clocks of both machines";
         return Err(Failure::Failed(text.to_owned()));
     }
     named(file, name)?.totp = Some(text.to_string());
     Ok(format!("operator {name} has an authenticator as second factor"))
+}
+
+/// Returns the machine's clock in seconds: it is what codes are made of.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no daemon is asked here, so there is no other clock"
+)]
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 fn codes(secret: Secret) -> Result<Totp, Failure> {

@@ -22,6 +22,25 @@ pub(crate) fn word<T: Serialize>(value: T) -> String {
     }
 }
 
+/// Reads a time in seconds (`90`, `90s`, `30m`, `8h`, `7d`).
+///
+/// # Errors
+///
+/// A text that says what is wrong.
+pub(crate) fn seconds(text: &str) -> Result<i64, String> {
+    let wrong = || format!("`{text}` is no time, such as `30m`, `8h` or `7d`");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        _ => return Err(wrong()),
+    };
+    let count: i64 = digits.parse().map_err(|_| wrong())?;
+    count.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+}
+
 /// Reads an amount in dollars (`2`, `2.5`, `$0.25`), exact to the micro-dollar.
 ///
 /// # Errors
@@ -66,6 +85,16 @@ mod tests {
     use mc_core::agent::Autonomy;
 
     use super::*;
+
+    #[test]
+    fn times_have_units() {
+        let read = |text: &str| seconds(text).ok();
+        assert_eq!((read("90"), read("2m"), read("8h")), (Some(90), Some(120), Some(28_800)));
+        assert_eq!(read("7d"), Some(604_800));
+        for wrong in ["", "h", "-1h", "0", "1w", "1.5h", "99999999999999999999d"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn dollars_are_exact() {

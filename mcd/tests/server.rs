@@ -354,7 +354,7 @@ fn a_held_call_goes_on_when_a_human_approves() {
     let mut agent = squad.agent("wren");
     let mut admin = squad.admin();
     admin.call("feed.subscribe", json!({"topics": ["approval"]})).unwrap();
-    let check = json!({"tool": "exec", "arguments": {"command": "make install"}, "wait_ms": 9000});
+    let check = json!({"tool": "exec", "arguments": {"command": "ship it"}, "wait_ms": 9000});
     let id = agent.ask("tool.check", &check);
     let item = admin.until("feed.item");
     let approval = item["params"]["event"]["event"]["approval"].clone();

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use squad::{Operator, PASSPHRASE, Setup, Squad};
+pub use squad::{Operator, PASSPHRASE, Setup, Squad, code};
 pub use terminal::Terminal;
 pub use wire::{Client, HELLO, Trouble};
 

@@ -10,7 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use mc_proto::home::Home;
@@ -25,6 +25,19 @@ pub const PASSPHRASE: &str = "correct horse battery";
 /// Its hash, with parameters that cost nothing.
 const HASH: &str =
     "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$gLHIkr1qgP4r3sH1P/NIg3+PMckaLQ3RkuIiytJhVlY";
+
+/// The secret of the operators' authenticators.
+const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+/// Returns the code that the operators' authenticators show so many steps of 30 s from now; each
+/// is taken once, and those one step away are taken too.
+#[expect(clippy::disallowed_methods, reason = "codes are of the machine's clock")]
+pub fn code(steps: i64) -> String {
+    let secret = totp_rs::Secret::try_from_base32(TOTP).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).with_digits(6).build().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    totp.generate(now.saturating_add_signed(steps * 30)).to_string()
+}
 
 /// An operator as `identity.toml` has one.
 #[derive(Debug, Clone)]
@@ -50,6 +63,8 @@ pub struct Setup {
     pub limits: String,
     /// The text of `policy.toml`.
     pub policy: String,
+    /// Whether the operators have authenticators; see [`code`].
+    pub has_factors: bool,
 }
 
 impl Default for Setup {
@@ -61,6 +76,7 @@ impl Default for Setup {
             agent_uids: vec![uid],
             limits: "requests_per_second = 1000000\nburst = 1000000\n".into(),
             policy: String::new(),
+            has_factors: false,
         }
     }
 }
@@ -90,6 +106,9 @@ impl Setup {
                  passphrase = \"{HASH}\"\n"
             )
             .unwrap();
+            if self.has_factors {
+                writeln!(identity, "totp = \"{TOTP}\"").unwrap();
+            }
         }
         writeln!(identity, "[agents]\nuids = {:?}", self.agent_uids).unwrap();
         secret(&home.config.join("identity.toml"), &identity);

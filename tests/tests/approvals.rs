@@ -330,3 +330,137 @@ fn a_proof_belongs_to_its_connection() {
     drop(human);
     assert_eq!(squad.operator().refused("approval.approve", yes).kind, "forbidden");
 }
+
+/// A squad whose agent works in a folder that is really there.
+fn squad_at(dir: &std::path::Path) -> Squad {
+    let mut squad = Squad::default();
+    let place = dir.display().to_string();
+    squad.register("wren", "specialist", &json!({"workspace": place}));
+    squad
+}
+
+#[test]
+fn a_script_that_was_changed_after_its_approval_does_not_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("deploy.sh");
+    std::fs::write(&script, "echo harmless\n").unwrap();
+    let squad = squad_at(dir.path());
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let call = json!({"tool": "exec", "arguments": {"command": "sh ./deploy.sh > notes"},
+        "cwd": dir.path()});
+    let id = ask(&mut wren, call.clone());
+    let seen = human.ok("approval.get", json!({"approval": id}));
+    let scripts = seen["statement"]["scripts"].as_array().unwrap();
+    assert_eq!(scripts.len(), 1, "{seen}");
+    assert!(seen["statement"]["program"].as_str().unwrap().ends_with("sh"), "{seen}");
+    approve(&mut human, &id);
+    std::fs::write(&script, "rm -rf ~\n").unwrap();
+    let refused = wren.ok("tool.await", json!({"approval": id, "wait_ms": 0}));
+    assert_eq!(refused["decision"], "deny", "{refused}");
+    assert!(refused["reason"].as_str().unwrap().contains("was changed"), "{refused}");
+    let gone = human.ok("approval.get", json!({"approval": id}));
+    assert_eq!(gone["status"], "canceled", "{gone}");
+    let again = ask(&mut wren, call.clone());
+    assert_ne!(again, id, "the call asks anew");
+    approve(&mut human, &again);
+    assert_eq!(wren.ok("tool.check", call)["decision"], "allow", "unchanged, it runs");
+}
+
+#[test]
+fn a_link_out_of_the_workspace_is_judged_where_it_leads() {
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", dir.path().join("notes.txt")).unwrap();
+    std::os::unix::fs::symlink("/etc/shadow", dir.path().join("more.txt")).unwrap();
+    std::fs::write(dir.path().join("plain.txt"), "x").unwrap();
+    let squad = squad_at(dir.path());
+    let mut wren = squad.agent("wren");
+    let mut decided = |tool: &str, arguments: Value| {
+        let call = json!({"tool": tool, "arguments": arguments, "cwd": dir.path()});
+        wren.ok("tool.check", call)["decision"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(decided("read", json!({"path": "plain.txt"})), "allow");
+    assert_eq!(decided("exec", json!({"command": "cat plain.txt"})), "allow");
+    assert_eq!(decided("read", json!({"path": "notes.txt"})), "ask");
+    assert_eq!(decided("exec", json!({"command": "cat notes.txt"})), "ask");
+    assert_eq!(decided("read", json!({"path": "more.txt"})), "deny");
+    assert_eq!(decided("exec", json!({"command": "cat more.txt"})), "deny");
+}
+
+#[test]
+fn a_remembered_approval_is_a_rule_that_is_seen_lent_to_nobody_and_revoked() {
+    let squad = {
+        let mut squad = squad_without_limits();
+        squad.specialist("crow");
+        squad
+    };
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let mut crow = squad.agent("crow");
+    // Yellow, and on no allowlist: it writes where nobody allowed it.
+    let id = ask(&mut wren, shell("touch notes.md"));
+    let scope = json!({"scope": "agent", "for_s": 3600, "uses": 2, "prefix_words": 1});
+    let mut yes = verdict(&mut human, &id);
+    yes["remember"] = scope.clone();
+    let rule = human.ok("approval.approve", yes)["rule"].clone();
+    assert_eq!(rule["covers"]["command"]["prefix"], json!(["touch"]), "{rule}");
+    assert_eq!(wren.ok("tool.check", shell("touch notes.md"))["decision"], "allow", "the approval");
+    let passed = wren.ok("tool.check", shell("touch other.md"));
+    assert_eq!((&passed["decision"], &passed["rule"]), (&json!("allow"), &json!("standing.S-1")));
+    for other in ["touch x.md; rm -rf y", "touch .git/x", "touch /etc/x", "mkdir new"] {
+        assert_ne!(wren.ok("tool.check", shell(other))["decision"], "allow", "{other}");
+    }
+    assert_eq!(crow.ok("tool.check", shell("touch x.md"))["decision"], "ask", "not lent");
+    assert_eq!(wren.ok("tool.check", shell("touch b.md"))["decision"], "allow", "its last use");
+    assert_eq!(wren.ok("tool.check", shell("touch c.md"))["decision"], "ask", "used up");
+    let listed = human.ok("rule.list", json!({}));
+    assert_eq!(listed["items"][0]["used"], 2, "{listed}");
+    human.ok("rule.revoke", json!({"rule": "S-1", "reason": "enough"}));
+    assert_eq!(human.refused("rule.revoke", json!({"rule": "S-1"})).kind, "conflict");
+    assert_eq!(human.ok("rule.list", json!({}))["items"], json!([]));
+    for command in ["rm -rf build", "sh -c 'touch x'", "timeout 5 touch x.md", "ls | tee x.md"] {
+        let id = ask(&mut wren, shell(command));
+        let mut yes = verdict(&mut human, &id);
+        yes["remember"] = scope.clone();
+        assert_eq!(human.refused("approval.approve", yes).kind, "invalid_params", "{command}");
+    }
+}
+
+#[test]
+fn a_marked_set_is_decided_each_for_itself_and_red_never() {
+    let squad = squad_without_limits();
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let calls = ["touch a.md", "touch b.md", "rm -rf x"];
+    let ids: Vec<String> = calls.iter().map(|call| ask(&mut wren, shell(call))).collect();
+    let mut items: Vec<Value> = ids.iter().map(|id| verdict(&mut human, id)).collect();
+    for item in &mut items {
+        item.as_object_mut().unwrap().remove("note");
+    }
+    items[1]["digest"] = "0".repeat(64).into();
+    let set = json!({"decision": "approve", "items": items});
+    let done = human.ok("approval.decide", set)["receipts"].clone();
+    let happened: Vec<bool> =
+        done.as_array().unwrap().iter().map(|one| one["event"].is_string()).collect();
+    assert_eq!(happened, [true, false, false], "{done}");
+    let set = json!({"decision": "deny", "note": "no", "items": [items[2]]});
+    assert!(human.ok("approval.decide", set)["receipts"][0]["event"].is_string());
+    assert_eq!(
+        human.refused("approval.decide", json!({"decision": "deny", "items": []})).kind,
+        "invalid_params"
+    );
+}
+
+#[test]
+fn where_two_persons_are_wanted_one_alone_does_not_approve() {
+    let policy = "[approvals]\nred_needs = 2\n".to_owned();
+    let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
+    squad.specialist("wren");
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    let id = ask(&mut wren, shell("rm -rf x"));
+    let yes = verdict(&mut human, &id);
+    let first = human.ok("approval.approve", yes);
+    assert_eq!(first["approval"]["status"], "pending", "{first}");
+    assert_eq!(first["approval"]["endorsements"][0]["by"], "ana", "{first}");
+    let yes = verdict(&mut human, &id);
+    let again = human.refused("approval.approve", yes);
+    assert!(again.message.contains("another person"), "{again:?}");
+    assert_eq!(wren.ok("tool.check", shell("rm -rf x"))["decision"], "ask", "it still waits");
+}

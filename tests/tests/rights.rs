@@ -3,7 +3,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use mc_proto::method::{METHODS, Who};
-use mc_tests::{Client, Operator, PASSPHRASE, Setup, Squad, is_root};
+use mc_tests::{Client, Operator, PASSPHRASE, Setup, Squad, code, is_root};
 use serde_json::{Value, json};
 
 /// What only humans do, as if it were meant: the thing named is there and the move is possible.
@@ -16,6 +16,7 @@ fn human_acts() -> Vec<(&'static str, Value)> {
     vec![
         ("session.unlock", json!({"passphrase": PASSPHRASE})),
         ("session.lock", json!({})),
+        ("session.challenge", json!({"method": "ping", "params": {}})),
         ("task.complete", task(json!({"note": "good"}))),
         ("task.block", task(why())),
         ("task.unblock", task(json!({"note": "go on"}))),
@@ -34,6 +35,13 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("policy.validate", json!({"toml": ""})),
         ("approval.approve", decide()),
         ("approval.deny", decide()),
+        (
+            "approval.decide",
+            json!({"decision": "approve", "items": [
+            {"approval": "A-1", "rev": 1, "digest": "0".repeat(64)}]}),
+        ),
+        ("rule.list", json!({})),
+        ("rule.revoke", json!({"rule": "S-1"})),
         ("squad.pause", why()),
         ("squad.resume", why()),
         ("squad.drain", why()),
@@ -233,7 +241,10 @@ fn service() -> Squad {
         person("vic", VIEWER, "viewer"),
         person("olga", OPERATOR, "operator"),
     ];
-    let setup = Setup { mode: "system", operators, agent_uids: vec![AGENT], ..Setup::default() };
+    // Agents are registered here; what a red approval needs stands as it is.
+    let policy = "[levels]\ntokens = \"L2\"\n".to_owned();
+    let system = Setup { mode: "system", policy, has_factors: true, ..Setup::default() };
+    let setup = Setup { operators, agent_uids: vec![AGENT], ..system };
     let mut squad = Squad::new(&setup);
     squad.specialist("wren");
     squad.open_doors();
@@ -309,8 +320,8 @@ fn roles_do_what_they_may_and_no_more() {
 }
 
 #[test]
-fn where_agents_have_their_own_user_a_red_approval_needs_l2() {
-    if !is_root("where_agents_have_their_own_user_a_red_approval_needs_l2") {
+fn where_agents_have_their_own_user_a_red_approval_needs_a_second_factor() {
+    if !is_root("where_agents_have_their_own_user_a_red_approval_needs_a_second_factor") {
         return;
     }
     let squad = service();
@@ -322,10 +333,53 @@ fn where_agents_have_their_own_user_a_red_approval_needs_l2() {
     let detail = ana.ok("approval.get", json!({"approval": "A-1"}));
     let yes = json!({"approval": "A-1", "rev": detail["rev"], "digest": detail["digest"]});
     let refused = ana.refused("approval.approve", yes.clone());
-    assert!(refused.message.contains("L2"), "{refused:?}");
+    assert!(refused.message.contains("L3"), "{refused:?}");
+    let mut elsewhere = squad.operator();
+    elsewhere.unlock(PASSPHRASE);
     let proof = ana.unlock(PASSPHRASE);
     assert_eq!(proof["level"], "L2", "{proof}");
-    ana.ok("approval.approve", yes);
+    let refused = ana.refused("approval.approve", yes.clone());
+    assert!(refused.message.contains("second factor"), "{refused:?}");
+
+    let open = ana.ok("session.challenge", json!({"method": "approval.approve", "params": yes}));
+    let text: Value = serde_json::from_str(open["text"].as_str().unwrap()).unwrap();
+    assert_eq!(text["statement"]["arguments"]["command"], "ship", "{text}");
+    assert_eq!(text["namespace"], "mc-approval@v1");
+    let lifted = |params: &Value, challenge: &Value, code: String| {
+        with(params.clone(), &json!({"second_factor": {"challenge": challenge, "totp": code}}))
+    };
+    let name = &open["challenge"];
+    let other = with(yes.clone(), &json!({"note": "other"}));
+    let other = ana.refused("approval.approve", lifted(&other, name, code(0)));
+    assert!(other.message.contains("another request"), "{other:?}");
+    let foreign = elsewhere.refused("approval.approve", lifted(&yes, name, code(0)));
+    assert!(foreign.message.contains("not open"), "{foreign:?}");
+    let done = ana.ok("approval.approve", lifted(&yes, name, code(0)));
+    assert_eq!(level_of(&mut ana, &done["event"]), "L3");
+
+    // The same code lifts nothing else, and a wrong one nothing at all.
+    let revoke = json!({"agent": "wren"});
+    let asked =
+        json!({"method": "agent.pause", "params": with(revoke.clone(), &json!({"reason": "r"}))});
+    let again = ana.ok("session.challenge", asked)["challenge"].clone();
+    let pause = with(revoke, &json!({"reason": "r"}));
+    let used = ana.refused("agent.pause", lifted(&pause, &again, code(0)));
+    assert!(used.message.contains("used already"), "{used:?}");
+    let wrong = ana.refused("agent.pause", lifted(&pause, &again, "000000".into()));
+    assert!(wrong.message.contains("wrong"), "{wrong:?}");
+    let slow = ana.refused("agent.pause", lifted(&pause, &again, code(1)));
+    assert_eq!(slow.kind, "rate_limited", "{slow:?}");
+    let agent = frame(1, "ping", &json!({"second_factor": {"challenge": "x", "totp": "1"}}));
+    let said = squad.as_user(AGENT, &agents, &[hello(Some(("wren", squad.token("wren")))), agent]);
+    assert_eq!(said[1]["error"]["data"]["kind"], "invalid_params", "{said:?}");
+}
+
+/// The assurance level that stands in the journal at an event.
+fn level_of(human: &mut Client, event: &Value) -> String {
+    let rows = human.ok("audit.export", json!({"limit": 200}));
+    let rows = rows["items"].as_array().unwrap();
+    let row = rows.iter().find(|row| format!("e{}", row["seq"]) == *event).unwrap();
+    row["actor"]["level"].as_str().unwrap().to_owned()
 }
 
 const STATES: [&str; 8] =

@@ -21,7 +21,7 @@ use crate::store::{
 };
 
 /// The longest time that a rule may last.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// Makes a standing rule of an approval that is being granted.
 ///

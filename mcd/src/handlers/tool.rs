@@ -69,7 +69,8 @@ pub fn check(desk: &mut Desk<'_>, params: Check) -> Result<Checked, Fail> {
     let asked = load(desk, params)?;
     let open = queries::approval_for(desk.db, &asked.agent.name, &asked.call_key)?;
     let decision = judge(desk, &asked)?;
-    if let Some(rule) = standing(desk, &asked, &decision)? {
+    let is_granted = open.as_ref().is_some_and(|open| open.status == ApprovalStatus::Approved);
+    if !is_granted && let Some(rule) = standing(desk, &asked, &decision)? {
         return pass_by(desk, &asked, &decision, rule);
     }
     match (decision.outcome, open) {

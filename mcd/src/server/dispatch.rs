@@ -3,7 +3,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use mc_core::{actor::Level, policy::Facts};
+use mc_core::actor::Level;
 use mc_proto::{
     error::{ErrorKind, RpcError},
     limits::KEY_BYTES,
@@ -224,7 +224,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::SquadEmergencyResume(_) => gate::emergency_resume(server, caller, request),
         Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
         Request::ToolCheck(p) => gate::check(server, caller, p, key),
-        Request::ToolAwait(p) => gate::wait(server, caller, p),
+        Request::ToolAwait(p) => gate::wait(server, caller, &p),
         Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),
         other if other.info().kind == Kind::Query => query(server, caller, other),
         other => submit(&server.store, caller, other, key),
@@ -246,21 +246,11 @@ pub(super) fn submit(
     request: Request,
     key: Option<String>,
 ) -> Outcome {
-    submit_with(store, caller, (request, key), Facts::default())
-}
-
-/// Hands a command to the writer, with what the disk says about it.
-pub(super) fn submit_with(
-    store: &Store,
-    caller: Caller,
-    (request, key): (Request, Option<String>),
-    facts: Facts,
-) -> Outcome {
     let work = Work::Request {
         caller: Box::new(caller),
         request: Box::new(request),
         idempotency_key: key,
-        facts: Box::new(facts),
+        facts: Box::default(),
     };
     match store.submit(work) {
         Ok(answer) => Outcome::Writer(answer),

@@ -30,7 +30,7 @@ use tokio::{
 
 use super::{
     Server, disk,
-    dispatch::{CHECK_TIME, Done, Outcome, json, submit, submit_with},
+    dispatch::{CHECK_TIME, Done, Outcome, json, submit},
     levels::look,
 };
 use crate::{
@@ -93,23 +93,31 @@ pub(super) fn check(
     }
     let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
     let wanted = disk::wanted(server, &caller, &params);
+    let waiting = caller.clone();
+    let make = |facts| work(caller, (Request::ToolCheck(params), key), facts);
     if wanted.is_empty() && wait.is_zero() {
-        return match submit(&server.store, caller, Request::ToolCheck(params), key) {
-            Outcome::Writer(answer) => Outcome::Check(answer),
-            other => other,
+        return match server.store.submit(make(Facts::default())) {
+            Ok(answer) => Outcome::Check(answer),
+            Err(error) => Outcome::Now(Err(error)),
         };
     }
     let server = Arc::clone(server);
     Outcome::Later(Box::pin(async move {
         let facts = look_up(&server, wanted).await;
-        let waiting = caller.clone();
-        let asked = submit_with(&server.store, caller, (Request::ToolCheck(params), key), facts);
-        match asked {
-            Outcome::Writer(answer) => check_and_wait(&server, waiting, answer, wait).await.into(),
-            Outcome::Now(answer) => answer.into(),
-            _ => Done::from(Err(ended())),
+        match server.store.submit(make(facts)) {
+            Ok(answer) => check_and_wait(&server, waiting, answer, wait).await.into(),
+            Err(error) => Done::from(Err(error)),
         }
     }))
+}
+
+fn work(caller: Caller, (request, key): (Request, Option<String>), facts: Facts) -> Work {
+    Work::Request {
+        caller: Box::new(caller),
+        request: Box::new(request),
+        idempotency_key: key,
+        facts: Box::new(facts),
+    }
 }
 
 async fn look_up(server: &Server, wanted: Wanted) -> Facts {
@@ -147,14 +155,15 @@ async fn check_and_wait(
 }
 
 /// `tool.await`
-pub(super) fn wait(server: &Arc<Server>, caller: Caller, params: Await) -> Outcome {
-    let wait = Duration::from_millis(params.wait_ms).min(LONGEST_WAIT);
+pub(super) fn wait(server: &Arc<Server>, caller: Caller, params: &Await) -> Outcome {
+    let Await { approval, call, wait_ms } = *params;
+    let wait = Duration::from_millis(wait_ms).min(LONGEST_WAIT);
     let server = Arc::clone(server);
     Outcome::Later(Box::pin(async move {
         let until = Instant::now() + wait;
-        match decided(&server, &caller, params.approval, until).await {
+        match decided(&server, &caller, approval, until).await {
             Ok(_) => {
-                let answer = redeem(&server, caller, (params.approval, params.call)).await;
+                let answer = redeem(&server, caller, (approval, call)).await;
                 unless_halted(server.live().halt.is_set(), answer).into()
             }
             Err(error) => Done::from(Err(error)),
@@ -205,12 +214,8 @@ async fn redeem(
     let seen: Seen = look(&server.store, &caller, &get)?;
     let scripts = seen.statement.scripts.into_iter().map(|(path, _)| path).collect();
     let facts = look_up(server, Wanted { scripts, ..Wanted::default() }).await;
-    let work = Work::Request {
-        caller: Box::new(caller),
-        request: Box::new(Request::ToolAwait(Await { approval, call, wait_ms: 0 })),
-        idempotency_key: None,
-        facts: Box::new(facts),
-    };
+    let request = Request::ToolAwait(Await { approval, call, wait_ms: 0 });
+    let work = work(caller, (request, None), facts);
     server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))
 }
 

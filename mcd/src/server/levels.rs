@@ -55,7 +55,7 @@ pub(super) fn need(request: &Request) -> Need {
         | R::TaskReportBlocker(_) => operator(Act::Assign),
         R::TaskComplete(_) => operator(Act::Complete),
         R::TaskUnblock(_) => operator(Act::Unblock),
-        R::TaskCancel(_) | R::ApprovalCancel(_) => operator(Act::Cancel),
+        R::TaskCancel(_) | R::ApprovalCancel(_) | R::RuleRevoke(_) => operator(Act::Cancel),
         R::TaskSubscribe(_)
         | R::TaskUnsubscribe(_)
         | R::MessagePost(_)
@@ -76,7 +76,6 @@ pub(super) fn need(request: &Request) -> Need {
         R::ApprovalApprove(p) => Need::Approve(p.approval),
         R::ApprovalDeny(_) => operator(Act::Deny),
         R::ApprovalDecide(p) => Need::Decide(p.decision),
-        R::RuleRevoke(_) => operator(Act::Cancel),
         R::SquadEmergencyStop(_) => operator(Act::EmergencyStop),
         R::SquadEmergencyResume(_) => Need::Act(Role::Admin, Act::EmergencyResume),
         other => view(other),
@@ -225,8 +224,9 @@ mod tests {
         let (_dir, live) = live(false);
         assert_eq!(level_for(&live, Act::Pause), Level::L0);
         assert_eq!(level_for(&live, Act::Deny), Level::L1);
-        assert_eq!(level_for(&live, Act::ApproveRed), Level::L2);
-        assert_eq!(level_for(&live, Act::EmergencyResume), Level::L2);
+        assert_eq!(level_for(&live, Act::ApproveYellow), Level::L2);
+        assert_eq!(level_for(&live, Act::ApproveRed), Level::L3);
+        assert_eq!(level_for(&live, Act::EmergencyResume), Level::L3);
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! The evidence of an approval: everything that the digest stands for, word for word, with recorded
 //! fact and the agent's own words kept apart.
 
-use mc_core::{approval::ApprovalStatus, policy::Risk, run::ToolCall, time::Timestamp};
+use mc_core::{
+    approval::{Approval, ApprovalStatus, Statement},
+    policy::Risk,
+    run::ToolCall,
+    time::Timestamp,
+};
 use mc_proto::method::approval::Detail;
 use serde_json::Value;
 
@@ -86,6 +91,7 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
         }
     };
     let mut lines = vec![title, asks, row("scope").own(Token::Fg, ends)];
+    lines.extend(agreed(approval));
     if let Some(note) = &approval.note {
         lines.push(row("note").says(Token::Fg, &text::exact(note)));
     }
@@ -100,6 +106,27 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
         Some(cost) => row("cost").own(Token::Says, format!("says \" {cost}")),
         None => row("cost").own(Token::Dim, "?"),
     });
+    lines
+}
+
+/// Who said yes already, where more than one person must.
+fn agreed(approval: &Approval) -> Option<Line> {
+    let names: Vec<&str> = approval.endorsements.iter().map(|one| one.by.as_str()).collect();
+    (approval.needs > 1).then(|| {
+        let count = format!("{} of {} agreed ", names.len(), approval.needs);
+        row("yes").own(Token::Warn, count).says(Token::Fg, &text::line(&names.join(", ")))
+    })
+}
+
+/// The programs and scripts of a call; what is in them is bound by their hashes.
+fn runs(statement: &Statement) -> Vec<Line> {
+    let program = statement.program.iter();
+    let mut lines: Vec<Line> =
+        program.map(|path| row("runs").says(Token::Fg, &text::exact(path))).collect();
+    for (path, hash) in &statement.scripts {
+        let hash = format!("  sha256 {}", text::line(hash).as_str());
+        lines.push(row("script").says(Token::Fg, &text::exact(path)).own(Token::Dim, hash));
+    }
     lines
 }
 
@@ -139,6 +166,7 @@ fn request(detail: &Detail) -> (Vec<Line>, usize) {
         }
         None => row("cwd").own(Token::Dim, "? not told"),
     });
+    lines.extend(runs(statement));
     if statement.env.is_empty() {
         lines.push(row("env").own(Token::Dim, "nothing is passed beside the runtime's own"));
     }
