@@ -87,14 +87,16 @@ turn walk agent:main:main '[
   {"tool":"mc_task","args":{"action":"claim","task":"T-1"}},
   {"tool":"mc_task","args":{"action":"start","steps":["only one"]}},
   {"tool":"mc_task","args":{"action":"start","steps":["Collect","Write","Check"]}},
-  {"tool":"exec","args":{"command":"printf approved > one.txt"}},
+  {"tool":"exec","args":{"command":"ls > /dev/null && echo seen-without-asking"}},
+  {"tool":"exec","args":{"command":"openclaw config set agents.x y"}},
+  {"tool":"exec","args":{"command":"node -e \"require('"'fs'"').writeFileSync('"'one.txt','approved'"')\""}},
   {"tool":"exec","args":{"command":"printf denied > two.txt"}},
   {"tool":"exec","args":{"command":"mcctl task comment T-1 \"from the shell\" && printf restarted > three.txt"}},
   {"tool":"mc_task","args":{"action":"submit","deliverable":"one.txt and three.txt","self_review":'"$review"',"evidence":["cat one.txt: approved"]}},
   {"text":"handed in"}]'
 first=$(asked 90) || give_up "the first call never asked; turn: $(cat "$T/walk.turn")"
 holds 'the agent claimed, planned and started T-1' "$(mc task show T-1 --json | json 'd.state + " " + d.assignees + " " + d.work_plan?.length')" 'in_progress wren 3'
-holds 'the evidence holds the exact command' "$(mc approval show "$first" --json | json 'JSON.stringify(d.statement.arguments)')" 'printf approved > one.txt'
+holds 'the evidence holds the exact command' "$(mc approval show "$first" --json | json 'JSON.stringify(d.statement.arguments)')" writeFileSync
 if [[ $console == yes ]]; then
   check 'a person reads and approves it in the console' approve_on_screen "$first"
   grep -q . < <(screen) && screen >"$T/screen.txt"
@@ -102,6 +104,8 @@ else
   approve "$first"
 fi
 check 'approved: the command ran' within 20 test -f "$WS/one.txt"
+holds 'a harmless command ran without asking' "$(results)" 'seen-without-asking'
+holds 'the control of the gateway itself is denied' "$(results)" 'it steers the runtime'
 
 second=$(asked) || give_up 'the second call never asked'
 mc deny "$second" --note 'not on a Friday' >/dev/null
@@ -151,9 +155,7 @@ turn stop agent:main:main '[
   {"tool":"exec","args":{"command":"sleep '"$back"'","background":true}},
   {"tool":"exec","args":{"command":"sleep '"$mark"'","yieldMs":120000}},
   {"text":"never"}]'
-approve "$(asked)"
 check 'a command runs in the background' within 20 pgrep -fx "sleep $back"
-approve "$(asked)"
 check 'a long command runs' within 20 pgrep -fx "sleep $mark"
 began=$(now_ms)
 mc stop --reason fire >/dev/null

@@ -24,7 +24,7 @@ pub(crate) enum Verb {
     List {
         /// Also those that were.
         #[arg(long)]
-        all: bool,
+        revoked: bool,
         #[command(flatten)]
         paging: Paging,
     },
@@ -46,8 +46,8 @@ pub(crate) enum Verb {
 /// Why it was not carried out.
 pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
     match verb {
-        Verb::List { all, paging } => {
-            let ask = |limit, cursor| RuleList { all, limit, cursor };
+        Verb::List { revoked, paging } => {
+            let ask = |limit, cursor| RuleList { all: revoked, limit, cursor };
             paging::list(cx, &paging, ask, table)
         }
         Verb::Revoke { rule, reason } => {

@@ -204,13 +204,13 @@ fn a_task_walks_from_inbox_to_done() {
 fn a_shell_call_waits_and_its_approval_is_used_once() {
     let bench = Bench::with_agent();
     bench.started();
-    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    let checked = bench.agent("tool.check", exec("ship")).unwrap();
     assert_eq!(
         (checked["decision"].as_str(), checked["risk"].as_str()),
         (Some("ask"), Some("red"))
     );
     let id = checked["approval"].clone();
-    let again = bench.agent("tool.check", exec("make")).unwrap();
+    let again = bench.agent("tool.check", exec("ship")).unwrap();
     assert_eq!(again["approval"], id, "an identical call joins");
     let detail = bench.human("approval.get", json!({"approval": id})).unwrap();
     let mut yes = json!({"approval": id, "rev": detail["rev"], "digest": "0".repeat(64)});
@@ -229,7 +229,7 @@ fn a_shell_call_waits_and_its_approval_is_used_once() {
     bench.clock.advance(Duration::from_secs(11));
     let late = bench.agent("tool.await", json!({"approval": id})).unwrap();
     assert_eq!(late["decision"], "deny");
-    let next = bench.agent("tool.check", exec("make")).unwrap();
+    let next = bench.agent("tool.check", exec("ship")).unwrap();
     assert_ne!(next["approval"], id, "a second run is asked anew");
 }
 
@@ -237,7 +237,7 @@ fn a_shell_call_waits_and_its_approval_is_used_once() {
 fn a_dropped_call_is_told_and_repeats_once() {
     let bench = Bench::with_agent();
     let task = bench.started();
-    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    let checked = bench.agent("tool.check", exec("ship")).unwrap();
     bench.agent("tool.drop", json!({"call": checked["call"]})).unwrap();
     let task_now = bench.human("task.get", json!({"task": format!("T-{task}")})).unwrap();
     assert_eq!(task_now["state"], "needs_approval");
@@ -253,19 +253,19 @@ fn a_dropped_call_is_told_and_repeats_once() {
     assert!(kinds.contains(&&json!("approval_decided")), "{kinds:?}");
     assert_eq!(beat["decisions"][0]["id"], id);
     assert_eq!(
-        bench.agent("tool.check", exec("make ")).unwrap()["decision"],
+        bench.agent("tool.check", exec("ship ")).unwrap()["decision"],
         "ask",
         "one byte more"
     );
-    assert_eq!(bench.agent("tool.check", exec("make")).unwrap()["decision"], "allow");
-    assert_eq!(bench.agent("tool.check", exec("make")).unwrap()["decision"], "ask", "used once");
+    assert_eq!(bench.agent("tool.check", exec("ship")).unwrap()["decision"], "allow");
+    assert_eq!(bench.agent("tool.check", exec("ship")).unwrap()["decision"], "ask", "used once");
 }
 
 #[test]
 fn a_stop_refuses_everything_until_it_is_resumed() {
     let bench = Bench::with_agent();
     let task = format!("T-{}", bench.started());
-    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    let checked = bench.agent("tool.check", exec("ship")).unwrap();
     bench.store.live().halt.set().unwrap();
     let by = Actor::human("ana", Level::L0);
     bench.system(SystemCommand::Halt { by, reason: "fire".into() });
@@ -354,7 +354,7 @@ fn an_older_fence_is_refused() {
 fn rebuilt_tables_equal_the_written_ones_and_the_chain_is_clean() {
     let bench = Bench::with_agent();
     let task = format!("T-{}", bench.started());
-    let checked = bench.agent("tool.check", exec("make")).unwrap();
+    let checked = bench.agent("tool.check", exec("ship")).unwrap();
     bench.agent("tool.drop", json!({"call": checked["call"]})).unwrap();
     let run = bench.agent("run.start", json!({"session": "s", "external_id": "r1"}));
     let run = run.unwrap()["run"].clone();
