@@ -280,6 +280,10 @@ impl<'a> Judge<'a> {
         if program.risk == Risk::Yellow && arguments.iter().any(|word| word.glob.is_some()) {
             return Err(red("K5", "which files it changes is only known when it runs"));
         }
+        if matches!(program.name, "patch" | "unzip") {
+            // Which files they write stands in what they read.
+            self.at("K8", ".", Use::Write)?;
+        }
         Ok(match program.risk {
             Risk::Green if globbed => yellow("K5", "a file's name may look like an option"),
             Risk::Green if follows => yellow("K10", "it goes on until it is ended"),

@@ -170,7 +170,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     green(
         "rg",
         Form {
-            flags: "acFhHiIlLnNopqsSUvwxP0",
+            flags: "acFhHiIlnNopqsSUvwxP0",
             valued: &[
                 ('A', Text),
                 ('B', Text),
@@ -329,7 +329,7 @@ const HEAD: Form = Form {
 };
 
 const GREP: Form = Form {
-    flags: "abcEFGhHiIlLnoPqrRsTvVwxyzZ",
+    flags: "abcEFGhHiIlLnoPqrsTvVwxyzZ",
     valued: &[('A', Text), ('B', Text), ('C', Text), ('e', Text), ('f', Read), ('m', Text)],
     long: &[
         "count",

@@ -146,7 +146,10 @@ fn commanded(
     let installs = matches!(command.text.as_str(), "install");
     let is_package = |text: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "@/._-=<>~^[],".contains(c);
-        text.chars().all(plain) && !text.starts_with(['/', '.', '~']) && !text.contains("..")
+        // `user/project` is a place on a host; `@scope/name` is a package.
+        let is_place =
+            text.contains('/') && !(text.starts_with('@') && text.matches('/').count() == 1);
+        text.chars().all(plain) && !is_place && !text.starts_with(['.', '~'])
     };
     let odd = parsed.operands.iter().find(|(_, word)| installs && !is_package(&word.text));
     match odd {

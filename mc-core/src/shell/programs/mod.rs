@@ -34,7 +34,7 @@ pub(super) fn apart(
             "git" => Some(git::judge(judge, words)),
             "curl" => Some(net::curl(judge, words)),
             "wget" => Some(net::wget(judge, words)),
-            "mcctl" => Some(own::mcctl(words)),
+            "mcctl" => Some(own::mcctl(judge, words)),
             _ => None,
         })
 }

@@ -67,9 +67,9 @@ pub(super) fn wget(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Fin
 
 fn get(judge: &mut Judge<'_>, name: &str, form: &Form, words: &[Word]) -> Result<Finding, Finding> {
     let parsed = judge.form("K11", form, words)?;
-    let from_file = |value: &&str| value.starts_with('@');
+    let from_file = |value: &&str| value.starts_with('@') || value.contains("%output");
     if let Some((_, value, _)) = parsed.values.iter().find(|(_, value, _)| from_file(value)) {
-        return Err(red("K11", format!("`{value}` sends what a file holds")));
+        return Err(red("K11", format!("`{value}` reads or writes a file by the way")));
     }
     if words.iter().any(|word| word.glob.is_some_and(|_| !word.text.contains("://"))) {
         return Err(red("K5", "what it fetches is not known"));

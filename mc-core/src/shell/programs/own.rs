@@ -2,12 +2,13 @@
 
 use super::{
     super::{
-        judge::green,
+        judge::{Judge, green},
         options,
         simple::{Finding, Word, deny, red},
     },
     texts,
 };
+use crate::policy::places::Use;
 
 /// Programs of the control plane that only people use.
 const PEOPLE: &[&str] = &["mcd", "mctui", "mc-openclaw"];
@@ -83,7 +84,9 @@ pub(in crate::shell) fn denied(name: &str, words: &[Word]) -> Option<Finding> {
         return Some(deny("K14", format!("`{name}` looks into other processes")));
     }
     match name {
-        "mcctl" if !is_agent_verb(&all) => Some(deny("K14", "this verb of mcctl is for people")),
+        "mcctl" if !is_agent_verb(&without_form(&all)) => {
+            Some(deny("K14", "this verb of mcctl is for people"))
+        }
         "tmux" | "screen" | "zellij" | "ttyd" | "wall" | "write" | "mesg" | "conspy" => {
             Some(deny("K14", format!("`{name}` reaches into other terminals")))
         }
@@ -115,6 +118,11 @@ fn is_ours(word: &str) -> bool {
         .any(|ours| word.trim_start_matches('^').starts_with(ours))
 }
 
+/// Leaves out how the answer is shown.
+fn without_form<'w>(words: &[&'w str]) -> Vec<&'w str> {
+    words.iter().copied().filter(|word| *word != "--json").collect()
+}
+
 fn is_agent_verb(words: &[&str]) -> bool {
     match words {
         [] | ["--version" | "--help"] => true,
@@ -126,13 +134,22 @@ fn is_agent_verb(words: &[&str]) -> bool {
     }
 }
 
-/// Judges our own command line; what people alone may do was refused before.
-pub(super) fn mcctl(words: &[Word]) -> Result<Finding, Finding> {
+/// Judges our own command line; what people alone may do was refused before. A file that it sends
+/// is read.
+pub(super) fn mcctl(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Finding> {
     words.iter().try_for_each(options::known)?;
-    let elsewhere = ["--socket", "--token-file", "--operator-socket"];
+    let elsewhere = ["--socket", "--home", "--passphrase-file", "--code"];
     let is_elsewhere = |text: &&str| elsewhere.iter().any(|name| text.starts_with(name));
     if let Some(text) = texts(words).into_iter().find(is_elsewhere) {
-        return Err(red("K14", format!("`{text}` speaks to another daemon or as another agent")));
+        return Err(red("K14", format!("`{text}` speaks to another daemon or as somebody else")));
+    }
+    // Any word may be a file that it sends; what holds a blank is prose.
+    for word in words {
+        let option = word.text.strip_prefix("--").and_then(|rest| rest.split_once('='));
+        let value = option.map_or(word.text.as_str(), |(_, value)| value);
+        if !value.is_empty() && !value.contains(char::is_whitespace) && !value.contains("://") {
+            judge.at("K14", value, Use::Read)?;
+        }
     }
     Ok(green("K14"))
 }

@@ -136,7 +136,7 @@ pub(super) fn judge(
         "stdbuf" => transparent(judge, words, (&["-i", "-o", "-e"], 0), input),
         "time" => transparent(judge, words, (&[], 0), input),
         "env" => env(judge, words, input),
-        "xargs" => xargs(judge, words),
+        "xargs" => xargs(judge, words, input),
         _ => return None,
     })
 }
@@ -250,8 +250,25 @@ fn env(judge: &mut Judge<'_>, words: &[Word], input: &Input) -> Result<Finding, 
     }
 }
 
-/// `xargs` with a fixed reader.
-fn xargs(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Finding> {
+/// `xargs` with a fixed reader, fed with names of files of the workspace and nothing else: a text
+/// could name any file, and a path that `find` prints may hold a blank and an absolute path.
+fn xargs(judge: &mut Judge<'_>, words: &[Word], input: &Input) -> Result<Finding, Finding> {
+    const FILTERS: &[&str] = &["head", "sort", "tail", "uniq"];
+    let is_apart = words.first().is_some_and(|word| matches!(word.text.as_str(), "-0" | "--null"));
+    let is_named = match input {
+        Input::Pipe(from) => match from.split_first() {
+            Some((first, rest)) => {
+                let lists = first == "ls" || (first == "find" && is_apart);
+                lists && rest.iter().all(|name| FILTERS.contains(&name.as_str()))
+            }
+            None => false,
+        },
+        Input::Inherited | Input::Text(_) => false,
+    };
+    if !is_named {
+        judge.nothing_closed(words)?;
+        return Err(red("K7", "which files xargs passes on is not known"));
+    }
     let mut rest = words;
     while let [first, behind @ ..] = rest {
         match first.text.as_str() {
