@@ -15,35 +15,8 @@ const PEOPLE: &[&str] = &["mcd", "mctui", "mc-openclaw"];
 /// Programs that look into or steer other processes.
 const DEBUGGERS: &[&str] =
     &["gdb", "lldb", "strace", "ltrace", "ptrace", "reptyr", "bpftrace", "perf"];
-/// What the runtime's own command may not do for an agent.
-const RUNTIME: &[&str] = &[
-    "config",
-    "configure",
-    "plugins",
-    "plugin",
-    "agent",
-    "agents",
-    "gateway",
-    "onboard",
-    "doctor",
-    "approvals",
-    "exec-approvals",
-    "security",
-    "sandbox",
-    "secrets",
-    "policy",
-    "hooks",
-    "uninstall",
-    "reset",
-    "update",
-    "devices",
-    "nodes",
-    "node",
-    "pairing",
-    "daemon",
-    "acp",
-    "mcp",
-];
+/// What the runtime's own command may be asked for; everything else steers it.
+const RUNTIME_LOOKS: &[&str] = &["status", "health", "docs", "help", "--help", "--version"];
 /// Verbs of our own command line that agents have: the noun and the verb.
 const AGENT_VERBS: &[(&str, &[&str])] = &[
     (
@@ -90,7 +63,7 @@ pub(in crate::shell) fn denied(name: &str, words: &[Word]) -> Option<Finding> {
         "tmux" | "screen" | "zellij" | "ttyd" | "wall" | "write" | "mesg" | "conspy" => {
             Some(deny("K14", format!("`{name}` reaches into other terminals")))
         }
-        "openclaw" if all.iter().any(|word| RUNTIME.contains(word)) => {
+        "openclaw" if !matches!(all.as_slice(), [only] if RUNTIME_LOOKS.contains(only)) => {
             Some(deny("K14", "it steers the runtime that the agent runs in"))
         }
         "pkill" | "killall" | "systemctl" | "service" | "loginctl"
