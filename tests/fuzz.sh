@@ -25,4 +25,8 @@ for target in "${targets[@]}"; do
     -max_total_time="$seconds" -max_len=16384 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix=".cache/fuzz/" 2>&1 | grep -vE '^#|# Uses:|NEW_FUNC|^INFO' | tail -n 40
 done
+# The counters make everything slow: what is slow shows in a build without them.
+unset RUSTFLAGS
+cargo run -q -p mc-fuzz --profile fuzz --bin replay --locked --target-dir "$dir" -- .cache/fuzz
+cargo run -q -p mc-fuzz --profile fuzz --bin replay --locked --target-dir "$dir" -- tests/fuzz/seeds
 printf '\nno target found anything\n'

@@ -22,9 +22,8 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] =
     &[("shell", shell), ("path", path), ("host", host), ("redact", redact), ("policy", policy)];
 
-/// How long a target may take for 16 KiB: 10 ms a judgement, of which it makes two, at about half the
-/// speed for the counters and assertions that it is built with.
-const SLOW: Duration = Duration::from_millis(40);
+/// How long a target may take for 16 KiB: 10 ms a judgement, of which it makes two.
+const SLOW: Duration = Duration::from_millis(20);
 /// The size that this holds for; what is shorter may take as long.
 const PAGE: usize = 16 * 1024;
 
