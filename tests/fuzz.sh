@@ -16,7 +16,8 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
 host=$(rustc -vV | sed -n 's/^host: //p')
 dir=${CARGO_TARGET_DIR:-target}/fuzz
-cargo build -p mc-fuzz --features libfuzzer --bins --profile fuzz --locked --target "$host" --target-dir "$dir"
+bins=("${targets[@]/#/--bin=fuzz-}")
+cargo build -p mc-fuzz --features libfuzzer "${bins[@]}" --profile fuzz --locked --target "$host" --target-dir "$dir"
 
 for target in "${targets[@]}"; do
   printf '\n--- %s, %s s\n' "$target" "$seconds"
