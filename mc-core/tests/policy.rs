@@ -99,11 +99,28 @@ fn each_call_gets_what_the_specification_says() {
         ("apply_patch", json!({"input": "*** Add File: config/a\n+x"}), Deny, "deny.write"),
         ("apply_patch", json!({"input": "--- a/src/a\n+++ b/.env\n"}), Deny, "deny.write"),
         ("apply_patch", json!({"input": "nothing"}), Ask, "path.unknown"),
-        ("exec", json!({"command": "ls"}), Ask, "shell.unclassified"),
-        ("Bash", json!({"command": "ls"}), Ask, "shell.unclassified"),
-        ("exec", json!({"command": "cat ~/.aws/credentials"}), Deny, "deny.path"),
-        ("exec", json!({"command": "socat - /run/x/mcd.sock"}), Deny, "deny.path"),
-        ("mcp__box__run", json!({"command": "ls"}), Ask, "shell.unclassified"),
+        ("exec", json!({"command": "ls"}), Allow, "shell.K10"),
+        ("exec", json!({"command": "ls", "workdir": "src"}), Allow, "shell.K10"),
+        ("exec", json!({"command": "ls", "workdir": "/etc"}), Ask, "path.outside"),
+        ("exec", json!({"command": "ls ..", "workdir": "src"}), Allow, "shell.K10"),
+        ("exec", json!({"command": "ls ..", "workdir": "."}), Ask, "shell.K8"),
+        ("exec", json!({"command": "ls", "env": {"PATH": "."}}), Ask, "shell.K6"),
+        ("exec", json!({"command": "ls", "env": {"LC_ALL": "C"}}), Allow, "shell.K10"),
+        ("exec", json!({"command": "ls", "elevated": true}), Ask, "shell.parameter"),
+        ("exec", json!({"command": "ls", "host": "node"}), Ask, "shell.parameter"),
+        ("exec", json!({"command": ["ls"]}), Ask, "shell.parameter"),
+        ("exec", json!({"command": "ls", "cmd": "rm -rf x"}), Ask, "shell.parameter"),
+        ("exec", json!({}), Ask, "shell.unclassified"),
+        ("exec", json!({"command": "touch src/a"}), Allow, "shell.K11"),
+        ("exec", json!({"command": "touch notes.md"}), Ask, "yellow.unlisted"),
+        ("exec", json!({"command": "rm -rf build"}), Ask, "shell.K12"),
+        ("process", json!({"action": "poll"}), Allow, "shell.process"),
+        ("process", json!({"action": "send-keys", "keys": "y"}), Ask, "shell.process"),
+        ("Bash", json!({"command": "ls", "description": "x"}), Allow, "shell.K10"),
+        ("exec", json!({"command": "cat ~/.aws/credentials"}), Deny, "shell.K8"),
+        ("exec", json!({"command": "socat - /run/x/mcd.sock"}), Deny, "shell.K8"),
+        ("mcp__box__run", json!({"command": "ls"}), Ask, "yellow.unlisted"),
+        ("mcp__box__run", json!({"command": "rm -rf x"}), Ask, "shell.K12"),
         ("web_fetch", json!({"url": "https://github.com/a/b/blob/main/x"}), Allow, "allow.yellow"),
         ("WebFetch", json!({"url": "https://evil.example/"}), Ask, "net.host"),
         ("web_fetch", json!({"url": "github.com"}), Ask, "net.host"),
@@ -140,7 +157,7 @@ fn the_checks_come_in_their_order() {
     case.squad.status = SquadStatus::Running;
     assert_eq!(case.check("exec", &exec).rule, "agent.paused");
     case.agent.status = AgentStatus::Active;
-    assert_eq!(case.check("exec", &exec).rule, "deny.path");
+    assert_eq!(case.check("exec", &exec).rule, "shell.K8");
     let exec = json!({"command": "ls"});
     assert_eq!(case.check("exec", &exec).rule, "tool.denied");
     case.agent.tools_deny = vec![];
@@ -150,7 +167,9 @@ fn the_checks_come_in_their_order() {
     let asked = case.check("exec", &exec);
     assert_eq!((asked.rule.as_str(), asked.ask_for), ("budget.run", ApprovalKind::BudgetOverride));
     case.run.cost_uusd = MicroUsd::ZERO;
-    assert_eq!(case.check("exec", &exec).rule, "shell.unclassified");
+    assert_eq!(case.check("exec", &exec).rule, "shell.K10");
+    let red = json!({"command": "rm -rf x"});
+    assert_eq!(case.check("exec", &red).rule, "shell.K12");
     case.agent.tools_allow = vec![];
     let write = json!({"path": "src/a", "content": "x"});
     assert_eq!(case.check("write", &write).rule, "autonomy.intern");
@@ -247,7 +266,7 @@ fn a_file_changes_what_it_names_and_nothing_else() {
     assert_eq!(case.check("web_search", &json!({"query": "x"})).rule, "risk.red");
     assert_eq!(case.check("cron", &json!({})).rule, "deny.tool");
     assert_eq!(case.check("read", &json!({"path": "/srv/vault/x"})).rule, "deny.path");
-    assert_eq!(case.check("exec", &json!({"command": "ls /opt/mc/state"})).rule, "deny.path");
+    assert_eq!(case.check("exec", &json!({"command": "ls /opt/mc/state"})).rule, "shell.K8");
     let policy = &case.policy;
     assert_eq!(policy.min_level(Act::ApproveRed), Level::L1);
     assert_eq!(policy.min_level(Act::Policy), Level::L2);

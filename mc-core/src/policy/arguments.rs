@@ -166,11 +166,10 @@ fn patched(patch: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the word in `text` that means a live target, if it is short enough to be a target.
-pub(super) fn live_target(text: &str) -> Option<&str> {
-    const LIVE: &[&str] = &["production", "prod", "main", "master", "live"];
+pub(super) fn live_target<'t>(text: &'t str, live: &[String]) -> Option<&'t str> {
     if text.len() > 200 {
         return None;
     }
     text.split(|c: char| !c.is_ascii_alphanumeric())
-        .find(|word| LIVE.iter().any(|live| live.eq_ignore_ascii_case(word)))
+        .find(|word| live.iter().any(|live| live.eq_ignore_ascii_case(word)))
 }

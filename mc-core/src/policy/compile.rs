@@ -201,16 +201,24 @@ impl Policy {
 
     /// Returns the risk of a tool before its arguments are seen; unknown tools are yellow.
     pub fn tool_risk(&self, tool: &str) -> Risk {
+        let known = || tools::known(tool).map(|(risk, _)| risk);
+        self.set_risk(tool).or_else(known).unwrap_or(Risk::Yellow)
+    }
+
+    /// Returns the risk that the file itself gives a tool.
+    pub(super) fn set_risk(&self, tool: &str) -> Option<Risk> {
         let rules = &self.doc.tools.risk;
         let own = rules.iter().find(|(name, _)| name.eq_ignore_ascii_case(tool)).or_else(|| {
-            rules
-                .iter()
-                .filter(|(name, _)| tools::names(name, tool))
-                .max_by_key(|(name, _)| name.len())
+            let fitting = rules.iter().filter(|(name, _)| tools::names(name, tool));
+            fitting.max_by_key(|(name, _)| name.len())
         });
         own.map(|(_, risk)| *risk)
-            .or_else(|| tools::known(tool).map(|(risk, _)| risk))
-            .unwrap_or(Risk::Yellow)
+    }
+
+    /// Returns the rule that protects a branch of this name; case doesn't matter.
+    pub(crate) fn protected_branch(&self, name: &str) -> Option<&str> {
+        let rules = &self.doc.targets.protected_branches;
+        rules.iter().map(String::as_str).find(|rule| tools::names(rule, name))
     }
 
     /// Says whether a yellow tool stands on the allowlist.
@@ -219,7 +227,7 @@ impl Policy {
     }
 
     /// Returns what nobody may touch, beside what is always denied.
-    pub(super) fn denied_paths(&self) -> &[String] {
+    pub(crate) fn denied_paths(&self) -> &[String] {
         &self.doc.deny.paths
     }
 }

@@ -143,23 +143,34 @@ fn red_is_asked(case: &Case<'_>) -> Option<Verdict> {
 }
 
 fn yellow_by_autonomy(case: &Case<'_>) -> Option<Verdict> {
-    if case.found.risk != Risk::Yellow {
+    let found = case.found;
+    if found.risk != Risk::Yellow {
         return None;
     }
     let (name, tool) = (&case.world.agent.name, quote(case.call.tool));
     if case.world.agent.autonomy == Autonomy::Intern {
-        let reason = format!("{tool} can do harm and {name} is an intern");
+        let reason = format!("{}, and {name} is an intern", found.reason);
         return Some((Outcome::Ask, "autonomy.intern", reason));
     }
-    if case.found.is_listed {
-        let reason = format!("{tool} stays inside what the policy allows");
-        return Some((Outcome::Allow, "allow.yellow", reason));
+    if found.is_listed {
+        let reason = if found.class == Class::Shell {
+            format!("{}, within what the policy allows", found.reason)
+        } else {
+            format!("{tool} stays inside what the policy allows")
+        };
+        return Some((Outcome::Allow, rule_of(found, "allow.yellow"), reason));
     }
-    let reason = format!("{tool} or what it writes is on no allowlist");
+    let reason = format!("{tool} or what it writes is on no allowlist: {}", found.reason);
     Some((Outcome::Ask, "yellow.unlisted", reason))
 }
 
 fn green_is_allowed(case: &Case<'_>) -> Option<Verdict> {
-    let is_green = case.found.risk == Risk::Green;
-    is_green.then(|| (Outcome::Allow, "allow.green", case.found.reason.clone()))
+    let found = case.found;
+    let rule = rule_of(found, "allow.green");
+    (found.risk == Risk::Green).then(|| (Outcome::Allow, rule, found.reason.clone()))
+}
+
+/// A command that may run names the rule of the shell that let it.
+fn rule_of(found: &Judgement, general: &'static str) -> &'static str {
+    if found.class == Class::Shell { found.rule } else { general }
 }

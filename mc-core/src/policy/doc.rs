@@ -29,6 +29,8 @@ pub struct PolicyDoc {
     pub paths: PathRules,
     /// Which hosts agents may reach.
     pub network: NetworkRules,
+    /// What means the real thing: branches and words.
+    pub targets: TargetRules,
     /// What work may cost.
     pub budgets: BudgetRules,
     /// How long approvals wait.
@@ -125,6 +127,7 @@ impl Default for PathRules {
                 "**/id_ed25519*",
                 "**/id_ecdsa*",
                 "**/secrets*",
+                "**/secrets*/**",
                 "**/credentials*",
                 "**/.netrc",
                 "**/.npmrc",
@@ -169,6 +172,25 @@ impl Default for NetworkRules {
             "localhost",
         ]);
         Self { allow, control_ports: (18_789..=18_799).collect() }
+    }
+}
+
+/// What means the real thing, so that touching it is red.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TargetRules {
+    /// Branches that are not pushed to unasked; `*` at the end means any ending.
+    pub protected_branches: Vec<String>,
+    /// Words that name a live target wherever they stand in what a tool is given.
+    pub live_words: Vec<String>,
+}
+
+impl Default for TargetRules {
+    fn default() -> Self {
+        Self {
+            protected_branches: strings(&["main", "master", "release/*", "prod*"]),
+            live_words: strings(&["production", "prod", "main", "master", "live"]),
+        }
     }
 }
 

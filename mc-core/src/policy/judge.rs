@@ -1,13 +1,15 @@
 //! The risk of a call: that of its tool, raised by its arguments, never lowered by anybody's words.
 
 use super::{
-    Call, Policy, Risk,
+    Call, Policy, Risk, Wanted,
     arguments::{self, Leaf},
+    commands::{self, Commands},
     net,
-    path::{self, Base, Resolved},
+    path::{self, Base},
+    places::{Places, Use},
     tools::{self, Class},
 };
-use crate::{agent::Agent, redact};
+use crate::{agent::Agent, redact, shell::Verdict};
 
 /// What was found out about a call.
 #[derive(Debug, Clone)]
@@ -24,13 +26,15 @@ pub(super) struct Judgement {
     pub(super) is_listed: bool,
     /// What its arguments mean.
     pub(super) class: Class,
+    /// What its command was found to be.
+    pub(super) verdict: Option<Verdict>,
 }
 
 /// A rule and why it applies.
 pub(super) type Finding = (&'static str, String);
 
 /// Returns a text of the call for a sentence: masked, short and in quotes.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     format!("`{}`", redact::preview(text, 80))
 }
 
@@ -39,31 +43,76 @@ struct Case<'a> {
     call: &'a Call<'a>,
     class: Class,
     leaves: Vec<Leaf<'a>>,
-    base: Base<'a>,
+    places: Places<'a>,
+    /// The paths that it names, as written.
+    paths: Vec<&'a str>,
+    commands: Option<Commands>,
+}
+
+impl<'a> Case<'a> {
+    fn new(policy: &'a Policy, call: &'a Call<'a>, agent: &'a Agent) -> Self {
+        let class = tools::known(call.tool).map_or(Class::Other, |(_, class)| class);
+        let base = Base { workspace: agent.workspace.as_deref(), cwd: call.cwd, home: call.home };
+        let places = Places { policy, base, facts: call.facts };
+        let leaves = arguments::leaves(call.arguments);
+        let paths = arguments::paths(call, class, &leaves);
+        let commands = commands::judge(call, class, &leaves, &places);
+        Self { policy, call, class, leaves, places, paths, commands }
+    }
+
+    /// What the call does to the paths that it names; a tool that is no reader may well write.
+    const fn how(&self) -> Use {
+        if matches!(self.class, Class::Read) { Use::Read } else { Use::Write }
+    }
 }
 
 /// Judges `call` of `agent`.
 pub(super) fn judge(policy: &Policy, call: &Call<'_>, agent: &Agent) -> Judgement {
-    let known = tools::known(call.tool);
-    let class = known.map_or(Class::Other, |(_, class)| class);
-    let risk = policy.tool_risk(call.tool);
-    let base = Base { workspace: agent.workspace.as_deref(), cwd: call.cwd, home: call.home };
-    let leaves = arguments::leaves(call.arguments);
-    let case = Case { policy, call, class, leaves, base };
-    let paths: Vec<(&str, Option<Resolved>)> = arguments::paths(call, class, &case.leaves)
-        .into_iter()
-        .map(|raw| (raw, path::resolve(raw, base)))
-        .collect();
-    let raised = RAISES.iter().find_map(|raise| raise(&case, &paths));
+    let case = Case::new(policy, call, agent);
+    let raised = RAISES.iter().find_map(|raise| raise(&case));
     let listed_by_agent = agent.tools_allow.iter().any(|name| tools::names(name, call.tool));
-    let is_listed = (listed_by_agent || policy.is_tool_allowed(call.tool))
-        && (!writes(class) || may_write(&case, &paths));
-    let denied = DENIES.iter().find_map(|deny| deny(&case, &paths));
+    let is_listed = (listed_by_agent || policy.is_tool_allowed(call.tool)) && may_write(&case);
+    let denied = DENIES.iter().find_map(|deny| deny(&case));
     let (risk, rule, reason) = match raised {
         Some((rule, reason)) => (Risk::Red, rule, reason),
-        None => of_tool(risk, call.tool),
+        None => unraised(&case),
     };
-    Judgement { risk, rule, reason, denied, is_listed, class }
+    let verdict = case.commands.and_then(|commands| commands.verdict);
+    Judgement { risk, rule, reason, denied, is_listed, class: case.class, verdict }
+}
+
+/// Says what the disk must tell before `call` of `agent` can be judged well.
+pub fn wanted(policy: &Policy, call: &Call<'_>, agent: &Agent) -> Wanted {
+    let case = Case::new(policy, call, agent);
+    let named = case.paths.iter().copied().chain(call.cwd);
+    let named = named.filter_map(|raw| Some(case.places.resolve(raw)?.absolute));
+    let mut wanted = Wanted { paths: named.collect(), ..Wanted::default() };
+    if case.class == Class::Own {
+        return Wanted::default();
+    }
+    if let Some(verdict) = case.commands.and_then(|commands| commands.verdict) {
+        wanted.paths.extend(verdict.paths);
+        wanted.paths.extend(verdict.scripts.iter().cloned());
+        wanted.programs.extend(verdict.programs.into_iter().take(1));
+        wanted.scripts.extend(verdict.scripts);
+    }
+    wanted
+}
+
+/// The risk of a call that nothing raises: that of its commands, or that of its tool.
+fn unraised(case: &Case<'_>) -> (Risk, &'static str, String) {
+    let tool = of_tool(case.policy.tool_risk(case.call.tool), case.call.tool);
+    match &case.commands {
+        Some(found) if found.risk >= tool.0 || case.class == Class::Shell => {
+            let set = case.policy.set_risk(case.call.tool).unwrap_or(found.risk);
+            if set > found.risk {
+                of_tool(set, case.call.tool)
+            } else {
+                (found.risk, found.rule, found.reason.clone())
+            }
+        }
+        _ => tool,
+    }
 }
 
 fn of_tool(risk: Risk, tool: &str) -> (Risk, &'static str, String) {
@@ -79,108 +128,104 @@ const fn writes(class: Class) -> bool {
     matches!(class, Class::Write | Class::Patch)
 }
 
-fn may_write(case: &Case<'_>, paths: &[(&str, Option<Resolved>)]) -> bool {
-    let may = |found: &Resolved| case.policy.globs.write.find(found, case.base.workspace).is_some();
-    paths.iter().all(|(_, found)| found.as_ref().is_some_and(may))
+fn may_write(case: &Case<'_>) -> bool {
+    let files = !writes(case.class) || case.paths.iter().all(|raw| case.places.may_write(raw));
+    files && case.commands.as_ref().is_none_or(|commands| commands.writes_where_allowed)
 }
 
-/// A check over a call and its paths, resolved where that is possible.
-type Check = fn(&Case<'_>, &[(&str, Option<Resolved>)]) -> Option<Finding>;
+/// A check over a call.
+type Check = fn(&Case<'_>) -> Option<Finding>;
 
 /// What is refused outright.
 const DENIES: &[Check] =
-    &[arguments_are_small, tool_is_not_denied, no_denied_place, no_denied_write];
+    &[arguments_are_small, tool_is_not_denied, no_denied_command, no_denied_place, no_denied_write];
 
 /// What makes a call red.
-const RAISES: &[Check] =
-    &[no_shell, no_secret, paths_are_known, paths_are_harmless, hosts_are_listed, no_live_target];
+const RAISES: &[Check] = &[
+    no_red_command,
+    no_secret,
+    paths_are_known,
+    paths_are_harmless,
+    hosts_are_listed,
+    no_live_target,
+];
 
-fn arguments_are_small(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<Finding> {
+fn arguments_are_small(case: &Case<'_>) -> Option<Finding> {
     let limit = case.policy.doc.limits.argument_bytes;
     let size = u64::try_from(case.call.arguments.to_string().len()).unwrap_or(u64::MAX);
     let reason = || format!("the arguments are {size} bytes, the limit is {limit}");
     (size > limit).then(|| ("limit.arguments", reason()))
 }
 
-fn tool_is_not_denied(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<Finding> {
+fn tool_is_not_denied(case: &Case<'_>) -> Option<Finding> {
     let tool = case.call.tool;
     let is_denied = case.policy.doc.tools.deny.iter().any(|name| tools::names(name, tool));
     is_denied.then(|| ("deny.tool", format!("the policy denies {} to everybody", quote(tool))))
 }
 
-fn no_denied_place(case: &Case<'_>, paths: &[(&str, Option<Resolved>)]) -> Option<Finding> {
-    let more = case.policy.denied_paths();
-    let is_acted_on =
-        |leaf: &&Leaf<'_>| case.class == Class::Shell || leaf.is_command() || !leaf.is_prose();
-    let texts = case.leaves.iter().filter(is_acted_on).map(|leaf| leaf.text);
-    let resolved = paths.iter().filter_map(|(_, found)| Some(found.as_ref()?.absolute.as_str()));
-    let raw = paths.iter().map(|(raw, _)| *raw);
-    let mut all = texts.chain(resolved).chain(raw).chain(case.call.cwd);
+fn no_denied_command(case: &Case<'_>) -> Option<Finding> {
+    Some(case.commands.as_ref().filter(|commands| commands.denied)?.finding())
+}
+
+fn no_denied_place(case: &Case<'_>) -> Option<Finding> {
     if case.class == Class::Own {
         return None;
     }
-    let place = all.find_map(|text| path::denied(text, more, case.base))?;
-    Some(("deny.path", format!("the call names {}, which nobody may touch", quote(place))))
+    // What is run was read word by word; the rest is searched.
+    let is_acted_on = |leaf: &&Leaf<'_>| {
+        let was_read = case.class == Class::Shell && leaf.is_command();
+        !leaf.is_prose() && !was_read
+    };
+    let texts = case.leaves.iter().filter(is_acted_on).map(|leaf| leaf.text);
+    let mut all = texts.chain(case.paths.iter().copied()).chain(case.call.cwd);
+    let more = case.policy.denied_paths();
+    let written = all.find_map(|text| path::denied(text, more, case.places.base));
+    if let Some(place) = written {
+        let text = format!("the call names {}, which nobody may touch", quote(place));
+        return Some(("deny.path", text));
+    }
+    let led = case.paths.iter().find_map(|raw| {
+        case.places.objection(raw, Use::Read).filter(|objection| objection.denied)
+    })?;
+    Some((led.rule, led.reason))
 }
 
-fn no_denied_write(case: &Case<'_>, paths: &[(&str, Option<Resolved>)]) -> Option<Finding> {
+fn no_denied_write(case: &Case<'_>) -> Option<Finding> {
     if !writes(case.class) {
         return None;
     }
-    let rules = &case.policy.globs.write_deny;
-    let rule_of = |found: &Resolved| rules.find(found, case.base.workspace).map(str::to_owned);
-    let (raw, rule) =
-        paths.iter().find_map(|(raw, found)| Some((raw, rule_of(found.as_ref()?)?)))?;
-    let reason = format!("{} must not be written (rule {})", quote(raw), quote(&rule));
-    Some(("deny.write", reason))
+    let objections = case.paths.iter().filter_map(|raw| case.places.objection(raw, Use::Write));
+    let denied = objections.into_iter().find(|objection| objection.denied)?;
+    Some((denied.rule, denied.reason))
 }
 
-fn no_shell(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<Finding> {
-    let runs = case.class == Class::Shell
-        || (case.class != Class::Own && case.leaves.iter().any(|leaf| leaf.is_command()));
-    let reason = "it runs a command, and commands are always asked for";
-    runs.then(|| ("shell.unclassified", reason.to_owned()))
+fn no_red_command(case: &Case<'_>) -> Option<Finding> {
+    Some(case.commands.as_ref().filter(|commands| commands.risk == Risk::Red)?.finding())
 }
 
-fn no_secret(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<Finding> {
-    let found = case.class != Class::Own && redact::value_has_secret(case.call.arguments);
+fn no_secret(case: &Case<'_>) -> Option<Finding> {
+    let arguments = case.call.arguments;
+    let is_masked = |leaf: &Leaf<'_>| redact::is_masked(leaf.text);
+    let found = case.class != Class::Own
+        && (redact::value_has_secret(arguments) || case.leaves.iter().any(is_masked));
     found.then(|| ("secret.argument", "the arguments hold what looks like a secret".to_owned()))
 }
 
-fn paths_are_known(case: &Case<'_>, paths: &[(&str, Option<Resolved>)]) -> Option<Finding> {
-    if writes(case.class) && paths.is_empty() {
-        return Some(("path.unknown", "the call writes and names no file".to_owned()));
-    }
-    let (raw, _) = paths.iter().find(|(_, found)| found.is_none())?;
-    let reason = format!("{} can't be resolved without a shell or a workspace", quote(raw));
-    Some(("path.unknown", reason))
+fn paths_are_known(case: &Case<'_>) -> Option<Finding> {
+    let none = writes(case.class) && case.paths.is_empty();
+    none.then(|| ("path.unknown", "the call writes and names no file".to_owned()))
 }
 
-fn paths_are_harmless(case: &Case<'_>, paths: &[(&str, Option<Resolved>)]) -> Option<Finding> {
-    let (globs, workspace) = (&case.policy.globs, case.base.workspace);
-    paths.iter().find_map(|(raw, found)| {
-        let found = found.as_ref()?;
-        let raw = quote(raw);
-        if globs.read.find(found, workspace).is_none()
-            && globs.write.find(found, workspace).is_none()
-            && found.inside.as_deref() != Some("")
-        {
-            Some(("path.outside", format!("{raw} lies outside the workspace and shared folders")))
-        } else if globs.secret.find(found, workspace).is_some() {
-            Some(("path.secret", format!("{raw} is a place for secrets")))
-        } else if case.class != Class::Read && globs.control.find(found, workspace).is_some() {
-            Some(("path.control", format!("{raw} steers agents, builds or history")))
-        } else if case.class != Class::Read && globs.write_deny.find(found, workspace).is_some() {
-            // A tool that is no known reader may well write.
-            Some(("path.write_deny", format!("{raw} must not be written")))
-        } else {
-            None
-        }
-    })
+fn paths_are_harmless(case: &Case<'_>) -> Option<Finding> {
+    let found = case.paths.iter().find_map(|raw| case.places.objection(raw, case.how()))?;
+    // What only a write is refused for is red for a tool that may write.
+    let rule = if found.rule == "deny.write" { "path.write_deny" } else { found.rule };
+    Some((rule, found.reason))
 }
 
-fn hosts_are_listed(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<Finding> {
-    if case.class == Class::Own {
+fn hosts_are_listed(case: &Case<'_>) -> Option<Finding> {
+    // A command's own addresses are judged where it is read.
+    if matches!(case.class, Class::Own | Class::Shell) {
         return None;
     }
     let addresses = case.leaves.iter().filter(|leaf| leaf.is_address());
@@ -191,15 +236,16 @@ fn hosts_are_listed(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<F
     })
 }
 
-fn no_live_target(case: &Case<'_>, _: &[(&str, Option<Resolved>)]) -> Option<Finding> {
+fn no_live_target(case: &Case<'_>) -> Option<Finding> {
     // A file may be called main.rs; a host, a branch or an environment may not.
-    if matches!(case.class, Class::Own | Class::Read | Class::Write | Class::Patch) {
+    if matches!(case.class, Class::Own | Class::Shell | Class::Read | Class::Write | Class::Patch) {
         return None;
     }
     let is_target = |leaf: &&Leaf<'_>| !leaf.is_prose() && !leaf.is_address();
     let hosts = case.leaves.iter().filter(|leaf| leaf.is_address()).map(|leaf| host(leaf.text));
     let others = case.leaves.iter().filter(is_target).map(|leaf| leaf.text);
-    let word = others.chain(hosts).find_map(arguments::live_target)?;
+    let live = &case.policy.doc.targets.live_words;
+    let word = others.chain(hosts).find_map(|text| arguments::live_target(text, live))?;
     Some(("target.live", format!("{} means a live target", quote(word))))
 }
 

@@ -6,13 +6,16 @@
 
 mod acts;
 mod arguments;
+mod commands;
 mod compile;
 mod decide;
 mod doc;
 mod facts;
 mod judge;
 mod net;
-mod path;
+pub(crate) mod path;
+pub(crate) mod places;
+mod standing;
 mod tools;
 
 pub use acts::Act;
@@ -20,9 +23,11 @@ pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{
     ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PathRules, PolicyDoc,
-    TaskRules, ToolRules,
+    TargetRules, TaskRules, ToolRules,
 };
 pub use facts::{Facts, Wanted};
+pub use judge::wanted;
+pub use standing::{Asker, coverable, covers};
 pub use tools::DENIED;
 
 use schemars::JsonSchema;

@@ -4,28 +4,28 @@ use super::tools::DENIED;
 
 /// Where relative paths begin.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Base<'a> {
+pub(crate) struct Base<'a> {
     /// The agent's workspace.
-    pub(super) workspace: Option<&'a str>,
+    pub(crate) workspace: Option<&'a str>,
     /// The directory that the call runs in.
-    pub(super) cwd: Option<&'a str>,
+    pub(crate) cwd: Option<&'a str>,
     /// The home directory.
-    pub(super) home: Option<&'a str>,
+    pub(crate) home: Option<&'a str>,
 }
 
 /// A path without `.`, `..` and `~`, in the forms that a rule may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Resolved {
+pub(crate) struct Resolved {
     /// From the root.
-    pub(super) absolute: String,
+    pub(crate) absolute: String,
     /// Within the workspace; empty for the workspace itself.
-    pub(super) inside: Option<String>,
+    pub(crate) inside: Option<String>,
     /// Below the home directory, as `~/...`.
-    pub(super) at_home: Option<String>,
+    pub(crate) at_home: Option<String>,
 }
 
 /// Returns where `raw` leads; `None` when that can't be known without a shell or a disk.
-pub(super) fn resolve(raw: &str, base: Base<'_>) -> Option<Resolved> {
+pub(crate) fn resolve(raw: &str, base: Base<'_>) -> Option<Resolved> {
     let is_odd = |c: char| c.is_control() || matches!(c, '$' | '`');
     // A leading `@` is a mark that some runtimes take off: what is behind it is another path.
     if raw.is_empty() || raw.contains(is_odd) || raw.contains("://") || raw.starts_with('@') {
@@ -74,7 +74,7 @@ fn below<'p>(path: &'p str, top: &str) -> Option<&'p str> {
 ///
 /// This is coarse on purpose: quotes and backslashes are taken out, and a name counts wherever it
 /// stands as a whole piece. The agent's own workspace may lie in such a place and doesn't count.
-pub(super) fn denied<'d>(text: &str, more: &'d [String], base: Base<'_>) -> Option<&'d str> {
+pub(crate) fn denied<'d>(text: &str, more: &'d [String], base: Base<'_>) -> Option<&'d str> {
     let mut plain = text.replace(['\'', '"', '\\'], "");
     let spelled = base.workspace.map(|workspace| workspace.trim_end_matches('/'));
     if let Some(workspace) = spelled.filter(|workspace| !workspace.is_empty()) {

@@ -34,13 +34,13 @@ impl Reader<'_> {
         let before = self.variables.clone();
         self.list(&[])?;
         self.variables.leave(before);
-        self.expect(")")
+        self.must(")")
     }
 
     fn group(&mut self) -> Result<(), Finding> {
         self.cursor.eat("{");
         self.list(&["}"])?;
-        self.expect("}")
+        self.must("}")
     }
 
     fn branch(&mut self) -> Result<(), Finding> {
@@ -48,12 +48,12 @@ impl Reader<'_> {
         let before = self.variables.clone();
         self.cursor.eat("if");
         self.list(&["then"])?;
-        self.expect("then")?;
+        self.must("then")?;
         self.list(&["elif", "else", "fi"])?;
         while self.keyword() == Some("elif") {
             self.cursor.eat("elif");
             self.list(&["then"])?;
-            self.expect("then")?;
+            self.must("then")?;
             self.list(&["elif", "else", "fi"])?;
         }
         if self.keyword() == Some("else") {
@@ -61,7 +61,7 @@ impl Reader<'_> {
             self.list(&["fi"])?;
         }
         self.variables.leave(before);
-        self.expect("fi")
+        self.must("fi")
     }
 
     fn repeat(&mut self) -> Result<(), Finding> {
@@ -78,9 +78,9 @@ impl Reader<'_> {
     }
 
     fn body(&mut self) -> Result<(), Finding> {
-        self.expect("do")?;
+        self.must("do")?;
         self.list(&["done"])?;
-        self.expect("done")
+        self.must("done")
     }
 
     /// A loop runs again with what its end left behind: what it assigns is not known at its start.
@@ -176,7 +176,7 @@ impl Reader<'_> {
             self.variables = before.clone();
         }
         self.variables.leave(before);
-        self.expect("esac")
+        self.must("esac")
     }
 
     fn patterns(&mut self) -> Result<(), Finding> {

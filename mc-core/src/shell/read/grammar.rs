@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes `token`, which must stand here.
-    pub(super) fn expect(&mut self, token: &str) -> Result<(), Finding> {
+    pub(super) fn must(&mut self, token: &str) -> Result<(), Finding> {
         self.cursor.blanks();
         if self.cursor.eat(token) {
             Ok(())

@@ -226,7 +226,7 @@ impl Reader<'_> {
             let was = std::mem::replace(&mut reader.is_substituted, true);
             reader.list(&[])?;
             reader.is_substituted = was;
-            reader.expect(")")
+            reader.must(")")
         })?;
         self.variables.leave(before);
         self.note(yellow("K5", "it uses what another command prints"));
