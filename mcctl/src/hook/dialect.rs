@@ -310,3 +310,70 @@ pub(super) fn prefix(text: &str) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use mc_core::id::{ApprovalId, CallId};
+
+    use super::*;
+
+    fn edited() -> Verdict {
+        Verdict::Allow(Allowed {
+            call: CallId(7),
+            approval: Some(ApprovalId(3)),
+            reason: "ok".into(),
+            arguments: Some(json!({"command": "make"})),
+        })
+    }
+
+    #[test]
+    fn edited_arguments_reach_each_runtime_where_it_looks_for_them_or_the_call_is_refused() {
+        let said = |dialect: &Dialect, name: &str| dialect.say(name, &edited()).map(Option::unwrap);
+        for dialect in [&CLAUDE_CODE, &CODEX] {
+            let answer = said(dialect, "PreToolUse").unwrap();
+            assert_eq!(answer["hookSpecificOutput"]["updatedInput"]["command"], "make");
+            assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "allow");
+        }
+        let answer = said(&GEMINI, "BeforeTool").unwrap();
+        assert_eq!(answer["hookSpecificOutput"]["tool_input"]["command"], "make");
+        let answer = said(&CLAUDE_CODE, "PermissionRequest").unwrap();
+        assert_eq!(answer["hookSpecificOutput"]["decision"]["updatedInput"]["command"], "make");
+        assert!(said(&CODEX, "PermissionRequest").is_err());
+    }
+
+    #[test]
+    fn a_no_is_put_as_the_event_wants_it() {
+        let no = |dialect: &Dialect, name: &str| {
+            dialect.say(name, &Verdict::denied("why")).unwrap().unwrap()
+        };
+        assert_eq!(
+            no(&CODEX, "PreToolUse"),
+            json!({"hookSpecificOutput": {"hookEventName": "PreToolUse",
+                "permissionDecision": "deny", "permissionDecisionReason": "why"}})
+        );
+        assert_eq!(no(&CODEX, "UserPromptSubmit"), json!({"decision": "block", "reason": "why"}));
+        assert_eq!(no(&GEMINI, "BeforeAgent"), json!({"decision": "deny", "reason": "why"}));
+    }
+
+    #[test]
+    fn an_unknown_event_is_none_of_our_business_and_a_long_call_is_refused() {
+        let event = |name: &str, path: &str| {
+            json!({"session_id": "s", "hook_event_name": name, "tool_name": "Read",
+                "tool_input": {"file_path": path}})
+            .to_string()
+        };
+        let other = CLAUDE_CODE.read(event("TeammateIdle", "a").as_bytes()).unwrap();
+        assert_eq!(other.event, Event::Other);
+        // The rest of the object: `{"file_path":""}`.
+        let most = "x".repeat(ARGUMENT_BYTES - 16);
+        assert!(CLAUDE_CODE.read(event("PreToolUse", &most).as_bytes()).is_ok());
+        assert!(CLAUDE_CODE.read(event("PreToolUse", &(most + "x")).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let text = "\u{e9}".repeat(TEXT_BYTES);
+        assert_eq!(prefix(&text).len(), TEXT_BYTES);
+        assert_eq!(prefix(&format!("a{text}")).len(), TEXT_BYTES - 1);
+    }
+}

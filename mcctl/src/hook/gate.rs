@@ -54,16 +54,16 @@ impl Gate {
     }
 
     /// Answers an event.
-    pub(super) fn serve(mut self, event: Event) -> Verdict {
-        let done = match &event {
+    pub(super) fn serve(mut self, event: &Event) -> Verdict {
+        let done = match event {
             Event::Call(check) => self.check(check, Again::Yes),
             Event::Ended(report) => self.ended(report).map(|()| Verdict::Neutral),
-            Event::Finished(finish) => self.link.call(&**finish).map(|_| Verdict::Neutral),
+            Event::Finished(finish) => self.link.call(finish.as_ref()).map(|_| Verdict::Neutral),
             Event::TurnBegins => self.turn_begins().map(|()| Verdict::Neutral),
             Event::TurnEnds(status) => self.turn_ends(*status).map(|()| Verdict::Neutral),
             Event::Other => Ok(Verdict::Neutral),
         };
-        done.unwrap_or_else(|error| refused(&event, &error))
+        done.unwrap_or_else(|error| refused(event, &error))
     }
 
     fn check(&mut self, check: &Check, again: Again) -> Result<Verdict, ClientError> {

@@ -38,7 +38,7 @@ impl Link {
     ///
     /// Why not, in one sentence. A hook never speaks as the operator.
     pub(super) fn open(global: &Global) -> Result<Self, String> {
-        let identity = Identity::of(home::agent_from_environment()).map_err(told)?;
+        let identity = Identity::of(home::agent_from_environment()).map_err(|error| told(&error))?;
         let Identity::Agent { name: Some(_), .. } = &identity else {
             return Err("MC_AGENT and MC_TOKEN_FILE must say whose hook this is".to_owned());
         };
@@ -46,7 +46,7 @@ impl Link {
             Some(socket) => socket,
             None => identity.socket(&Home::find(global.home.as_deref())),
         };
-        let hello = identity.hello().map_err(told)?;
+        let hello = identity.hello().map_err(|error| told(&error))?;
         let deadline = Instant::now() + ANSWER;
         let client = BlockingClient::connect_within(&socket, &hello, CONNECT, ANSWER)
             .map_err(|error| error.to_string())?;
@@ -109,6 +109,6 @@ impl Link {
     }
 }
 
-fn told(failure: Failure) -> String {
+fn told(failure: &Failure) -> String {
     failure.to_string()
 }

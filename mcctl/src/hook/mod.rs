@@ -114,7 +114,7 @@ fn answer(hook: &Hook, global: &Global) -> Result<Said, String> {
     let name = told.name.clone();
     let verdict = serve(told, global, wait);
     let opinion = if hook.defer_allow { Opinion::OfPersons } else { Opinion::Whole };
-    Ok((dialect.say(&name, &verdict.as_far_as(opinion))?, Exit::Done))
+    Ok((dialect.say(&name, &verdict.within(opinion))?, Exit::Done))
 }
 
 fn unread(why: &str) -> String {
@@ -143,7 +143,7 @@ fn serve(told: Told, global: &Global, wait: Duration) -> Verdict {
         return Verdict::Neutral;
     }
     match Link::open(global) {
-        Ok(link) => Gate::new(link, told.place, wait).serve(told.event),
+        Ok(link) => Gate::new(link, told.place, wait).serve(&told.event),
         Err(why) => told.event.without_daemon(&why),
     }
 }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_default_wait_ends_before_the_runtimes_timeout() {
-        assert!(Runtime::ClaudeCode.patience() < Duration::from_secs(600));
-        assert!(Runtime::Gemini.patience() < Duration::from_secs(60));
+        assert!(Runtime::ClaudeCode.patience() < Duration::from_mins(10));
+        assert!(Runtime::Gemini.patience() < Duration::from_mins(1));
     }
 }

@@ -57,7 +57,7 @@ impl Verdict {
     }
 
     /// Leaves out a yes that is not to be said.
-    pub(super) fn as_far_as(self, opinion: Opinion) -> Self {
+    pub(super) fn within(self, opinion: Opinion) -> Self {
         match (self, opinion) {
             (Self::Allow(Allowed { approval: None, .. }), Opinion::OfPersons) => Self::Neutral,
             (verdict, Opinion::Whole | Opinion::OfPersons) => verdict,
@@ -76,10 +76,10 @@ mod tests {
             Verdict::Allow(Allowed { call, approval, reason: String::new(), arguments: None })
         };
         let by_person = yes(Some(ApprovalId(1)));
-        assert_eq!(yes(None).as_far_as(Opinion::OfPersons), Verdict::Neutral);
-        assert_eq!(yes(None).as_far_as(Opinion::Whole), yes(None));
-        assert_eq!(by_person.clone().as_far_as(Opinion::OfPersons), by_person);
+        assert_eq!(yes(None).within(Opinion::OfPersons), Verdict::Neutral);
+        assert_eq!(yes(None).within(Opinion::Whole), yes(None));
+        assert_eq!(by_person.clone().within(Opinion::OfPersons), by_person);
         let no = Verdict::denied("no");
-        assert_eq!(no.clone().as_far_as(Opinion::OfPersons), no);
+        assert_eq!(no.clone().within(Opinion::OfPersons), no);
     }
 }
