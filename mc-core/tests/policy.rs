@@ -110,6 +110,8 @@ fn each_call_gets_what_the_specification_says() {
         ("exec", json!({"command": "ls", "host": "node"}), Ask, "shell.parameter"),
         ("exec", json!({"command": ["ls"]}), Ask, "shell.parameter"),
         ("exec", json!({"command": "ls", "cmd": "rm -rf x"}), Ask, "shell.parameter"),
+        ("run_shell_command", json!({"command": "ls", "directory": "src"}), Allow, "shell.K10"),
+        ("run_shell_command", json!({"command": "ls", "directory": "/etc"}), Ask, "path.outside"),
         ("exec", json!({}), Ask, "shell.unclassified"),
         ("exec", json!({"command": "touch src/a"}), Allow, "shell.K11"),
         ("exec", json!({"command": "touch notes.md"}), Ask, "yellow.unlisted"),

@@ -8,6 +8,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("README.md", include_str!("../../README.md")),
     ("docs/DEPLOYMENT.md", include_str!("../../docs/DEPLOYMENT.md")),
     ("docs/RUNBOOK.md", include_str!("../../docs/RUNBOOK.md")),
+    ("docs/RUNTIMES.md", include_str!("../../docs/RUNTIMES.md")),
     ("docs/SECURITY.md", include_str!("../../docs/SECURITY.md")),
     ("docs/tutorials/openclaw.md", include_str!("../../docs/tutorials/openclaw.md")),
     ("skill", include_str!("../../integrations/openclaw/plugin/skills/mission-control/SKILL.md")),

@@ -26,6 +26,7 @@ mod documents;
 mod environment;
 mod failure;
 mod feed;
+mod hook;
 mod identity;
 mod init;
 mod message;

@@ -52,14 +52,20 @@ impl Identity {
         }
     }
 
-    fn socket(&self, home: &Home) -> PathBuf {
+    /// Returns where the daemon listens for such a caller.
+    pub(crate) fn socket(&self, home: &Home) -> PathBuf {
         match self {
             Self::Operator => home.operator_socket(),
             Self::Agent { .. } => home.agent_socket(),
         }
     }
 
-    fn hello(&self) -> Result<Hello, Failure> {
+    /// Returns the first words of such a caller.
+    ///
+    /// # Errors
+    ///
+    /// When the token can't be read, or the name is none.
+    pub(crate) fn hello(&self) -> Result<Hello, Failure> {
         let mut hello = hello("mcctl", env!("CARGO_PKG_VERSION"));
         if let Self::Agent { name, token } = self {
             let named = name.as_deref().map(str::parse).transpose();

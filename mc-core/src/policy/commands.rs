@@ -57,6 +57,7 @@ const HARMLESS: &[&str] = &[
     "yieldms",
     "background",
     "run_in_background",
+    "is_background",
     "max_output_length",
     "title",
     "explanation",
@@ -96,7 +97,11 @@ fn shell_tool(call: &Call<'_>, places: &Places<'_>) -> Commands {
             ("command" | "cmd", Value::String(text)) if line.is_none() => {
                 line = Some(text.as_str());
             }
-            ("workdir" | "cwd", Value::String(text)) if cwd.is_none() => cwd = Some(text.as_str()),
+            ("workdir" | "cwd" | "directory" | "dir_path", Value::String(text))
+                if cwd.is_none() =>
+            {
+                cwd = Some(text.as_str())
+            }
             (known, Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null)
                 if HARMLESS.contains(&known) => {}
             ("pty", Value::Bool(true)) | (_, Value::Null | Value::Bool(false)) => {}

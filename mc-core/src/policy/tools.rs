@@ -1,6 +1,6 @@
 //! The tools that are known without configuration: their risk, and what their arguments mean.
 //!
-//! Names are those of OpenClaw and Claude Code, in lower case.
+//! Names are those of OpenClaw, Claude Code, Codex and Gemini, in lower case.
 
 use super::Risk;
 
@@ -76,6 +76,7 @@ const TOOLS: &[(&str, Risk, Class)] = &[
     ("bash", Yellow, Shell),
     ("shell", Yellow, Shell),
     ("terminal", Yellow, Shell),
+    ("run_shell_command", Yellow, Shell),
     ("code_execution", Red, Other),
     ("message", Red, Other),
     ("gateway", Red, Other),
@@ -92,6 +93,7 @@ pub(super) const ALLOWED: &[&str] = &[
     "bash",
     "shell",
     "terminal",
+    "run_shell_command",
     "process",
     "write",
     "edit",

@@ -39,11 +39,26 @@ impl BlockingClient {
     /// [`ClientError::Unreachable`] when nobody listens, [`ClientError::Refused`] when the daemon
     /// does not want the caller.
     pub fn connect(path: &Path, hello: &Hello, timeout: Duration) -> Result<Self, ClientError> {
+        Self::connect_within(path, hello, CONNECT_TIMEOUT, timeout)
+    }
+
+    /// As [`BlockingClient::connect`], for callers that wait no longer than `connect` for the
+    /// connection itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockingClient::connect`].
+    pub fn connect_within(
+        path: &Path,
+        hello: &Hello,
+        connect: Duration,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
         let unreachable = |source| ClientError::Unreachable { path: path.to_path_buf(), source };
         let name = path.to_fs_name::<GenericFilePath>().map_err(unreachable)?;
         let stream = ConnectOptions::new()
             .name(name)
-            .wait_mode(ConnectWaitMode::Timeout(CONNECT_TIMEOUT))
+            .wait_mode(ConnectWaitMode::Timeout(connect))
             .connect_sync()
             .map_err(unreachable)?;
         stream.set_recv_timeout(Some(timeout))?;

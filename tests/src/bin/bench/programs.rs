@@ -1,6 +1,9 @@
 //! The command line and the console as whole programs.
 
 use std::{
+    fs::File,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -22,7 +25,7 @@ pub(crate) fn measure(options: &Options) -> Value {
     for _ in 0..20 {
         squad.started_task(&mut wren);
     }
-    let mut document = json!({"mcctl_status": mcctl(&squad)});
+    let mut document = json!({"mcctl_status": mcctl(&squad), "hook": hook(&squad)});
     console(&squad, &mut document);
     document
 }
@@ -39,6 +42,48 @@ fn mcctl(squad: &Squad) -> Value {
     }
     let mut document = spread(&mut times);
     document["figures"] = json!([at_most(ms(percentile(&mut times, 0.5)), "ms p50", 4.0)]);
+    document
+}
+
+/// Measures a hook from its start to its answer, for a GREEN call, beside a program that does
+/// nothing and one that only connects.
+fn hook(squad: &Squad) -> Value {
+    let token = squad.dir().join("wren.token");
+    let mut options = File::options();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(&token).unwrap();
+    file.write_all(squad.token("wren").as_bytes()).unwrap();
+    let event = br#"{"session_id":"s","hook_event_name":"PreToolUse","cwd":"/w","tool_name":"Read","tool_input":{"file_path":"/w/a.rs"},"tool_use_id":"t"}"#;
+    let timed = |words: &[&str], input: &[u8]| {
+        let mut times = Vec::new();
+        for _ in 0..100 {
+            let mut command = Command::new(program("mcctl"));
+            command.arg("--home").arg(squad.dir()).args(words);
+            command.env("MC_AGENT", "wren").env("MC_TOKEN_FILE", &token);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let began = Instant::now();
+            let mut child = command.spawn().unwrap();
+            // A program that reads no input may have ended before.
+            child.stdin.take().unwrap().write_all(input).ok();
+            let done = child.wait_with_output().unwrap();
+            times.push(began.elapsed());
+            assert!(done.status.success() && !done.stdout.is_empty(), "{words:?}: {done:?}");
+        }
+        times
+    };
+    let mut empty = timed(&["--version"], b"");
+    let mut asks = timed(&["whoami", "--json"], b"");
+    let mut hook = timed(&["hook", "claude-code"], event);
+    let median = |times: &mut [Duration]| ms(percentile(times, 0.5));
+    let (floor, ask, whole) = (median(&mut empty), median(&mut asks), median(&mut hook));
+    let mut document = spread(&mut hook);
+    document["figures"] = json!([
+        at_most(whole, "ms p50, start to answer, GREEN call", 30.0),
+        at_most(ms(percentile(&mut hook, 0.99)), "ms p99, start to answer, GREEN call", 30.0),
+        plain(floor, "ms p50, mcctl that does nothing"),
+        plain(ask, "ms p50, mcctl whoami"),
+        plain(whole / floor, "times mcctl that does nothing"),
+    ]);
     document
 }
 
