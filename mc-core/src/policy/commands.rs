@@ -100,7 +100,7 @@ fn shell_tool(call: &Call<'_>, places: &Places<'_>) -> Commands {
             ("workdir" | "cwd" | "directory" | "dir_path", Value::String(text))
                 if cwd.is_none() =>
             {
-                cwd = Some(text.as_str())
+                cwd = Some(text.as_str());
             }
             (known, Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null)
                 if HARMLESS.contains(&known) => {}
