@@ -146,6 +146,30 @@ fn each_call_gets_what_the_specification_says() {
 }
 
 #[test]
+fn a_closed_place_is_denied_also_where_the_home_is_not_known() {
+    let mut case = Case::of(Autonomy::Specialist);
+    case.agent.workspace = None;
+    for (tool, arguments) in [
+        ("exec", json!({"command": "cat ~/.ssh/id_rsa"})),
+        ("exec", json!({"command": "cat ~/.aws/credentials > x"})),
+        ("read", json!({"path": "~/.ssh/id_rsa"})),
+    ] {
+        let (squad, call_home) = (&case.squad, None);
+        let facts = Facts::NONE;
+        let call = Call { tool, arguments: &arguments, cwd: None, home: call_home, facts };
+        let world = World {
+            squad,
+            agent: &case.agent,
+            task: None,
+            run: None,
+            day: "2026-01-01",
+            estimate: MicroUsd::ZERO,
+        };
+        assert_eq!(decide(&case.policy, &call, &world).outcome, Outcome::Deny, "{arguments}");
+    }
+}
+
+#[test]
 fn the_checks_come_in_their_order() {
     let mut case = Case::of(Autonomy::Intern);
     let exec = json!({"command": "cat ~/.ssh/x"});

@@ -47,6 +47,11 @@ impl Places<'_> {
     /// the two.
     pub(crate) fn objection(&self, raw: &str, how: Use) -> Option<Objection> {
         let Some(found) = self.resolve(raw) else {
+            // What can't be resolved may still name a closed place.
+            if let Some(place) = path::denied(raw, self.policy.denied_paths(), self.base) {
+                let text = format!("the call names {}, which nobody may touch", quote(place));
+                return Some(Objection { rule: "deny.path", reason: text, denied: true });
+            }
             let text = format!("{} can't be resolved without a shell or a workspace", quote(raw));
             return Some(Objection { rule: "path.unknown", reason: text, denied: false });
         };

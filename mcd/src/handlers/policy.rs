@@ -45,7 +45,7 @@ pub fn test(
         tool: &params.tool,
         arguments: &params.arguments,
         cwd: params.cwd.as_deref().or(agent.workspace.as_deref()),
-        home: None,
+        home: caller.home.as_deref(),
         facts: policy::Facts::NONE,
     };
     let world = World {
