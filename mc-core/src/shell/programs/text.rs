@@ -7,7 +7,7 @@ use super::super::{
         Means::{Read, Text},
         Operands,
     },
-    simple::{Finding, Glob, Unknown, Word, red, yellow},
+    simple::{Finding, Glob, Word, red, yellow},
 };
 use crate::policy::places::Use;
 
@@ -212,7 +212,6 @@ fn jq(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Finding> {
     if let Some(found) = closed.iter().find(|part| filter.text.contains(**part)) {
         return Err(red("K10", format!("the filter of jq holds `{found}`")));
     }
-    debug_assert!(filter.unknown != Some(Unknown::Output));
     let globbed = words.iter().any(|word| word.glob == Some(Glob::Leading));
     Ok(if globbed { yellow("K5", "a file's name may look like an option") } else { green("K10") })
 }

@@ -1,7 +1,7 @@
 //! Redirections and here-documents (K9).
 
 use super::{Reader, words::ends_word};
-use crate::shell::simple::{Finding, Input, Quotes, Simple, red, yellow};
+use crate::shell::simple::{Finding, Input, Simple, red, yellow};
 
 /// A here-document whose text has not been read yet.
 #[derive(Debug, Clone)]
@@ -91,12 +91,12 @@ impl Reader<'_> {
         let from = self.cursor.at();
         let end = self.word()?;
         let is_quoted = self.cursor.since(from).contains(['\'', '"', '\\']);
-        if end.text.is_empty() || end.text.contains('\n') || self.cursor.since(from).contains('$') {
-            return Err(red("K9", "the end of a here-document is not plain"));
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if end.text.is_empty() || !end.text.chars().all(is_word) {
+            return Err(red("K9", "the end of a here-document is not a plain word"));
         }
         simple.input = Input::Text(String::new());
         let command = self.script.commands.len();
-        debug_assert!(is_quoted || end.quotes == Quotes::Bare);
         self.pending.push(Pending { end: end.text, is_quoted, takes_tabs, command });
         Ok(())
     }
