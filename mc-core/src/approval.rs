@@ -266,9 +266,6 @@ pub struct Approval {
     /// How many persons must say yes.
     #[serde(default = "one")]
     pub needs: i64,
-    /// When the operators were reminded of it last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reminded_at: Option<Timestamp>,
 }
 
 const fn one() -> i64 {

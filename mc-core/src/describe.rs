@@ -113,7 +113,6 @@ fn approval_line(recorded: &Recorded, why: &str) -> String {
         Event::ApprovalEndorsed { approval, .. } => {
             format!("{who} said yes to {approval}; one more person is needed")
         }
-        Event::ApprovalReminded { approval, .. } => format!("{approval} still waits"),
         Event::RuleRemembered { rule } => {
             format!("{who} made standing rule {}: {}", rule.id, cut(&rule.summary))
         }

@@ -269,15 +269,6 @@ pub enum Event {
         /// What they said yes to.
         digest: String,
     },
-    /// The operators were reminded that an approval still waits.
-    ApprovalReminded {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who had asked.
-        agent: AgentName,
-        /// The task that waits.
-        task: Option<TaskId>,
-    },
     /// An approval was remembered as a standing rule.
     RuleRemembered {
         /// The rule as it began.

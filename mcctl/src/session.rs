@@ -179,7 +179,7 @@ impl Session {
             }
         };
         let open = self.client.call(&challenge_for(call)?)?;
-        let factor = SecondFactor { challenge: open.challenge, totp: Some(totp), signature: None };
+        let factor = SecondFactor { challenge: open.challenge, totp };
         options.second_factor = Some(factor);
         Ok(self.client.call_with(call, &options)?)
     }

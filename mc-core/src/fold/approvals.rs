@@ -27,11 +27,6 @@ pub fn approval(approval: &mut Approval, recorded: &Recorded) {
                 at: recorded.at,
             });
         }
-        Event::ApprovalReminded { approval: id, .. } if *id == approval.id => {
-            // No change of what is asked: a decision on screen stays good.
-            approval.reminded_at = Some(recorded.at);
-            return;
-        }
         _ => return,
     }
     approval.rev = approval.rev.saturating_add(1);

@@ -127,8 +127,8 @@ pub struct Challenge {
 pub struct Challenged {
     /// Its name: random, in hex.
     pub challenge: String,
-    /// What is signed (`ssh-keygen -Y sign -n mc-approval@v1`): canonical JSON with the request
-    /// and, for an approval, the whole statement.
+    /// What it stands for: canonical JSON with the request and, for an approval, the whole
+    /// statement.
     pub text: String,
     /// The factors that the operator has.
     pub factors: Vec<Factor>,
@@ -142,8 +142,6 @@ pub struct Challenged {
 pub enum Factor {
     /// A code of six digits that changes every 30 seconds.
     Totp,
-    /// A signature by an SSH key, in a hardware key or made where no agent runs.
-    Signature,
 }
 
 /// The common parameter `second_factor`, which lifts one act of a human to L3.
@@ -153,11 +151,7 @@ pub struct SecondFactor {
     /// The challenge that it answers.
     pub challenge: String,
     /// The code of the moment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub totp: Option<String>,
-    /// The armored signature of the challenge's text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signature: Option<String>,
+    pub totp: String,
 }
 
 impl std::fmt::Debug for SecondFactor {

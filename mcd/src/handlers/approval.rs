@@ -151,7 +151,6 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         } else {
             1
         },
-        reminded_at: None,
     };
     desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)

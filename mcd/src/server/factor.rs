@@ -26,7 +26,7 @@ use crate::{caller::Caller, identity::Operator, store::Answer};
 const GOOD_MS: i64 = 5 * 60 * 1000;
 /// How many challenges a connection may have open.
 const OPEN: usize = 8;
-/// What a signature must be for.
+/// What a challenge's text is for.
 const NAMESPACE: &str = "mc-approval@v1";
 
 /// A challenge that was not answered yet.
@@ -181,10 +181,7 @@ pub(super) fn verify(
     if !fits {
         return Err(refuse("this challenge was opened for another request"));
     }
-    let Some(code) = given.totp.as_deref() else {
-        return Err(RpcError::invalid("second_factor", "give the code of the moment as `totp`"));
-    };
-    let found = server.unlocks.guess(operator.uid, now, || check(server, &operator, code));
+    let found = server.unlocks.guess(operator.uid, now, || check(server, &operator, &given.totp));
     match found? {
         Checked::Right => {
             session.challenges.remove(at);

@@ -67,7 +67,6 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         | Event::ApprovalUsed { agent, .. }
         | Event::ApprovalDropped { agent, .. }
         | Event::ApprovalEndorsed { agent, .. }
-        | Event::ApprovalReminded { agent, .. }
         | Event::RuleUsed { agent, .. } => is_own(agent),
         Event::NotificationQueued { notification } => is_own(&notification.to),
         Event::NotificationAcked { .. }

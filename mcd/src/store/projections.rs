@@ -121,8 +121,7 @@ impl Projection<'_, '_> {
             Event::ApprovalClosed { approval, .. }
             | Event::ApprovalUsed { approval, .. }
             | Event::ApprovalDropped { approval, .. }
-            | Event::ApprovalEndorsed { approval, .. }
-            | Event::ApprovalReminded { approval, .. } => self.approval(*approval),
+            | Event::ApprovalEndorsed { approval, .. } => self.approval(*approval),
             Event::RuleRemembered { rule } => self.put_rule(rule),
             Event::RuleUsed { rule, .. } | Event::RuleRevoked { rule, .. } => {
                 let mut row = queries::rule(self.db, *rule)?;

@@ -166,7 +166,6 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         dropped: false,
         endorsements: Vec::new(),
         needs: 1,
-        reminded_at: None,
     }
 }
 
