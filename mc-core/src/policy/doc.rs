@@ -138,6 +138,7 @@ impl Default for PathRules {
             ]),
             control: strings(&[
                 "**/.git/**",
+                "**/.github",
                 "**/.github/workflows/**",
                 "**/.gitlab-ci.yml",
                 "**/AGENTS.md",
