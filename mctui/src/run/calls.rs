@@ -49,8 +49,7 @@ impl Sender<'_> {
         if let Some(Code(totp)) = &self.code {
             let challenge = challenge_for(call)?;
             let open = self.client.call(&challenge).await?;
-            options.second_factor =
-                Some(session::SecondFactor { challenge: open.challenge, totp: totp.clone() });
+            options.second_factor = Some(session::SecondFactor::code(open.challenge, totp.clone()));
         }
         self.client.call_with(call, &options).await
     }
