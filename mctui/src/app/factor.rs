@@ -66,7 +66,7 @@ impl App {
         // Whoever closed the dialog meanwhile wants no factor any more.
         if needs {
             let what = label(&act);
-            self.overlays.push(Overlay::Factor(Factor::new(what, act, open)));
+            self.overlays.push(Overlay::Factor(Box::new(Factor::new(what, act, open))));
         }
     }
 
@@ -100,7 +100,7 @@ impl App {
     }
 
     /// Takes in the signature that stood in a file.
-    pub(super) fn signature(&mut self, result: Result<String, String>) {
+    pub(super) fn signature(&mut self, result: &Result<String, String>) {
         let Some(Overlay::Factor(open)) = self.overlays.last_mut() else { return };
         let outcome = open.read(result);
         self.follow(outcome);

@@ -277,7 +277,7 @@ impl App {
                 }
             }
             Message::Copied(result) => self.copied(result),
-            Message::Signature(result) => self.signature(result),
+            Message::Signature(result) => self.signature(&result),
             Message::Drawn => self.drawn(),
             Message::Tick => {}
         }

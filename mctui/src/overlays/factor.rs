@@ -130,9 +130,9 @@ impl Factor {
     }
 
     /// Takes in what stood in the file that was named.
-    pub fn read(&mut self, result: Result<String, String>) -> Outcome {
+    pub fn read(&mut self, result: &Result<String, String>) -> Outcome {
         let challenge = self.open.challenge.clone();
-        match result.as_deref().map(armoured) {
+        match result.as_ref().map(|text| armoured(text)) {
             Ok(Some(signature)) => return self.keep(SecondFactor::signature(challenge, signature)),
             Ok(None) => {
                 let words = format!("no SSH signature stands in it: it begins with {}", ARMOUR[0]);
@@ -223,16 +223,14 @@ impl Factor {
             Kind::Totp => "Enter keeps it for this act   Esc closes",
             Kind::Signature if width < 60 => "^Y copy  ^F file  Enter  Esc",
             Kind::Signature => {
-                "^Y copy text   ^X copy a command that signs it   ^F write to a file   arrows scroll"
+                "^Y copy text  ^X copy a command that signs it  ^F write to a file  arrows scroll"
             }
         };
-        foot.push(Line::new().own(Token::Strong, keys));
+        foot.extend(Line::new().own(Token::Strong, keys).wrap(width, 0));
         if self.wants == Kind::Signature && width >= 60 {
             let other = if has_other { "   Tab a code instead" } else { "" };
-            let keys = format!(
-                "paste the signature, or type the name of its file; Enter   Esc closes{other}"
-            );
-            foot.push(Line::new().own(Token::Dim, keys));
+            let keys = format!("paste the signature or name its file, Enter   Esc closes{other}");
+            foot.extend(Line::new().own(Token::Dim, keys).wrap(width, 0));
         }
         foot
     }

@@ -38,7 +38,7 @@ pub enum Overlay {
     /// The passphrase.
     Unlock(unlock::Unlock),
     /// The second factor.
-    Factor(factor::Factor),
+    Factor(Box<factor::Factor>),
     /// The keys.
     Help(help::Help),
     /// What became of something, to read.

@@ -76,9 +76,10 @@ impl Unlock {
         }
         lines.push(Line::new().own(
             Token::Strong,
-            match self.is_sent {
-                true => "~ asking the daemon",
-                false => "Enter unlocks, Esc closes; nothing else is sent",
+            if self.is_sent {
+                "~ asking the daemon"
+            } else {
+                "Enter unlocks, Esc closes; nothing else is sent"
             },
         ));
         let title = Line::new().own(Token::Strong, " Unlock ");
