@@ -174,8 +174,9 @@ impl Approvals {
             self.scroll_by(step, scene, area, shape);
             return None;
         }
-        self.settle(scene);
+        // First the step, then the order: from a decided one it goes on to its neighbour as shown.
         self.list.step(step);
+        self.settle(scene);
         self.list.fit(usize::from(area.height.saturating_sub(2).max(1)));
         self.scroll = 0;
         None
@@ -184,8 +185,8 @@ impl Approvals {
     /// After a mark the cursor is on the next one; on the last it stays.
     fn step_down(&mut self, scene: &Scene) {
         let before = self.selected();
-        self.settle(scene);
         self.list.step(1);
+        self.settle(scene);
         if self.selected() != before {
             self.scroll = 0;
         }
