@@ -1,5 +1,5 @@
 //! Approvals: used once, only for what was asked, and decided once, whoever races.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     sync::Barrier,

@@ -1,6 +1,6 @@
 //! A person changes what an agent asked for: the changed call is judged, decided on and run, and
 //! nothing else.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mc_tests::{
     Client, Setup, Squad,
@@ -88,6 +88,7 @@ fn a_change_is_judged_and_what_can_not_be_checked_is_refused() {
         (command(&format!("TOKEN={key} touch x")), "invalid_params"),
         (command("echo ‹secret:assignment›"), "invalid_params"),
         (json!("touch x"), "invalid_params"),
+        (json!({"command": "touch x", "workdir": "/"}), "invalid_params"),
         (command(&"x".repeat(140 * 1024)), "too_large"),
     ];
     for (arguments, kind) in refused {

@@ -67,10 +67,8 @@ pub(super) fn changed(desk: &Desk<'_>, asked: &Statement, case: &Case<'_>) -> Op
         let name = asked.program.as_ref().or(now.program.as_ref()).map_or("", String::as_str);
         return Some(format!("the program `{name}` is not what {} was asked for", asked.approval));
     }
-    let moved = |(one, two): (&[(String, String)], &[(String, String)])| {
-        one.iter().find(|link| !two.contains(link)).map(|(path, _)| path.clone())
-    };
-    let path = moved((&asked.links, &now.links)).or_else(|| moved((&now.links, &asked.links)))?;
+    let moved = asked.links.iter().find(|link| !now.links.contains(link));
+    let (path, _) = moved.or_else(|| now.links.iter().find(|link| !asked.links.contains(link)))?;
     Some(format!("`{path}` leads elsewhere than when {} was asked", asked.approval))
 }
 

@@ -27,6 +27,10 @@ use crate::store::{
     queries::{self, Fail},
 };
 
+/// Arguments that runtimes take the directory of a call from: it is part of the statement by
+/// itself, and a change would be judged in one place and run in another.
+const PLACES: &[&str] = &["cwd", "workdir", "working_dir", "working_directory"];
+
 /// `approval.edit`
 ///
 /// # Errors
@@ -67,6 +71,13 @@ fn checked(asked: &Approval, arguments: &Value) -> Result<(), Refusal> {
     input::at_most("arguments", &canonical::json(arguments), ARGUMENT_BYTES)?;
     if arguments.is_object() != asked.statement.arguments.is_object() {
         return refuse("must have the shape of those that were asked for: an object");
+    }
+    let moved = PLACES.iter().find(|name| {
+        let (asked, wanted) = (asked.statement.arguments.get(name), arguments.get(name));
+        asked != wanted
+    });
+    if let Some(name) = moved {
+        return refuse(&format!("change `{name}`: the call is judged where it was asked to run"));
     }
     if is_masked(arguments) {
         return refuse(

@@ -235,7 +235,7 @@ pub(super) fn record(
 }
 
 pub(super) fn lease(desk: &Desk<'_>) -> Duration {
-    Duration::from_secs(desk.policy.doc().limits.lease_s)
+    desk.policy.doc().limits.lease.duration()
 }
 
 pub(super) fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timestamp>) -> Event {
