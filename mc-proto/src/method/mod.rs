@@ -262,6 +262,8 @@ methods! {
     ApprovalApprove(approval::Approve) "approval.approve" Human Command -> approval::Receipt;
     "Says no, with a reason that the agent gets."
     ApprovalDeny(approval::Deny) "approval.deny" Human Command -> approval::Receipt;
+    "Changes the arguments of a call that waits; what is decided on is the changed call."
+    ApprovalEdit(approval::Edit) "approval.edit" Human Command -> approval::Receipt;
     "Decides a marked set, with a receipt for each."
     ApprovalDecide(approval::Decide) "approval.decide" Human Command -> approval::DecidedSet;
     "Lists the standing rules."
