@@ -165,7 +165,7 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         expires_at: statement.expires_at,
         statement,
         call_key: "k".repeat(64),
-        can_rewrite: false,
+        can_rewrite: true,
         edited: None,
         reminded: None,
         remind_at: None,

@@ -11,7 +11,7 @@ use mc_core::{
 };
 use mc_proto::method::approval::Detail;
 
-pub use request::{act, raw};
+pub use request::{act, changes, raw};
 
 use crate::{
     format::{clock, left, moment, short_digest},
@@ -89,10 +89,13 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
         ),
         status => {
             let by = approval.decided_by.as_deref().unwrap_or("nobody");
-            format!("{} by {}", status.as_str(), text::line(by).as_str())
+            let level = approval.decided_level.map(|level| format!(" at {level}"));
+            let level = level.unwrap_or_default();
+            format!("{} by {}{level}", status.as_str(), text::line(by).as_str())
         }
     };
     let mut lines = vec![title, asks, row("scope").own(Token::Fg, ends)];
+    lines.extend(edited(approval, now));
     lines.extend(agreed(approval));
     if let Some(note) = &approval.note {
         lines.push(row("note").says(Token::Fg, &text::exact(note)));
@@ -109,6 +112,24 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
         None => row("cost").own(Token::Dim, "?"),
     });
     lines
+}
+
+/// Who changed the request, and what it was; or that it can be changed.
+fn edited(approval: &Approval, now: Timestamp) -> Vec<Line> {
+    let Some(edited) = &approval.edited else {
+        let is_open = approval.can_rewrite && approval.status == ApprovalStatus::Pending;
+        let words = "e changes the arguments: this runtime can run others than its own";
+        return is_open.then(|| row("edit").own(Token::Dim, words)).into_iter().collect();
+    };
+    let head =
+        row("EDITED").own(Token::Crit, "by ").says(Token::Crit, &text::exact(&edited.by)).own(
+            Token::Crit,
+            format!(" at {}, {} UTC: not what was asked", edited.level, moment(now, edited.at)),
+        );
+    let note = edited.note.as_ref().map(|note| row("why").says(Token::Fg, &text::exact(note)));
+    let changes = changes(&edited.original, &approval.statement.arguments);
+    let changes = changes.into_iter().map(|line| row("").then(line));
+    std::iter::once(head).chain(note).chain(changes).collect()
 }
 
 /// Who said yes already, where more than one person must.

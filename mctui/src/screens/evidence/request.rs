@@ -11,17 +11,23 @@ use mc_core::{
 use serde_json::Value;
 
 use super::row;
-use crate::{
-    text,
-    theme::Token,
-    widgets::Line,
-};
+use crate::{text, theme::Token, widgets::Line};
 
 /// The programs and scripts of a call; what is in them is bound by their hashes.
 fn runs(statement: &Statement) -> Vec<Line> {
     let program = statement.program.iter();
     let mut lines: Vec<Line> =
         program.map(|path| row("runs").says(Token::Fg, &text::exact(path))).collect();
+    if let Some(hash) = &statement.program_sha256 {
+        lines.push(row("").own(Token::Dim, "sha256 ").says(Token::Dim, &text::exact(hash)));
+    }
+    if let Some(home) = &statement.home {
+        lines.push(row("home").own(Token::Dim, "~ is ").says(Token::Fg, &text::exact(home)));
+    }
+    for (path, to) in &statement.links {
+        let line = row("link").says(Token::Fg, &text::exact(path));
+        lines.push(line.own(Token::Warn, " leads to ").says(Token::Fg, &text::exact(to)));
+    }
     for (path, hash) in &statement.scripts {
         let hash = format!("  sha256 {}", text::line(hash).as_str());
         lines.push(row("script").says(Token::Fg, &text::exact(path)).own(Token::Dim, hash));
@@ -130,7 +136,9 @@ fn argv(arguments: &Value) -> Vec<Line> {
         Ok(script) => script.commands.iter().map(words).collect(),
         Err(finding) => {
             let why = text::line(&finding.reason);
-            vec![row("argv").own(Token::Warn, "? not followed to its end: ").says(Token::Warn, &why)]
+            vec![
+                row("argv").own(Token::Warn, "? not followed to its end: ").says(Token::Warn, &why),
+            ]
         }
     }
 }
@@ -164,6 +172,24 @@ fn word(line: Line, word: &Word) -> Line {
     }
 }
 
+/// Returns what differs between two sets of arguments, leaf by leaf: before, then after.
+pub fn changes(before: &Value, after: &Value) -> Vec<Line> {
+    let leaves = |value| {
+        let mut leaves = Vec::new();
+        flatten("", value, &mut leaves);
+        leaves
+    };
+    let (before, after) = (leaves(before), leaves(after));
+    let shown = |(token, sign): (Token, &'static str), (path, value): &(String, String)| {
+        let line = Line::new().own(token, sign).says(Token::Key, &text::exact(path));
+        line.own(Token::Dim, " = ").says(token, &text::exact(value))
+    };
+    let gone = before.iter().filter(|leaf| !after.contains(leaf));
+    let new = after.iter().filter(|leaf| !before.contains(leaf));
+    let gone = gone.map(|leaf| shown((Token::Crit, "- "), leaf));
+    gone.chain(new.map(|leaf| shown((Token::Ok, "+ "), leaf))).collect()
+}
+
 /// Returns the statement byte by byte: the canonical JSON that its digest is of.
 pub fn raw(statement: &Statement, width: usize) -> Vec<Line> {
     let json = canonical::json(statement);
@@ -175,7 +201,7 @@ pub fn raw(statement: &Statement, width: usize) -> Vec<Line> {
     };
     let head = format!(" {} bytes of canonical JSON; B goes back", json.len());
     let rows = json.as_bytes().chunks(count).enumerate().map(|(at, bytes)| {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x} ")).collect();
+        let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x} "));
         let shown: String = bytes.iter().copied().map(printable).collect();
         Line::new()
             .own(Token::Dim, format!(" {:05x} ", at * count))
