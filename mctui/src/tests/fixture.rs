@@ -115,8 +115,8 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
     }
 }
 
-pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Approval {
-    let statement = Statement {
+fn statement(id: i64, agent: &str, summary: &str) -> Statement {
+    Statement {
         version: 1,
         approval: ApprovalId(id),
         kind: ApprovalKind::ToolCall,
@@ -142,7 +142,11 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         nonce: "00112233".to_owned(),
         not_before: ago(780),
         expires_at: Timestamp(NOON.0 + 252_000 + id * 60_000),
-    };
+    }
+}
+
+pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Approval {
+    let statement = statement(id, agent, summary);
     Approval {
         id: ApprovalId(id),
         rev: 1,
