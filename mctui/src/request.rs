@@ -3,6 +3,7 @@
 use mc_core::{
     agent::AgentName,
     answers::Answers,
+    approval::StandingRule,
     id::{ApprovalId, TaskId},
     message::Message as ThreadMessage,
 };
@@ -51,6 +52,8 @@ pub enum Call {
     Thread(TaskId),
     /// An approval with its evidence.
     Approval(ApprovalId),
+    /// The standing rules; also those that ended or were revoked.
+    Rules(bool),
     /// Proves the passphrase.
     Unlock(session::Unlock),
     /// Gives the proof up.
@@ -132,6 +135,10 @@ pub enum Act {
     Approve(approval::Approve),
     /// Says no.
     Deny(approval::Deny),
+    /// Decides a marked set.
+    Decide(approval::Decide),
+    /// Ends a standing rule.
+    Revoke(approval::RuleRevoke),
     /// Changes an agent's status.
     Agent(AgentVerb, AgentName, String),
     /// Changes the squad's status.
@@ -153,6 +160,10 @@ pub enum Reply {
     Thread(TaskId, Vec<ThreadMessage>),
     /// An approval.
     Approval(Box<approval::Detail>),
+    /// The standing rules, newest first.
+    Rules(Vec<StandingRule>),
+    /// What became of a marked set.
+    Decided(approval::DecidedSet),
     /// The level reached.
     Unlocked(session::UnlockResult),
     /// Who we are now.

@@ -62,8 +62,7 @@ impl Server {
 
     fn initialize(&mut self, version: &str) -> Value {
         let client = json!({"name": "test", "version": "1"});
-        let params =
-            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": client});
+        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": client});
         self.ask("initialize", &params)
     }
 
@@ -241,8 +240,11 @@ fn an_agent_does_its_task_with_tools_alone() {
 fn a_call_is_asked_first_and_a_long_wait_holds_nothing_up() {
     let squad = squad();
     let mut wren = Server::greeted(&squad);
-    let asked = wren.ok("tool_check", &json!({"tool": "exec",
-        "arguments": {"command": "npm publish"}, "justification": "release"}));
+    let asked = wren.ok(
+        "tool_check",
+        &json!({"tool": "exec",
+        "arguments": {"command": "npm publish"}, "justification": "release"}),
+    );
     assert_eq!(asked["decision"], "ask", "{asked}");
     let (approval, call) = (asked["approval"].clone(), asked["call"].clone());
     let wait = json!({"jsonrpc": "2.0", "id": "wait", "method": "tools/call", "params": {
@@ -333,7 +335,10 @@ fn a_daemon_that_was_away_is_found_again() {
     let told = lost["result"]["content"][0]["text"].as_str().unwrap();
     assert!(told.contains("may have been done or not"), "{told}");
     let away = wren.refused("task_list", &json!({}));
-    assert!(away.contains("Mission Control is away") && away.contains("Nothing was done"), "{away}");
+    assert!(
+        away.contains("Mission Control is away") && away.contains("Nothing was done"),
+        "{away}"
+    );
     squad.start();
     assert_eq!(wren.ok("task_list", &json!({}))["total"], 0);
 }

@@ -5,7 +5,7 @@ use mc_proto::error::ErrorKind;
 use super::{App, Origin, Place};
 use crate::{
     link::Phase,
-    overlays::Overlay,
+    overlays::{Overlay, report::Report},
     request::{Call, Failure, Reply, Ticket},
     text,
     theme::Token,
@@ -47,6 +47,15 @@ impl App {
             Reply::Timeline(task, items) => self.task.take_timeline(task, items),
             Reply::Thread(task, messages) => self.task.take_thread(task, messages),
             Reply::Approval(detail) => self.approvals.take(detail),
+            Reply::Rules(rules) => {
+                if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_rules) {
+                    open.take(rules);
+                }
+            }
+            Reply::Decided(set) => {
+                self.approvals.unmark();
+                self.overlays.push(Overlay::Report(Report::receipts(&set)));
+            }
             Reply::Unlocked(unlocked) => {
                 if let Some(me) = &mut self.scene.me {
                     me.level = Some(unlocked.level);
@@ -113,8 +122,8 @@ impl App {
 
     pub(super) fn reopen_below(&mut self) {
         let steady = self.scene.now.steady;
-        if let Some(Overlay::Decide(dialog)) = self.overlays.last_mut() {
-            dialog.reopen(steady);
+        if let Some(overlay) = self.overlays.last_mut() {
+            overlay.reopen(steady);
         }
     }
 

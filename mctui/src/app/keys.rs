@@ -95,6 +95,7 @@ impl App {
                 self.overlays.pop();
                 self.show(*overlay);
             }
+            Outcome::Over(overlay) => self.show(*overlay),
             Outcome::Send(act) => self.send(*act, Origin::Dialog),
             Outcome::Ask(call) => {
                 self.ask(call, Origin::Dialog);
@@ -116,10 +117,7 @@ impl App {
         {
             self.drafts.insert(task, draft);
         }
-        let steady = self.scene.now.steady;
-        if let Some(Overlay::Decide(dialog)) = self.overlays.last_mut() {
-            dialog.reopen(steady);
-        }
+        self.reopen_below();
     }
 
     fn show(&mut self, mut overlay: Overlay) {
@@ -129,7 +127,7 @@ impl App {
         {
             form.restore(draft);
         }
-        let is_decision = matches!(overlay, Overlay::Decide(_));
+        let is_decision = matches!(overlay, Overlay::Decide(_) | Overlay::Bulk(_));
         self.overlays.push(overlay);
         let level = self.scene.me.as_ref().and_then(|me| me.level).unwrap_or_default();
         if is_decision && level == Level::L0 && self.can_rise() {
@@ -223,6 +221,7 @@ impl App {
                 self.fleet.open(&agent, &self.scene);
             }
             Some(Intent::Say(words)) => self.say_own(words),
+            Some(Intent::Look(overlay)) => self.show(*overlay),
             Some(Intent::Show(overlay)) => match self.scene.obstacle() {
                 Some(obstacle) => self.say_own(obstacle),
                 None => self.show(*overlay),
@@ -260,7 +259,8 @@ impl App {
 
     fn back(&mut self) {
         let shape = self.shape();
-        if self.place == Place::Approvals && self.approvals.back(shape) {
+        if self.place == Place::Approvals && (self.approvals.back(shape) || self.approvals.unmark())
+        {
             return;
         }
         if let Some(before) = self.trail.pop() {

@@ -17,7 +17,7 @@ use ratatui::layout::{Rect, Size};
 use crate::{
     keymap::{Context, Key},
     link::{Health, Now},
-    overlays::{Overlay, emergency::Emergency},
+    overlays::{Overlay, emergency::Emergency, rules::Rules},
     query::Query,
     request::{Act, Call, Code, Failure, Reply, Request, Ticket},
     scene::{Pending, Scene},
@@ -315,6 +315,10 @@ impl App {
             }
             Place::Fleet | Place::Alerts => {}
         }
+        let rules = self.overlays.iter_mut().find_map(Overlay::as_rules);
+        if let Some(call) = rules.and_then(Rules::wants) {
+            self.ask(call, Origin::Screen);
+        }
     }
 
     fn ask(&mut self, call: Call, origin: Origin) -> Ticket {
@@ -337,6 +341,8 @@ impl App {
             | Act::Resolve(_)
             | Act::Approve(_)
             | Act::Deny(_)
+            | Act::Decide(_)
+            | Act::Revoke(_)
             | Act::Agent(..)
             | Act::Squad(..) => None,
         };
@@ -387,6 +393,10 @@ impl App {
             self.approvals.drawn(body, shape, &self.scene);
             self.is_dirty |= was_seen != self.approvals.is_seen(&self.scene);
         }
+        if self.emergency.is_none() {
+            let middle = Places::of(self.area()).middle();
+            self.is_dirty |= self.overlays.last_mut().is_some_and(|top| top.drawn(middle));
+        }
     }
 
     /// Returns in how many milliseconds something shown changes by itself.
@@ -428,6 +438,8 @@ fn label(act: &Act) -> String {
         Act::Resolve(call) => format!("resolve of {}", call.alert),
         Act::Approve(call) => format!("approval of {}", call.approval),
         Act::Deny(call) => format!("denial of {}", call.approval),
+        Act::Decide(call) => format!("decision on {} approvals", call.items.len()),
+        Act::Revoke(call) => format!("end of {}", call.rule),
         Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
         Act::Squad(..) => "order to the squad".to_owned(),
     }

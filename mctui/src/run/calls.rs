@@ -1,6 +1,6 @@
 //! Calls to the daemon, made of what the pure part asks.
 
-use mc_core::id::TaskId;
+use mc_core::{approval::StandingRule, id::TaskId};
 use mc_proto::{
     client::{CallOptions, Client, ClientError, challenge_for},
     method::{Method, agent, approval, feed, session, squad, task, thread},
@@ -26,6 +26,7 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
         Call::Approval(approval) => {
             Reply::Approval(Box::new(client.call(&approval::Get { approval }).await?))
         }
+        Call::Rules(all) => Reply::Rules(rules(client, all).await?),
         Call::Unlock(unlock) => Reply::Unlocked(client.call(&unlock).await?),
         Call::Whoami => Reply::Whoami(client.call(&session::Whoami {}).await?),
         Call::Lock => Reply::Whoami(client.call(&session::Lock {}).await?),
@@ -48,8 +49,7 @@ impl Sender<'_> {
         if let Some(Code(totp)) = &self.code {
             let challenge = challenge_for(call)?;
             let open = self.client.call(&challenge).await?;
-            options.second_factor =
-                Some(session::SecondFactor { challenge: open.challenge, totp: totp.clone() });
+            options.second_factor = Some(session::SecondFactor::code(open.challenge, totp.clone()));
         }
         self.client.call_with(call, &options).await
     }
@@ -72,6 +72,11 @@ async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Failure> {
         Act::Resolve(call) => Reply::Done(format!("{} resolved", to.send(&call).await?.id)),
         Act::Approve(call) => receipt(&to.send(&call).await?),
         Act::Deny(call) => receipt(&to.send(&call).await?),
+        Act::Decide(call) => Reply::Decided(to.send(&call).await?),
+        Act::Revoke(call) => {
+            let rule = to.send(&call).await?;
+            Reply::Done(format!("{} is revoked: what it let pass is asked again", rule.id))
+        }
         Act::Agent(verb, agent, reason) => agent_act(to, verb, (agent, reason)).await?,
         Act::Squad(verb, reason) => Reply::Squad(Box::new(squad_act(to, verb, reason).await?)),
     })
@@ -130,6 +135,20 @@ async fn timeline(client: &Client, task: TaskId) -> Result<Vec<task::TimelineIte
     for _ in 0..PAGES {
         let call = task::Timeline { task, limit: LIMIT, cursor, ..task::Timeline::default() };
         let page = client.call(&call).await?;
+        items.extend(page.items);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(items)
+}
+
+async fn rules(client: &Client, all: bool) -> Result<Vec<StandingRule>, ClientError> {
+    let mut items = Vec::new();
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        let page = client.call(&approval::RuleList { all, limit: LIMIT, cursor }).await?;
         items.extend(page.items);
         cursor = page.next_cursor;
         if cursor.is_none() {

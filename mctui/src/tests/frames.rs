@@ -49,6 +49,20 @@ fn a_decision_fits_every_size() {
 }
 
 #[test]
+fn marks_and_their_dialogs_fit_every_size() {
+    frames("marks", "2V");
+    frames("bulk", "2Va");
+    frames("bulk_deny", "2Vdrnot today");
+}
+
+#[test]
+fn standing_rules_fit_every_size() {
+    frames("remember", &format!("2j\t{}ar", "J".repeat(90)));
+    frames("rules", "2s\t");
+    frames("revoke", "2sd");
+}
+
+#[test]
 fn help_and_menus_fit_every_size() {
     frames("help", "?");
     frames("move", "m");
@@ -58,7 +72,8 @@ fn help_and_menus_fit_every_size() {
 
 #[test]
 fn plain_ascii_shows_no_other_character() {
-    for keys in ["", "2", "3", "4", "\n", "!", "?"] {
+    let remember = format!("2j\t{}ar", "J".repeat(90));
+    for keys in ["", "2", "3", "4", "\n", "!", "?", "2V", "2Va", "2Vdr", "2s\t", "2sd", &remember] {
         for (width, height) in SIZES {
             let mut stage = Stage::live(width, height).ascii();
             stage.keys(keys);
@@ -70,6 +85,10 @@ fn plain_ascii_shows_no_other_character() {
     insta::assert_snapshot!("board_ascii_120x36", stage.frame(120, 36));
     stage.keys("2");
     insta::assert_snapshot!("approvals_ascii_120x36", stage.frame(120, 36));
+    stage.keys("Va");
+    insta::assert_snapshot!("bulk_ascii_120x36", stage.frame(120, 36));
+    stage.keys("\u{1b}s\t");
+    insta::assert_snapshot!("rules_ascii_120x36", stage.frame(120, 36));
 }
 
 #[test]

@@ -6,7 +6,9 @@ mod decisions;
 mod documents;
 mod fixture;
 mod frames;
+mod marks;
 mod properties;
+mod standing;
 
 #[cfg(feature = "demo")]
 mod demo;
