@@ -1,10 +1,5 @@
 //! `mcctl mcp` as clients of the Model Context Protocol speak to it: real frames, a real daemon.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,

@@ -40,7 +40,9 @@ impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Client(error) => error.into(),
-            other => Self::Own(other.to_string()),
+            Failure::Usage(_) | Failure::Failed(_) | Failure::Output(_) => {
+                Self::Own(failure.to_string())
+            }
         }
     }
 }

@@ -119,10 +119,7 @@ impl Row {
         });
         let mut schema = (self.info.params)(&mut settings.into_generator()).to_value();
         without_null(&mut schema);
-        let mut fields = match schema {
-            Value::Object(fields) => fields,
-            _ => JsonObject::new(),
-        };
+        let mut fields = schema.as_object().cloned().unwrap_or_default();
         // What it is for stands in the tool's description; this is the name of the type.
         fields.remove("description");
         fields.remove("title");
