@@ -96,7 +96,7 @@ fn each_runtime_is_told_yes_and_no_and_nothing_in_its_own_words() {
         ("claude-code", "subagent-stop", "none"),
         ("claude-code", "session-start", "none"),
         ("claude-code", "session-end", "none"),
-        ("codex", "read", "allow"),
+        ("codex", "read", "none"),
         ("codex", "denied", "deny"),
         ("codex", "permission", "deny"),
         ("codex", "prompt", "none"),
@@ -163,6 +163,8 @@ fn the_tools_of_mcctl_mcp_run_unasked_where_the_policy_says_so() {
         for runtime in RUNTIMES {
             let event = event(&format!("{runtime}-mcp"));
             let done = hook(&squad, &token, &[runtime, "--wait", "0"], &event);
+            // Codex takes silence for a yes.
+            let wanted = if (runtime, wanted) == (&"codex", "allow") { "none" } else { wanted };
             assert_eq!(verdict(&done).0, wanted, "{runtime}: {done:?}");
         }
     }
