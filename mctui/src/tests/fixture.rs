@@ -195,7 +195,7 @@ pub(super) fn detail(approval: Approval) -> Detail {
         preview: "cargo test -p billing".to_owned(),
         arguments_sha256: "aa".repeat(32),
         original_sha256: None,
-        can_rewrite: false,
+        can_rewrite: true,
         risk: Risk::Red,
         decision: Outcome::Allow,
         rule: "risk.red".to_owned(),
