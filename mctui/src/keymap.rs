@@ -190,6 +190,8 @@ actions! {
     Raw,
     /// Where the row under the cursor leads.
     Links,
+    /// Copies of the row under the cursor.
+    Copy,
     /// The standing rules.
     Rules,
     /// Scrolls the evidence down.
@@ -326,6 +328,7 @@ pub const BINDINGS: &[Binding] = &[
         Action::Links,
         ("links", "where the row under the cursor leads: task, agent, approvals, alerts"),
     ),
+    bind(All, &[Key::char('y')], Action::Copy, ("", "copy id, text, command or JSON of the row")),
     bind(All, &[Key::char('/')], Action::Filter, ("filter", "filter this view while you type")),
     bind(All, &[Key::plain(KeyCode::Tab)], Action::NextPane, ("", "the next pane")),
     bind(All, &[Key::plain(KeyCode::BackTab)], Action::PrevPane, ("", "the pane before")),

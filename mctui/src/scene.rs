@@ -114,6 +114,8 @@ pub enum Intent {
     Show(Box<Overlay>),
     /// Open something to look at, which needs no link and no role.
     Look(Box<Overlay>),
+    /// Put this into the clipboard.
+    Copy(String),
     /// Say something in the notice line.
     Say(String),
 }

@@ -9,6 +9,7 @@ use crate::{
     link::Phase,
     overlays::{
         Outcome, Overlay,
+        copy::{self, Row},
         emergency::{Emergency, Wish},
         help::Help,
         links,
@@ -181,6 +182,7 @@ impl App {
                 self.filter = Some(field);
             }
             Action::Links => self.links(),
+            Action::Copy => self.copy(),
             Action::NextMine => self.next_mine(1),
             Action::PrevMine => self.next_mine(-1),
             Action::Times => {
@@ -226,6 +228,7 @@ impl App {
                 self.go_deeper(Place::Alerts);
                 self.alerts.open(alert, &self.scene);
             }
+            Some(Intent::Copy(text)) => self.out.push(Request::Copy(text)),
             Some(Intent::Say(words)) => self.say_own(words),
             Some(Intent::Look(overlay)) => self.show(*overlay),
             Some(Intent::Show(overlay)) => match self.scene.obstacle() {
@@ -361,6 +364,20 @@ impl App {
             Mine::Review(task) => self.intend(Some(Intent::OpenTask(task))),
             Mine::Alert(alert) => self.intend(Some(Intent::OpenAlert(alert))),
         }
+    }
+
+    /// Opens the menu of what can be copied of the row under the cursor.
+    fn copy(&mut self) {
+        let row = match self.place {
+            Place::Board => self.board.selected().map(Row::Task),
+            Place::Task(task) => Some(Row::Task(task)),
+            Place::Approvals => self.approvals.selected().map(Row::Approval),
+            Place::Fleet => self.fleet.selected().cloned().map(Row::Agent),
+            Place::Alerts => self.alerts.selected().map(Row::Alert),
+        };
+        let nothing = || Intent::Say("nothing is under the cursor".to_owned());
+        let intent = row.map_or_else(nothing, |row| copy::of(&row, &self.scene));
+        self.intend(Some(intent));
     }
 
     /// Opens the menu of what belongs to the row under the cursor.

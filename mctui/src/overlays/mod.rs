@@ -2,6 +2,7 @@
 
 pub mod bound;
 pub mod bulk;
+pub mod copy;
 pub mod decide;
 pub mod edit;
 pub mod emergency;

@@ -12,7 +12,7 @@ use super::fixture::{NOON, Stage, approval};
 use crate::{
     app::{Message, Place},
     keymap::Key,
-    request::Act,
+    request::{Act, Request},
 };
 
 fn yellow() -> Approval {
@@ -155,6 +155,18 @@ fn links_lead_to_the_task_the_agent_and_what_waits() {
     assert_eq!(stage.app.place(), Place::Fleet);
     stage.keys("\u{1b}o1");
     assert_eq!(stage.app.place(), Place::Task(mc_core::id::TaskId(1042)));
+}
+
+#[test]
+fn a_row_is_copied_without_what_cannot_be_seen() {
+    let mut stage = Stage::live(120, 36);
+    stage.keys("2jy");
+    let frame = stage.frame(120, 36);
+    assert!(frame.contains("Copy") && frame.contains("mcctl approval show A-3"), "{frame}");
+    stage.keys("2");
+    assert_eq!(stage.asked.pop(), Some(Request::Copy("s3 rm -r s3://stale".to_owned())));
+    stage.give(Message::Copied(Ok(crate::app::Copied::Clipboard("somewhere"))));
+    assert!(stage.frame(120, 36).contains("copied somewhere"));
 }
 
 #[test]

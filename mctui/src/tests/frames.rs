@@ -82,6 +82,7 @@ fn an_edit_fits_every_size() {
     frames("edit_asks", "2je --force\n");
     frames("raw", "2B");
     frames("links", "2o");
+    frames("copy", "2y");
 }
 
 #[test]
