@@ -308,5 +308,5 @@ fn stands_still(
 fn was_cut(desk: &mut Desk<'_>, agent: &Agent, since: Timestamp) -> Result<bool, Fail> {
     let squad = desk.squad()?.since;
     let cuts = [Some(desk.live.started_at), squad, agent.status_since];
-    Ok(cuts.into_iter().flatten().any(|cut| cut >= since))
+    Ok(cuts.into_iter().flatten().any(|cut| cut > since))
 }
