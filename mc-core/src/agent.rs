@@ -134,28 +134,18 @@ impl AgentStatus {
     }
 }
 
-/// Whether an agent has been heard of; derived, never stored.
+/// Whether an agent has been heard of; derived, never stored. The policy sets the limits
+/// (`[agents]`, see [`crate::life`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Liveness {
-    /// A heartbeat within 5 minutes.
+    /// A heartbeat lately.
     Online,
-    /// None for 5 minutes.
+    /// None for 5 minutes, as the policy has it by default.
     Late,
     /// None for 30 minutes, or never.
     #[default]
     Offline,
-}
-
-impl Liveness {
-    /// Returns the liveness at `now` of an agent last heard of at `beat`.
-    pub fn at(now: Timestamp, beat: Option<Timestamp>) -> Self {
-        match beat.map(|beat| now.since(beat).as_secs()) {
-            Some(0..300) => Self::Online,
-            Some(300..1800) => Self::Late,
-            Some(_) | None => Self::Offline,
-        }
-    }
 }
 
 /// What runs the agent.
@@ -257,6 +247,11 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Says whether it was spawned for a task, and so ends with it and with its parent.
+    pub const fn is_sub_agent(&self) -> bool {
+        self.parent.is_some() && self.serves.is_some()
+    }
+
     /// Returns what it spent on `day`.
     pub fn spent_on(&self, day: &str) -> MicroUsd {
         if self.spend_day == day { self.spent_today_uusd } else { MicroUsd::ZERO }
@@ -311,15 +306,5 @@ mod tests {
         for bad in ["", "-a", "Kestrel", "a b", "é", "operator", "all", &"a".repeat(33)] {
             assert!(bad.parse::<AgentName>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn silence_makes_an_agent_late_then_offline() {
-        let now = Timestamp(10_000_000);
-        let heard = |seconds: i64| Liveness::at(now, Some(Timestamp(now.0 - seconds * 1000)));
-        assert_eq!(heard(299), Liveness::Online);
-        assert_eq!(heard(300), Liveness::Late);
-        assert_eq!(heard(1800), Liveness::Offline);
-        assert_eq!(Liveness::at(now, None), Liveness::Offline);
     }
 }

@@ -51,8 +51,10 @@ pub enum AlertKind {
     ApprovalWaiting,
     /// An approval ended without an answer.
     ApprovalExpired,
-    /// An agent is silent.
+    /// An agent that holds a task is not heard of.
     HeartbeatLost,
+    /// An agent works without getting on.
+    NoProgress,
     /// A call was refused outright.
     PolicyViolation,
     /// Someone does what they must not, or a guard is missing.

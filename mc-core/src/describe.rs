@@ -27,6 +27,7 @@ pub fn line(recorded: &Recorded) -> String {
             format!("{who} moved {task} from {} to {}{why}", from.title(), to.title())
         }
         Event::TaskClaimed { task, agent, .. } => format!("{agent} claimed {task}"),
+        Event::TaskReleased { task, agent, .. } => format!("{agent} no longer holds {task}{why}"),
         Event::TaskSubscribed { task, name } => format!("{name} follows {task}"),
         Event::TaskUnsubscribed { task, name } => format!("{name} no longer follows {task}"),
         Event::MessagePosted { message } => {

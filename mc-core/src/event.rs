@@ -76,6 +76,15 @@ pub enum Event {
         /// The task's fence from now on.
         fence: i64,
     },
+    /// An agent lost its hold of a task: it was gone for too long.
+    TaskReleased {
+        /// The task.
+        task: TaskId,
+        /// The agent.
+        agent: AgentName,
+        /// The task's fence from now on.
+        fence: i64,
+    },
     /// Somebody follows a task.
     TaskSubscribed {
         /// The task.

@@ -53,6 +53,10 @@ pub fn task(task: &mut Task, recorded: &Recorded) {
             task.fence = *fence;
             subscribe_assignees(task);
         }
+        Event::TaskReleased { fence, .. } => {
+            task.holder = None;
+            task.fence = *fence;
+        }
         Event::TaskSubscribed { name, .. } => subscribe(task, name),
         Event::TaskUnsubscribed { name, .. } => task.subscribers.retain(|known| known != name),
         Event::MessagePosted { message } => {
@@ -190,6 +194,14 @@ fn move_task(
 pub fn agent(agent: &mut Agent, recorded: &Recorded) {
     if let Event::TaskMoved { task, from, to, details } = &recorded.event {
         move_agent(agent, recorded, (*task, *from, *to), details);
+        return;
+    }
+    if let Event::MessagePosted { message } = &recorded.event {
+        let is_fresh = agent.last_work_at.is_some_and(|at| recorded.at.since(at) < WORK_STEP);
+        if message.author.is_agent(&agent.name) && !is_fresh {
+            agent.last_work_at = Some(recorded.at);
+            agent.rev = agent.rev.saturating_add(1);
+        }
         return;
     }
     if recorded.event.agent() != Some(&agent.name) {

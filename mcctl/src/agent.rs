@@ -349,16 +349,18 @@ fn rows(agents: &[AgentView], now: Timestamp) -> String {
         return String::new();
     }
     let mut table = Table::new(&[
-        "AGENT", "AUTONOMY", "STATUS", "LIVE", "HEARD", "TASK", "TODAY", "OF", "RUNTIME",
+        "AGENT", "AUTONOMY", "STATUS", "LIVE", "HEARD", "WORKED", "TASK", "TODAY", "OF", "RUNTIME",
         "ATTACHED",
     ]);
-    for AgentView { agent, liveness, last_heartbeat, attached, today_uusd } in agents {
+    for view in agents {
+        let AgentView { agent, last_heartbeat, attached, today_uusd, .. } = view;
         table.row([
             Cell::new(&agent.name, Tone::Strong),
             cell(word(agent.autonomy)),
             Cell::new(word(agent.status), tone(agent.status)),
-            Cell::new(word(liveness), live_tone(*liveness)),
+            live(view, now),
             maybe(last_heartbeat.map(|at| text::age(now, at))),
+            maybe(agent.last_work_at.map(|at| text::age(now, at))),
             maybe(agent.current_task),
             cell(money(*today_uusd, agent.unpriced)),
             cell(agent.daily_cap_uusd),
@@ -367,6 +369,14 @@ fn rows(agents: &[AgentView], now: Timestamp) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// Returns whether an agent is heard of, or that it works without getting on.
+fn live(view: &AgentView, now: Timestamp) -> Cell {
+    match view.silent_since {
+        Some(since) => Cell::new(format!("SILENT {}", text::age(now, since)), Tone::Bad),
+        None => Cell::new(word(view.liveness), live_tone(view.liveness)),
+    }
 }
 
 const fn live_tone(liveness: Liveness) -> Tone {
@@ -399,6 +409,12 @@ fn view(view: &AgentView, now: Timestamp) -> String {
     let mut sheet = sheet(&view.agent);
     sheet.toned("live", word(view.liveness), live_tone(view.liveness));
     sheet.maybe("heard", view.last_heartbeat.map(|at| format!("{} ago", text::age(now, at))));
+    let worked = view.agent.last_work_at;
+    sheet.maybe("worked", worked.map(|at| format!("{} ago", text::age(now, at))));
+    if let Some(since) = view.silent_since {
+        let text = format!("says that it works, and did nothing for {}", text::age(now, since));
+        sheet.toned("SILENT", text, Tone::Bad);
+    }
     sheet.list("attached", &view.attached);
     sheet.line("today", money(view.today_uusd, view.agent.unpriced));
     sheet.to_string()

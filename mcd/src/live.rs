@@ -16,6 +16,7 @@ use std::{
 use mc_core::{
     agent::{AgentName, Runtime},
     id::Seq,
+    life::Heard,
     policy::Policy,
     time::Timestamp,
 };
@@ -134,7 +135,7 @@ pub struct Live {
     policy: RwLock<Arc<Policy>>,
     refused: Mutex<Vec<Finding>>,
     refused_identity: Mutex<Option<String>>,
-    beats: Mutex<HashMap<AgentName, Timestamp>>,
+    beats: Mutex<HashMap<AgentName, Heard>>,
     attached: Mutex<Vec<AttachedRuntime>>,
     read_only: Mutex<Option<String>>,
     day: Mutex<String>,
@@ -237,14 +238,16 @@ impl Live {
         }
     }
 
-    /// Notes that `agent` was heard of at `now`; returns when it was heard of before.
-    pub fn beat(&self, agent: &AgentName, now: Timestamp) -> Option<Timestamp> {
+    /// Notes that `agent` was heard of at `now`, and whether it says that it is busy.
+    pub fn beat(&self, agent: &AgentName, now: Timestamp, is_busy: bool) {
         self.beat_count.fetch_add(1, Ordering::SeqCst);
-        lock(&self.beats).insert(agent.clone(), now)
+        let mut beats = lock(&self.beats);
+        let since = beats.get(agent).and_then(|before| before.busy_since).unwrap_or(now);
+        beats.insert(agent.clone(), Heard { at: now, busy_since: is_busy.then_some(since) });
     }
 
-    /// Returns when `agent` was last heard of.
-    pub fn last_beat(&self, agent: &AgentName) -> Option<Timestamp> {
+    /// Returns when `agent` was last heard of, and what it said.
+    pub fn last_beat(&self, agent: &AgentName) -> Option<Heard> {
         lock(&self.beats).get(agent).copied()
     }
 

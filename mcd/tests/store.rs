@@ -22,6 +22,9 @@ use mcd::{
 };
 use serde_json::{Value, json};
 
+#[path = "store/life.rs"]
+mod life;
+
 struct Bench {
     dir: tempfile::TempDir,
     clock: Arc<FixedClock>,

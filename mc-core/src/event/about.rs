@@ -11,6 +11,7 @@ impl Event {
             Self::TaskUpdated { task, .. }
             | Self::TaskMoved { task, .. }
             | Self::TaskClaimed { task, .. }
+            | Self::TaskReleased { task, .. }
             | Self::TaskSubscribed { task, .. }
             | Self::TaskUnsubscribed { task, .. } => Some(*task),
             Self::MessagePosted { message } => Some(message.task),
@@ -54,6 +55,7 @@ impl Event {
     pub fn agent(&self) -> Option<&AgentName> {
         match self {
             Self::TaskClaimed { agent, .. }
+            | Self::TaskReleased { agent, .. }
             | Self::AgentUpdated { agent, .. }
             | Self::AgentStatusChanged { agent, .. }
             | Self::RunUsed { agent, .. }
@@ -103,6 +105,7 @@ impl Event {
             Self::TaskUpdated { .. } => "task_updated",
             Self::TaskMoved { .. } => "task_moved",
             Self::TaskClaimed { .. } => "task_claimed",
+            Self::TaskReleased { .. } => "task_released",
             Self::TaskSubscribed { .. } => "task_subscribed",
             Self::TaskUnsubscribed { .. } => "task_unsubscribed",
             Self::MessagePosted { .. } => "message_posted",

@@ -310,6 +310,9 @@ fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
         ("approvals.red_expires", approvals.red_expires, Span::seconds(10), week),
         ("approvals.hold", approvals.hold, Span::seconds(0), Span::seconds(330)),
         ("limits.child_ttl", limits.child_ttl, Span::minutes(1), week),
+        ("agents.late", doc.agents.late, Span::seconds(10), doc.agents.offline),
+        ("agents.offline", doc.agents.offline, Span::minutes(1), week),
+        ("agents.silent", doc.agents.silent, Span::minutes(1), week),
         ("limits.lease", limits.lease, Span::seconds(1), Span::minutes(1)),
     ] {
         if !(least..=most).contains(&span) {
@@ -324,6 +327,10 @@ fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
         }
     };
     within("approvals.red_needs".into(), u64::from(approvals.red_needs), 1, 2);
+    within("agents.capacity".into(), doc.agents.capacity, 1, 100);
+    for (agent, capacity) in &doc.agents.capacity_of {
+        within(format!("agents.capacity_of.{agent}"), *capacity, 1, 100);
+    }
     within("limits.argument_bytes".into(), limits.argument_bytes, 1024, 256 * 1024);
     within("limits.pending_per_agent".into(), limits.pending_per_agent, 1, 1000);
     within("limits.pending_per_squad".into(), limits.pending_per_squad, 1, 10_000);

@@ -13,6 +13,7 @@ use super::{Risk, acts::Act};
 use crate::{
     actor::Level,
     agent::Autonomy,
+    life::LifeRules,
     money::MicroUsd,
     task::{TASK_TYPES, checklist},
     time::{Span, TimeOfDay},
@@ -42,6 +43,8 @@ pub struct PolicyDoc {
     pub tasks: TaskRules,
     /// How much there may be of anything.
     pub limits: Limits,
+    /// How long agents may be unheard of, and how much one takes on.
+    pub agents: LifeRules,
     /// When people are not disturbed without need.
     pub quiet_hours: QuietRules,
 }

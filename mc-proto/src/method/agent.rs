@@ -82,6 +82,9 @@ pub struct AgentView {
     /// When it was last heard of, since the daemon began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heartbeat: Option<Timestamp>,
+    /// Since when it works without getting on, once that is too long; see `[agents]` in the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<Timestamp>,
     /// The runtimes that are attached for it, such as `openclaw 2026.9.6`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<String>,

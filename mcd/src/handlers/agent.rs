@@ -9,7 +9,7 @@ use mc_core::{
 };
 use mc_proto::{
     limits::SHORT_BYTES,
-    method::agent::{Beat, Heartbeat, Order, Remaining, Update},
+    method::agent::{Beat, Health, Heartbeat, Order, Remaining, Update},
 };
 
 use super::{enrol, input, moves::acting_agent};
@@ -70,7 +70,7 @@ pub fn heartbeat(desk: &mut Desk<'_>, params: &Heartbeat) -> Result<Beat, Fail> 
     if let Some(session) = &params.session {
         input::at_most("session", session, SHORT_BYTES)?;
     }
-    desk.live.beat(&agent.name, desk.now);
+    desk.live.beat(&agent.name, desk.now, params.status == Health::Busy);
     let tasks = queries::open_tasks_of(desk.db, &agent.name)?;
     let current = agent.current_task.and_then(|id| tasks.iter().find(|task| task.id == id));
     let day = desk.live.day();

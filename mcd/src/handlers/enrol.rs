@@ -16,7 +16,7 @@ use mc_proto::{
     },
 };
 
-use super::{input, moves::acting_agent};
+use super::{input, moves::acting_agent, spawn};
 use crate::store::{
     Desk, StoreError,
     queries::{self, Fail},
@@ -34,10 +34,10 @@ const CAP_LIMIT: i64 = 1_000_000_000_000;
 /// `conflict` when the name is taken, `forbidden` when an agent may not spawn.
 pub fn register(desk: &mut Desk<'_>, params: Register) -> Result<Registered, Fail> {
     check(desk, &params)?;
-    let parent = spawner(desk, &params)?;
+    let parent = spawn::parent(desk, &params)?;
     let mut agent = begin(desk, params, parent)?;
     if !desk.caller.is_human() {
-        inherit(&mut agent, &acting_agent(desk)?);
+        spawn::inherit(&mut agent, &acting_agent(desk)?);
     }
     let token = new_token()?;
     let token_sha256 = canonical::sha256_hex(token.as_bytes());
@@ -115,102 +115,6 @@ pub(super) fn check_caps(caps: &[(&str, Option<MicroUsd>)]) -> Result<(), Fail> 
         }
     }
     Ok(())
-}
-
-/// Returns the agent that spawns, after checking that it may; `None` when a human registers.
-fn spawner(desk: &Desk<'_>, params: &Register) -> Result<Option<AgentName>, Fail> {
-    if desk.caller.is_human() {
-        if let Some(parent) = &params.parent {
-            queries::agent(desk.db, parent)?;
-        }
-        return Ok(params.parent.clone());
-    }
-    let agent = acting_agent(desk)?;
-    let caller = &agent.name;
-    let refuse =
-        |text: String| -> Result<Option<AgentName>, Fail> { Err(Refusal::forbidden(text).into()) };
-    if !agent.can_spawn || agent.status != AgentStatus::Active {
-        return refuse(format!("{caller} may not spawn sub-agents"));
-    }
-    if params.can_spawn || rank(params.autonomy) > rank(agent.autonomy) {
-        return refuse("a child may not spawn, and may not go further than its parent".to_owned());
-    }
-    if params.task.is_none() || params.purpose.is_none() {
-        return Err(Refusal::invalid("purpose", "a child needs `purpose` and `task`").into());
-    }
-    narrower(&agent, params)?;
-    let limits = &desk.policy.doc().limits;
-    let siblings = queries::agents(desk.db, false)?;
-    let children = siblings.iter().filter(|one| one.serves == params.task && one.parent.is_some());
-    if children.count() as u64 >= limits.children_per_task {
-        return refuse(format!("a task has at most {} sub-agents", limits.children_per_task));
-    }
-    if depth(desk, &agent)? >= limits.spawn_depth {
-        return refuse(format!("sub-agents go at most {} deep", limits.spawn_depth));
-    }
-    let over = |child: Option<MicroUsd>, own: MicroUsd| child.is_some_and(|cap| cap > own);
-    if over(params.daily_cap_uusd, agent.daily_cap_uusd)
-        || over(params.run_cap_uusd, agent.run_cap_uusd)
-    {
-        return refuse("a child's caps may not exceed its parent's".to_owned());
-    }
-    Ok(Some(caller.clone()))
-}
-
-/// Refuses a child that could see or use more than its parent.
-fn narrower(agent: &Agent, params: &Register) -> Result<(), Refusal> {
-    let below = |top: &str, path: &str| {
-        path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let within = match (&agent.workspace, &params.workspace) {
-        (Some(top), Some(path)) => below(top, path),
-        (None, Some(_)) => false,
-        (_, None) => true,
-    };
-    if !within {
-        return Err(Refusal::forbidden("a child's workspace lies in its parent's"));
-    }
-    let more = params.tools_allow.iter().find(|tool| !agent.tools_allow.contains(tool));
-    if let Some(tool) = more.filter(|_| !agent.tools_allow.is_empty()) {
-        return Err(Refusal::forbidden(format!("`{tool}` is no tool of the parent's")));
-    }
-    Ok(())
-}
-
-/// What the parent may not do its child may not do either.
-fn inherit(child: &mut Agent, parent: &Agent) {
-    for tool in &parent.tools_deny {
-        if !child.tools_deny.contains(tool) {
-            child.tools_deny.push(tool.clone());
-        }
-    }
-    if child.tools_allow.is_empty() {
-        child.tools_allow.clone_from(&parent.tools_allow);
-    }
-    if child.task_types.is_empty() {
-        child.task_types.clone_from(&parent.task_types);
-    }
-    if child.workspace.is_none() {
-        child.workspace.clone_from(&parent.workspace);
-    }
-}
-
-const fn rank(autonomy: mc_core::agent::Autonomy) -> u8 {
-    match autonomy {
-        mc_core::agent::Autonomy::Intern => 0,
-        mc_core::agent::Autonomy::Specialist => 1,
-        mc_core::agent::Autonomy::Lead => 2,
-    }
-}
-
-fn depth(desk: &Desk<'_>, agent: &Agent) -> Result<u64, Fail> {
-    let mut depth = 0;
-    let mut parent = agent.parent.clone();
-    while let Some(name) = parent.filter(|_| depth < 16) {
-        depth += 1;
-        parent = queries::agent(desk.db, &name)?.parent;
-    }
-    Ok(depth)
 }
 
 fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result<Agent, Fail> {

@@ -25,6 +25,7 @@ use mc_proto::{
 use super::{
     input,
     notify::{self, Notice},
+    spawn,
     task::check_names,
 };
 use crate::store::{
@@ -36,7 +37,7 @@ use crate::store::{
 pub(super) fn transition(desk: &mut Desk<'_>, params: Transition) -> Result<Moved, Fail> {
     let (id, to, fence) = (params.task, params.to, params.fence);
     let task = queries::task(desk.db, id)?;
-    check_fence(&task, fence)?;
+    check_fence(desk, &task, fence)?;
     let mut details = clean(params.details())?;
     // An agent that moves a task to Assigned without naming anybody claims it.
     if let (TaskState::Inbox, TaskState::Assigned, None, Some(agent)) =
@@ -186,7 +187,7 @@ pub(super) fn unblock(desk: &mut Desk<'_>, params: Unblock) -> Result<Moved, Fai
 pub(super) fn report_blocker(desk: &mut Desk<'_>, params: &ReportBlocker) -> Result<Moved, Fail> {
     let agent = acting_agent(desk)?;
     let task = queries::task(desk.db, params.task)?;
-    check_fence(&task, params.fence)?;
+    check_fence(desk, &task, params.fence)?;
     if !task.is_assigned_to(&agent.name) {
         let text = format!("{} is not assigned to {}", task.id, agent.name);
         return Err(Refusal::forbidden(text).into());
@@ -215,13 +216,14 @@ fn fenced(
     (to, details): (TaskState, MoveDetails),
 ) -> Result<Moved, Fail> {
     let task = queries::task(desk.db, id)?;
-    check_fence(&task, fence)?;
+    check_fence(desk, &task, fence)?;
     let made = go(desk, &task, to, clean(details)?)?;
     answer(desk, id, made, None)
 }
 
-/// Refuses work that was begun under an older claim.
-fn check_fence(task: &Task, fence: Option<i64>) -> Result<(), Fail> {
+/// Refuses work that was begun under an older claim, or that somebody else holds.
+fn check_fence(desk: &Desk<'_>, task: &Task, fence: Option<i64>) -> Result<(), Fail> {
+    let caller = desk.caller.agent.as_ref().filter(|name| task.is_assigned_to(name));
     match fence {
         Some(fence) if fence != task.fence => {
             let text = format!(
@@ -230,7 +232,13 @@ fn check_fence(task: &Task, fence: Option<i64>) -> Result<(), Fail> {
             );
             Err(Refusal::conflict(text).into())
         }
-        Some(_) | None => Ok(()),
+        Some(_) => Ok(()),
+        None => match (&task.holder, caller) {
+            (Some(holder), Some(caller)) if holder != caller => {
+                Err(Refusal::conflict(format!("{} is held by {holder}", task.id)).into())
+            }
+            _ => Ok(()),
+        },
     }
 }
 
@@ -322,6 +330,9 @@ fn follow_up(
             before,
             &format!("{} is unblocked: {}", before.id, details.note.as_deref().unwrap_or("")),
         )?;
+    }
+    if to.is_final() {
+        spawn::end_serving(desk, before.id)?;
     }
     // A done task needs nobody's turn, and a turn costs money; a canceled one must be let go.
     if to == TaskState::Canceled {

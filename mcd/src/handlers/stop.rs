@@ -10,7 +10,7 @@ use mc_core::{
 };
 use mc_proto::method::agent::Touched;
 
-use super::{input, moves};
+use super::{input, moves, spawn};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -57,6 +57,7 @@ pub fn drain(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touc
 pub fn quarantine(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
     let from = [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Drained];
     let agent = change(desk, name, (&from, AgentStatus::Quarantined), reason)?;
+    spawn::follow_parent(desk, name, agent.status)?;
     end_work(desk, &agent, reason)
 }
 
@@ -70,6 +71,7 @@ pub fn retire(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Tou
         [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Drained, AgentStatus::Quarantined];
     let agent = change(desk, name, (&from, AgentStatus::Stopped), reason)?;
     desk.emit(Event::TokenRevoked { name: name.to_string() })?;
+    spawn::follow_parent(desk, name, agent.status)?;
     end_work(desk, &agent, reason)
 }
 

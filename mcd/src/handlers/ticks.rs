@@ -4,16 +4,15 @@
 use std::time::Duration;
 
 use mc_core::{
-    agent::{AgentStatus, Liveness},
+    agent::AgentStatus,
     alert::{AlertKind, Severity},
     approval::{Approval, ApprovalStatus},
-    task::TaskState,
 };
 
 use super::{
-    approval,
+    approval, life,
     notify::{self, Warning},
-    stop,
+    spawn, stop,
 };
 use crate::store::{
     Desk,
@@ -30,13 +29,15 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     for approval in queries::overdue_approvals(desk.db, desk.now)? {
         expire(desk, &approval, "nobody answered in time")?;
     }
-    for agent in queries::agents(desk.db, false)? {
+    let agents = queries::agents(desk.db, false)?;
+    for agent in &agents {
         if agent.status == AgentStatus::Drained && agent.current_task.is_none() {
             let change = (&[AgentStatus::Drained][..], AgentStatus::Paused);
             stop::change(desk, &agent.name, change, "drained: its task is finished")?;
         }
-        watch(desk, &agent)?;
     }
+    spawn::end_overdue(desk, &agents)?;
+    life::watch(desk, &agents)?;
     if desk.now.0 % ANSWERS_EVERY_MS < 1000 {
         let kept = i64::try_from(ANSWERS_KEPT.as_millis()).unwrap_or(i64::MAX);
         desk.forget_answers(mc_core::time::Timestamp(desk.now.0 - kept))?;
@@ -63,37 +64,6 @@ fn expire(desk: &mut Desk<'_>, open: &Approval, why: &str) -> Result<(), Fail> {
         next: "unblock its task when the agent should ask again",
         task: open.task,
         agent: Some(open.agent.clone()),
-    };
-    notify::warn(desk, warning)?;
-    Ok(())
-}
-
-/// Raises an alert when an agent that holds a task in progress was not heard of for long. An
-/// agent that was never heard of since the daemon began counts from that moment.
-fn watch(desk: &mut Desk<'_>, agent: &mc_core::agent::Agent) -> Result<(), Fail> {
-    let Some(task) = agent.current_task else { return Ok(()) };
-    if agent.status != AgentStatus::Active && agent.status != AgentStatus::Drained {
-        return Ok(());
-    }
-    let heard = desk.live.last_beat(&agent.name).unwrap_or(desk.live.started_at);
-    let heard = agent.last_work_at.map_or(heard, |work| heard.max(work));
-    if Liveness::at(desk.now, Some(heard)) == Liveness::Online {
-        return Ok(());
-    }
-    if queries::task_state(desk.db, task)? != Some(TaskState::InProgress) {
-        return Ok(());
-    }
-    let minutes = desk.now.since(heard).as_secs() / 60;
-    let warning = Warning {
-        severity: Severity::Warning,
-        kind: AlertKind::HeartbeatLost,
-        text: format!(
-            "{} holds {task} in progress and was not heard of for {minutes} min",
-            agent.name
-        ),
-        next: "look at its runtime; reassign the task, or wait",
-        task: Some(task),
-        agent: Some(agent.name.clone()),
     };
     notify::warn(desk, warning)?;
     Ok(())

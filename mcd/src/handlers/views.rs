@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mc_core::{
-    agent::{Agent, AgentName, Liveness},
+    agent::{Agent, AgentName},
     answers::{AnswerFacts, Answers},
     id::{ApprovalId, RunId, TaskId},
     money::MicroUsd,
@@ -46,7 +46,10 @@ const LOOKED_AT: i64 = 500;
 
 /// Returns an agent with what is derived about it.
 pub fn agent(agent: Agent, live: &Live) -> AgentView {
-    let last_heartbeat = live.last_beat(&agent.name);
+    let heard = live.last_beat(&agent.name);
+    let now = live.clock.now();
+    let policy = live.policy();
+    let rules = &policy.doc().agents;
     let attached = live.runtimes_of(&agent.name);
     let named = |runtime: &crate::live::AttachedRuntime| {
         let word = serde_json::to_value(runtime.runtime).unwrap_or_default();
@@ -54,8 +57,9 @@ pub fn agent(agent: Agent, live: &Live) -> AgentView {
         format!("{word} {} ({})", runtime.version, runtime.name)
     };
     AgentView {
-        liveness: Liveness::at(live.clock.now(), last_heartbeat),
-        last_heartbeat,
+        liveness: rules.liveness(now, heard.map(|heard| heard.at)),
+        last_heartbeat: heard.map(|heard| heard.at),
+        silent_since: heard.and_then(|heard| rules.silent_since(&agent, heard, now)),
         attached: attached.iter().map(named).collect(),
         today_uusd: agent.spent_on(&live.day()),
         agent,

@@ -4,6 +4,7 @@
 //! decided in `mc_core::fold`; here it is loaded and stored.
 
 use mc_core::{
+    actor::ActorKind,
     agent::{Agent, AgentName},
     alert::{Alert, AlertStatus, Notification},
     approval::{Approval, ApprovalStatus, StandingRule},
@@ -75,13 +76,14 @@ impl Projection<'_, '_> {
             Event::TaskUpdated { task, .. }
             | Event::TaskSubscribed { task, .. }
             | Event::TaskUnsubscribed { task, .. } => self.task(*task),
-            Event::TaskClaimed { task, agent, .. } => {
+            Event::TaskClaimed { task, agent, .. } | Event::TaskReleased { task, agent, .. } => {
                 self.task(*task)?;
                 self.agent(agent)
             }
             Event::MessagePosted { message } => {
                 self.put_message(message)?;
-                self.task(message.task)
+                self.task(message.task)?;
+                self.author(message)
             }
             Event::ArtifactStored { artifact } => {
                 self.put_artifact(artifact)?;
@@ -246,6 +248,18 @@ impl Projection<'_, '_> {
             return Ok(());
         }
         self.put_agent(agent)
+    }
+
+    /// A message is work of the agent that wrote it.
+    fn author(&mut self, message: &Message) -> Result<(), Fail> {
+        if message.author.kind != ActorKind::Agent {
+            return Ok(());
+        }
+        // An adapter that names no agent writes under its own name.
+        match queries::find_agent(self.db, &message.author.name)? {
+            Some(agent) => self.agent(&agent.name),
+            None => Ok(()),
+        }
     }
 
     fn put_agent(&mut self, agent: Agent) -> Result<(), Fail> {

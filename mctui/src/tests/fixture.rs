@@ -108,6 +108,7 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
             created_at: ago(90_000),
             last_work_at: Some(ago(780)),
         },
+        silent_since: None,
         liveness,
         last_heartbeat: Some(ago(64)),
         attached: vec!["openclaw 2026.9.6".to_owned()],
