@@ -64,6 +64,9 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
             let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
             format!("{run} of {agent} {}{error}", run_verb(*status))
         }
+        Event::RunSentBack { agent, run, .. } => {
+            format!("{run} of {agent} was sent back once: it left no word on its task")
+        }
         Event::ToolChecked { call } => {
             let answer = match call.decision {
                 Outcome::Allow => "allowed",

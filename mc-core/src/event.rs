@@ -212,6 +212,17 @@ pub enum Event {
         /// What went wrong.
         error: Option<String>,
     },
+    /// A run wanted to end without a word on its task, and was sent back, which happens once.
+    RunSentBack {
+        /// The run.
+        run: RunId,
+        /// Whose run it is.
+        agent: AgentName,
+        /// The task that it works on.
+        task: Option<TaskId>,
+        /// What it is to do first.
+        missing: Vec<String>,
+    },
     /// A tool call was checked.
     ToolChecked {
         /// The call with its decision.

@@ -330,6 +330,7 @@ pub fn run(run: &mut Run, recorded: &Recorded) {
             run.tokens = run.tokens + *tokens;
             run.cost_uusd = run.cost_uusd + *cost_uusd;
         }
+        Event::RunSentBack { run: id, .. } if *id == run.id => run.sent_back = true,
         Event::RunFinished { run: id, status, error, .. } if *id == run.id => {
             run.status = *status;
             run.error.clone_from(error);

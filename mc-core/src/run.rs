@@ -66,6 +66,9 @@ pub struct Run {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether its end was sent back once, because it left no word on its task.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sent_back: bool,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.

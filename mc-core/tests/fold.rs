@@ -245,6 +245,8 @@ proptest! {
                 actor: &actor,
                 agent: acting,
                 open_dependencies: &[],
+                in_progress: &[],
+                capacity: 1,
                 approved: bits & 256 != 0,
                 budget_left: bits & 512 != 0,
                 checklist: &checklist,

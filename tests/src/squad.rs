@@ -75,7 +75,8 @@ impl Default for Setup {
             operators: vec![Operator { name: "ana".into(), uid, role: "admin" }],
             agent_uids: vec![uid],
             limits: "requests_per_second = 1000000\nburst = 1000000\n".into(),
-            policy: String::new(),
+            // An agent of a test takes on as much as the test gives it.
+            policy: "[agents]\ncapacity = 100\n".into(),
             has_factors: false,
         }
     }

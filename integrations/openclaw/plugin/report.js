@@ -8,6 +8,7 @@ import { agentName, oneLine } from "./state.js";
 const PREVIEW = 500;
 const BEAT_MS = 60_000;
 const WORK_LINE_MS = 1000;
+const FINALIZE_MS = 2000;
 
 export class Reporter {
   /** `parts`: `link`, `state`, `outbox`, `config`, `log(text)`. */
@@ -52,6 +53,20 @@ export class Reporter {
       result_sha256: createHash("sha256").update(text).digest("hex"),
       ...(failed ? { error: oneLine(event.error || failure(event.result?.details), PREVIEW) } : {}),
     });
+  }
+
+  /** `before_agent_finalize`: a turn that leaves no word on its task gets one more pass. */
+  async finalize(event, ctx) {
+    const run = this.state.runs.get(event?.runId ?? ctx?.runId);
+    if (!run || run.finished) return undefined;
+    try {
+      const asked = await this.link.call("run.finalize", { agent: run.agent, run: run.run }, { timeoutMs: FINALIZE_MS });
+      if (asked?.decision !== "revise") return undefined;
+      const reason = String(asked.instruction);
+      return { action: "revise", reason, retry: { instruction: reason, idempotencyKey: `mc:${run.run}`, maxAttempts: 1 } };
+    } catch {
+      return undefined; // nothing is lost: the turn ends as it would have
+    }
   }
 
   /** `agent_end`: a turn is over. Its background commands may not be. */

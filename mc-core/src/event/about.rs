@@ -21,6 +21,7 @@ impl Event {
             Self::ApprovalRequested { approval } => approval.task,
             Self::RunUsed { task, .. }
             | Self::RunFinished { task, .. }
+            | Self::RunSentBack { task, .. }
             | Self::ToolChanged { task, .. }
             | Self::ApprovalClosed { task, .. }
             | Self::ApprovalUsed { task, .. }
@@ -60,6 +61,7 @@ impl Event {
             | Self::AgentStatusChanged { agent, .. }
             | Self::RunUsed { agent, .. }
             | Self::RunFinished { agent, .. }
+            | Self::RunSentBack { agent, .. }
             | Self::ToolChanged { agent, .. }
             | Self::ApprovalClosed { agent, .. }
             | Self::ApprovalUsed { agent, .. }
@@ -121,6 +123,7 @@ impl Event {
             Self::RunStarted { .. } => "run_started",
             Self::RunUsed { .. } => "run_used",
             Self::RunFinished { .. } => "run_finished",
+            Self::RunSentBack { .. } => "run_sent_back",
             Self::ToolChecked { .. } => "tool_checked",
             Self::ToolChanged { .. } => "tool_changed",
             Self::ApprovalRequested { .. } => "approval_requested",

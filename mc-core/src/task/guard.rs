@@ -28,6 +28,8 @@ pub enum Guard {
     AgentActive,
     /// The acting agent is an assignee.
     IsAssignee,
+    /// The acting agent has room for one more task.
+    CapacityLeft,
     /// A work plan of 3 to 6 steps.
     HasWorkPlan,
     /// No open dependency.
@@ -63,6 +65,10 @@ pub struct MoveContext<'a> {
     pub agent: Option<&'a Agent>,
     /// The tasks among `depends_on` that are not closed.
     pub open_dependencies: &'a [TaskId],
+    /// The tasks that the acting agent has in progress.
+    pub in_progress: &'a [TaskId],
+    /// How many it may have.
+    pub capacity: u64,
     /// Whether the approval that the task waited for was granted.
     pub approved: bool,
     /// Whether the task's budget is not used up.
@@ -86,12 +92,13 @@ pub(super) struct Attempt<'a> {
 
 impl Guard {
     /// All guards, in the order of the documents.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::HasAssignee,
         Self::MayAssign,
         Self::TypeAllowed,
         Self::AgentActive,
         Self::IsAssignee,
+        Self::CapacityLeft,
         Self::HasWorkPlan,
         Self::DependenciesClosed,
         Self::BudgetLeft,
@@ -114,6 +121,7 @@ impl Guard {
             Self::TypeAllowed => "type_allowed",
             Self::AgentActive => "agent_active",
             Self::IsAssignee => "is_assignee",
+            Self::CapacityLeft => "capacity_left",
             Self::HasWorkPlan => "has_work_plan",
             Self::DependenciesClosed => "dependencies_closed",
             Self::BudgetLeft => "budget_left",
@@ -140,6 +148,10 @@ impl Guard {
             Self::TypeAllowed => "The agent's task types include the type of the task.",
             Self::AgentActive => "The acting agent is active.",
             Self::IsAssignee => "The acting agent is an assignee of the task.",
+            Self::CapacityLeft => {
+                "The acting agent has fewer tasks in progress than its capacity (1, or as \
+                 `[agents]` in the policy says)."
+            }
             Self::HasWorkPlan => "The work plan has 3 to 6 steps, none of them empty.",
             Self::DependenciesClosed => "Every task that it depends on is done or canceled.",
             Self::BudgetLeft => "The task has budget left.",
@@ -194,6 +206,7 @@ impl Guard {
             Self::IsAssignee if by_agent && !task.is_assigned_to(&cx.actor.name) => {
                 fail("assignees", format!("you are not an assignee of {}", task.id));
             }
+            Self::CapacityLeft if by_agent => capacity_left(attempt, &mut fail),
             Self::HasWorkPlan => has_work_plan(attempt, &mut fail),
             Self::DependenciesClosed if !cx.open_dependencies.is_empty() => {
                 fail("depends_on", format!("still open: {}", list(cx.open_dependencies)));
@@ -228,6 +241,7 @@ impl Guard {
             | Self::TypeAllowed
             | Self::AgentActive
             | Self::IsAssignee
+            | Self::CapacityLeft
             | Self::DependenciesClosed
             | Self::BudgetLeft
             | Self::HasDeliverable
@@ -303,6 +317,17 @@ fn agent_active(attempt: &Attempt<'_>, fail: &mut Fail<'_>) {
         Some(AgentStatus::Quarantined) => fail("agent", "you are quarantined".into()),
         Some(AgentStatus::Stopped) => fail("agent", "you are stopped".into()),
         None => fail("agent", "is not registered".into()),
+    }
+}
+
+fn capacity_left(attempt: &Attempt<'_>, fail: &mut Fail<'_>) {
+    let MoveContext { in_progress, capacity, .. } = *attempt.cx;
+    if in_progress.len() as u64 >= capacity {
+        let text = format!(
+            "you have {} in progress and may have {capacity}: submit it, or report a blocker, first",
+            list(in_progress)
+        );
+        fail("capacity", text);
     }
 }
 

@@ -226,6 +226,8 @@ methods! {
     RunStart(run::Start) "run.start" Agent Command -> run::Started;
     "Reports what a model call used."
     RunUsage(run::Usage) "run.usage" Agent Command -> run::Spent;
+    "Asks whether a turn may end: one that leaves no word on its task is sent back once."
+    RunFinalize(run::Finalize) "run.finalize" Agent Command -> run::Finalized;
     "Reports the end of a run."
     RunFinish(run::Finish) "run.finish" Agent Command -> mc_core::run::Run;
     "Returns a run with its tool calls."

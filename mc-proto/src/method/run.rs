@@ -101,6 +101,38 @@ pub struct Spent {
     pub orders: Vec<Order>,
 }
 
+/// `run.finalize`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finalize {
+    /// The run that wants to end.
+    pub run: RunId,
+}
+
+/// Whether a turn may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Finality {
+    /// It may end.
+    #[default]
+    Accept,
+    /// One more pass: what is missing comes first.
+    Revise,
+}
+
+/// What `run.finalize` answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finalized {
+    /// Whether the turn may end.
+    pub decision: Finality,
+    /// What is to be done first; empty when it may end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// The same in one text for the model.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instruction: String,
+}
+
 /// `run.finish`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -41,6 +41,8 @@ pub(super) enum Event {
     Finished(Box<ToolFinish>),
     /// A turn is about to begin.
     TurnBegins,
+    /// A turn is about to end, and can be sent back.
+    TurnStops,
     /// A turn ended.
     TurnEnds(RunStatus),
     /// Something that is of no concern here.
@@ -85,9 +87,11 @@ impl Event {
                 "Mission Control is away ({why}). No turn starts until it is back: start it with \
                  `mcd run`, or look with `mcctl doctor`."
             )),
-            Self::Ended(_) | Self::Finished(_) | Self::TurnEnds(_) | Self::Other => {
-                Verdict::Neutral
-            }
+            Self::Ended(_)
+            | Self::Finished(_)
+            | Self::TurnStops
+            | Self::TurnEnds(_)
+            | Self::Other => Verdict::Neutral,
         }
     }
 }

@@ -20,7 +20,8 @@ use mc_proto::{
     client::ClientError,
     error::ErrorKind,
     method::run::{
-        Await, Awaited, Check, Checked, Drop, Finish, List, Start, ToolFinish, ToolList,
+        Await, Awaited, Check, Checked, Drop, Finality, Finalize, Finish, List, Start, ToolFinish,
+        ToolList,
     },
 };
 
@@ -60,6 +61,7 @@ impl Gate {
             Event::Ended(report) => self.ended(report).map(|()| Verdict::Neutral),
             Event::Finished(finish) => self.link.call(finish.as_ref()).map(|_| Verdict::Neutral),
             Event::TurnBegins => self.turn_begins().map(|()| Verdict::Neutral),
+            Event::TurnStops => self.turn_stops(),
             Event::TurnEnds(status) => self.turn_ends(*status).map(|()| Verdict::Neutral),
             Event::Other => Ok(Verdict::Neutral),
         };
@@ -170,6 +172,18 @@ impl Gate {
         let left = self.running()?;
         self.start("user")?;
         self.finish(&left, RunStatus::Aborted)
+    }
+
+    /// Ends the turn, unless the daemon sends it back, which it does once.
+    fn turn_stops(&mut self) -> Result<Verdict, ClientError> {
+        let runs = self.running()?;
+        for run in &runs {
+            let asked = self.link.call(&Finalize { run: *run })?;
+            if asked.decision == Finality::Revise {
+                return Ok(Verdict::denied(asked.instruction));
+            }
+        }
+        self.finish(&runs, RunStatus::Succeeded).map(|()| Verdict::Neutral)
     }
 
     fn turn_ends(&mut self, status: RunStatus) -> Result<(), ClientError> {

@@ -9,12 +9,14 @@ mod case;
 mod decide_set;
 mod editing;
 pub mod enrol;
+mod finality;
 mod input;
 mod life;
 mod lists;
 mod moves;
 mod notify;
 pub mod policy;
+mod promote;
 pub mod redeem;
 pub mod rule;
 pub mod run;
@@ -80,6 +82,7 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
         Request::AdapterEnrol(p) => answer(&enrol::adapter(desk, p)?),
         Request::RunStart(p) => answer(&run::start(desk, p)?),
         Request::RunUsage(p) => answer(&run::usage(desk, &p)?),
+        Request::RunFinalize(p) => answer(&finality::finalize(desk, &p)?),
         Request::RunFinish(p) => answer(&run::finish(desk, p)?),
         Request::ToolCheck(p) => answer(&tool::check(desk, p)?),
         Request::ToolAwait(p) => answer(&redeem::wait(desk, &p)?),

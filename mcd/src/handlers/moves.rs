@@ -25,7 +25,7 @@ use mc_proto::{
 use super::{
     input,
     notify::{self, Notice},
-    spawn,
+    promote, spawn,
     task::check_names,
 };
 use crate::store::{
@@ -269,10 +269,13 @@ pub(super) fn go_as(
             one.status == ApprovalStatus::Approved
                 && one.decided_at.is_some_and(|at| at >= task.state_since)
         });
+    let (in_progress, capacity) = load(desk, agent.as_ref())?;
     let cx = MoveContext {
         actor,
         agent: agent.as_ref(),
         open_dependencies: &open,
+        in_progress: &in_progress,
+        capacity,
         approved,
         budget_left: task.spent_uusd < task.budget_uusd,
         checklist: desk.policy.checklist(&task.task_type),
@@ -286,6 +289,13 @@ pub(super) fn go_as(
     let id = desk.emit_as(actor.clone(), reason, event)?;
     follow_up(desk, task, to, &details)?;
     Ok(MoveMade { from: task.state, to, event: Some(id) })
+}
+
+/// Returns what the acting agent has in progress, and how much it may have.
+fn load(desk: &Desk<'_>, agent: Option<&Agent>) -> Result<(Vec<TaskId>, u64), Fail> {
+    let Some(agent) = agent else { return Ok((Vec::new(), u64::MAX)) };
+    let capacity = desk.policy.doc().agents.capacity_of(&agent.name);
+    Ok((queries::in_progress_of(desk.db, &agent.name)?, capacity))
 }
 
 /// Sent back once too often: the system blocks the task, so that a human looks.
@@ -333,6 +343,7 @@ fn follow_up(
     }
     if to.is_final() {
         spawn::end_serving(desk, before.id)?;
+        promote::after(desk, before.id)?;
     }
     // A done task needs nobody's turn, and a turn costs money; a canceled one must be let go.
     if to == TaskState::Canceled {

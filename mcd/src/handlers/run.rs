@@ -65,6 +65,7 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
         cost_uusd: MicroUsd::ZERO,
         cost_state: CostState::Reported,
         error: None,
+        sent_back: false,
         started_at: desk.now,
         ended_at: None,
     };

@@ -99,9 +99,10 @@ impl Projection<'_, '_> {
             Event::TokenRotated { .. }
             | Event::TokenRevoked { .. }
             | Event::AdapterEnrolled { .. } => self.tokens(),
-            Event::RunStarted { .. } | Event::RunUsed { .. } | Event::RunFinished { .. } => {
-                self.run_event()
-            }
+            Event::RunStarted { .. }
+            | Event::RunUsed { .. }
+            | Event::RunSentBack { .. }
+            | Event::RunFinished { .. } => self.run_event(),
             Event::ToolChecked { call } => {
                 self.put_call(call.as_ref().clone())?;
                 self.agent(&call.agent)
@@ -172,6 +173,7 @@ impl Projection<'_, '_> {
                 self.run(*run)?;
                 self.agent(agent)
             }
+            Event::RunSentBack { run, .. } => self.run(*run),
             other => Err(StoreError::Damaged(format!("`{}` is no run event", other.kind())).into()),
         }
     }

@@ -281,3 +281,73 @@ fn rebuilds(bench: Bench) {
     mcd::store::rebuild(&bench.path()).unwrap();
     assert_eq!(written, bench.dump());
 }
+
+#[test]
+fn a_turn_without_a_word_is_sent_back_once() {
+    let bench = Bench::with_agent();
+    let id = format!("T-{}", bench.started());
+    bench.clock.advance(MINUTE);
+    let start = |session: &str| {
+        bench.agent("run.start", json!({"session": session})).unwrap()["run"].clone()
+    };
+    let finalize = |run: &Value| bench.agent("run.finalize", json!({"run": run})).unwrap();
+    let run = start("s");
+    let asked = finalize(&run);
+    assert_eq!(asked["decision"], "revise");
+    assert_eq!(asked["missing"].as_array().unwrap().len(), 3);
+    assert!(asked["instruction"].as_str().unwrap().contains(&id), "{asked}");
+    assert_eq!(finalize(&run)["decision"], "accept", "once");
+    bench.agent("run.finish", json!({"run": run, "status": "succeeded"})).unwrap();
+
+    let run = start("s");
+    let say = json!({"task": id, "kind": "progress", "text": "half of it"});
+    bench.agent("message.post", say).unwrap();
+    assert_eq!(finalize(&run)["decision"], "accept", "it said how it stands");
+    bench.agent("run.finish", json!({"run": run, "status": "succeeded"})).unwrap();
+
+    bench.clock.advance(MINUTE);
+    let run = start("s");
+    bench.agent("task.report_blocker", json!({"task": id, "reason": "no key"})).unwrap();
+    assert_eq!(finalize(&run)["decision"], "accept", "nothing is in progress");
+    bench.register("robin", json!({}));
+    let foreign = bench.ask(&agent("robin"), "run.finalize", json!({"run": run}));
+    assert_eq!(foreign, Err(ErrorKind::Forbidden));
+    rebuilds(bench);
+}
+
+#[test]
+fn an_agent_starts_as_many_tasks_as_it_has_room_for_and_claims_more() {
+    let bench = Bench::with_agent();
+    bench.started();
+    bench.agent("task.create", json!({"title": "y", "type": "docs"})).unwrap();
+    bench.agent("task.claim", json!({"task": "T-2"})).unwrap();
+    let start = json!({"task": "T-2", "work_plan": ["a", "b", "c"]});
+    assert_eq!(bench.agent("task.start", start.clone()), Err(ErrorKind::TransitionRefused));
+    let policy = mcd::policy::parse("[agents]\ncapacity_of = { wren = 2 }\n").unwrap();
+    bench.store.live().set_policy(std::sync::Arc::new(policy));
+    assert_eq!(bench.agent("task.start", start).unwrap()["task"]["state"], "in_progress");
+}
+
+#[test]
+fn when_the_last_dependency_closes_the_assignees_are_told() {
+    let bench = Bench::with_agent();
+    for title in ["one", "two"] {
+        bench.human("task.create", json!({"title": title, "type": "docs"})).unwrap();
+    }
+    let third = json!({"title": "three", "type": "docs", "depends_on": ["T-1", "T-2"]});
+    bench.human("task.create", third).unwrap();
+    bench.agent("task.claim", json!({"task": "T-3"})).unwrap();
+    let told = || {
+        let beat = bench.agent("agent.heartbeat", json!({})).unwrap();
+        let notices = beat["notifications"].as_array().unwrap().clone();
+        notices.iter().filter(|one| one["text"].as_str().unwrap().contains("T-3 can start")).count()
+    };
+    bench.human("task.cancel", json!({"task": "T-1", "reason": "no"})).unwrap();
+    assert_eq!(told(), 0, "T-2 is open");
+    bench.human("task.cancel", json!({"task": "T-2", "reason": "no"})).unwrap();
+    assert_eq!(told(), 1);
+    let thread = bench.human("message.list", json!({"task": "T-3"})).unwrap();
+    assert!(thread["items"][0]["text"].as_str().unwrap().contains("T-2 was the last"), "{thread}");
+    let start = json!({"task": "T-3", "work_plan": ["a", "b", "c"]});
+    bench.agent("task.start", start).unwrap();
+}

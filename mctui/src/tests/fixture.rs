@@ -249,6 +249,7 @@ fn run(id: i64, agent: &str, task: i64) -> Run {
         cost_uusd: MicroUsd::cents(40),
         cost_state: CostState::Reported,
         error: None,
+        sent_back: false,
         started_at: ago(900),
         ended_at: None,
     }

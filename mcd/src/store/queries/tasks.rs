@@ -23,6 +23,29 @@ pub fn open_tasks_of(db: Reader<'_>, agent: &str) -> Result<Vec<Task>, StoreErro
     db.bodies(sql, [agent])
 }
 
+/// Returns the tasks that an agent has in progress, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn in_progress_of(db: Reader<'_>, agent: &str) -> Result<Vec<TaskId>, StoreError> {
+    let sql = "SELECT t.body FROM task_assignees a JOIN tasks t ON t.id = a.task
+               WHERE a.agent = ?1 AND t.state = 'in_progress' ORDER BY t.id LIMIT 200";
+    Ok(db.bodies::<TaskCard>(sql, [agent])?.into_iter().map(|card| card.id).collect())
+}
+
+/// Returns the tasks that are not closed and depend on `task`, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn waiting_for(db: Reader<'_>, task: TaskId) -> Result<Vec<Task>, StoreError> {
+    let sql = "SELECT body FROM tasks WHERE state NOT IN ('done', 'canceled')
+               AND EXISTS (SELECT 1 FROM json_each(body, '$.depends_on') WHERE value = ?1)
+               ORDER BY id LIMIT 1000";
+    db.bodies(sql, [task.to_string()])
+}
+
 /// Returns every task that is not closed, newest first, at most `limit`.
 ///
 /// # Errors
