@@ -16,7 +16,7 @@ fn is_current(name: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     #[expect(clippy::disallowed_methods, reason = "a test's switch, not the product's")]
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, made).unwrap();
+        assert!(fs::write(&path, made).is_ok(), "docs/{name} can't be written");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     let how = "run `UPDATE_DOCS=1 cargo test -p mc-proto`";

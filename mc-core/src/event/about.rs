@@ -43,6 +43,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -87,6 +88,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -132,6 +134,7 @@ impl Event {
             Self::SquadStatusChanged { .. } => "squad_status_changed",
             Self::PolicyActivated { .. } => "policy_activated",
             Self::OperatorUnlocked { .. } => "operator_unlocked",
+            Self::OperatorsChanged { .. } => "operators_changed",
             Self::ClockJumped { .. } => "clock_jumped",
         }
     }
