@@ -30,6 +30,7 @@ mod hook;
 mod identity;
 mod init;
 mod keys;
+mod mcp;
 mod message;
 mod openclaw;
 mod operator;

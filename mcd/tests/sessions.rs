@@ -215,7 +215,7 @@ fn a_challenge_lives_five_minutes_and_belongs_to_its_connection() {
     let squad = Squad::new();
     let mut human = squad.admin();
     let pause = json!({"reason": "tea"});
-    let mut challenge = |human: &mut Wire| {
+    let challenge = |human: &mut Wire| {
         let asked = json!({"method": "squad.pause", "params": pause});
         human.ok("session.challenge", asked)["challenge"].clone()
     };

@@ -31,6 +31,12 @@ pub enum Request {
     WriteHaltFile,
     /// Ring.
     Bell,
+    /// Put this into the clipboard.
+    Copy(String),
+    /// Write the text of a challenge to a file, so that it can be signed.
+    Save(String),
+    /// Read a signature from the file of this name.
+    ReadSignature(String),
     /// Start the demo in place of the real daemon.
     Demo,
     /// End.
@@ -60,18 +66,10 @@ pub enum Call {
     Lock,
     /// Who we are to the daemon now: the level falls by itself after idle minutes.
     Whoami,
-    /// Something that changes the world, with the code of a second factor when one was given.
-    Act(Box<Act>, Option<Code>),
-}
-
-/// The code of a second factor: it is shown nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Code(pub String);
-
-impl std::fmt::Debug for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Code(..)")
-    }
+    /// Opens a challenge for exactly this act: what a second factor has to prove.
+    Challenge(Box<Act>),
+    /// Something that changes the world, with a second factor when one was given for it.
+    Act(Box<Act>, Option<session::SecondFactor>),
 }
 
 /// What an operator does to an agent.
@@ -166,6 +164,8 @@ pub enum Reply {
     Decided(approval::DecidedSet),
     /// The level reached.
     Unlocked(session::UnlockResult),
+    /// What a second factor has to prove, for this act.
+    Challenged(Box<Act>, Box<session::Challenged>),
     /// Who we are now.
     Whoami(session::WhoAmI),
     /// What became of the squad.

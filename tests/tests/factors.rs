@@ -102,96 +102,113 @@ fn every_kind_of_key_signs_and_each_signature_once() {
     }
 }
 
-#[test]
-fn a_signature_counts_for_exactly_what_was_read() {
+/// Two red calls that wait, the keys of different people, and who decides.
+struct Waiting {
+    squad: Squad,
+    human: Client,
+    /// ana's key, a stranger's, ben's, one of ana's that is over, one of ana's for git.
+    keys: [Key; 5],
+    /// The yes to A-1 and to A-2.
+    yes: [Value; 2],
+}
+
+fn waiting() -> Waiting {
     let mut squad = squad();
     squad.specialist("crow");
     for name in ["wren", "crow"] {
         let check = json!({"tool": "exec", "arguments": {"command": "ship"}, "session": "s"});
         assert_eq!(squad.agent(name).ok("tool.check", check)["decision"], "ask");
     }
-    let own = Key::new(&squad, "own", &["-t", "ed25519"]);
-    let foreign = Key::new(&squad, "foreign", &["-t", "ed25519"]);
-    let bens = Key::new(&squad, "bens", &["-t", "ed25519"]);
-    let gone = Key::new(&squad, "gone", &["-t", "ed25519"]);
-    let git = Key::new(&squad, "git", &["-t", "ed25519"]);
+    let keys = ["own", "foreign", "bens", "gone", "git"];
+    let keys = keys.map(|name| Key::new(&squad, name, &["-t", "ed25519"]));
+    let [own, _, bens, gone, git] = keys.each_ref().map(|key| key.public.as_str());
     let lines = format!(
-        "ana namespaces=\"{NAMESPACE}\" {}ben {}ana valid-before=\"20200101Z\" {}\
-         ana namespaces=\"git\" {}",
-        own.public, bens.public, gone.public, git.public
+        "ana namespaces=\"{NAMESPACE}\" {own}ben {bens}ana valid-before=\"20200101Z\" {gone}\
+         ana namespaces=\"git\" {git}"
     );
     allow(&squad, &lines, &["signature"]);
     let mut human = squad.human();
-    let yes = |human: &mut Client, approval: &str| {
+    let yes = ["A-1", "A-2"].map(|approval| {
         let detail = human.ok("approval.get", json!({"approval": approval}));
         json!({"approval": approval, "rev": detail["rev"], "digest": detail["digest"]})
-    };
-    let (first, second) = (yes(&mut human, "A-1"), yes(&mut human, "A-2"));
-    let (challenge, text) = open(&mut human, "approval.approve", &first);
-    let (other, other_text) = open(&mut human, "approval.approve", &second);
+    });
+    Waiting { squad, human, keys, yes }
+}
+
+impl Waiting {
+    /// Checks that nothing was decided.
+    fn still_waits(&mut self, approval: &str, what: &str) {
+        let detail = self.human.ok("approval.get", json!({"approval": approval}));
+        assert_eq!((&detail["status"], &detail["rev"]), (&json!("pending"), &json!(1)), "{what}");
+    }
+
+    fn approve(&mut self, params: Value, what: &str, expected: &str) {
+        let refused = self.human.refused("approval.approve", params);
+        assert!(refused.message.contains(expected), "{what}: {refused:?}");
+        self.still_waits("A-1", what);
+        self.still_waits("A-2", what);
+    }
+}
+
+#[test]
+fn a_signature_counts_for_exactly_what_was_read() {
+    let mut waiting = waiting();
+    let [first, second] = waiting.yes.clone();
+    let (challenge, text) = open(&mut waiting.human, "approval.approve", &first);
+    let (other, other_text) = open(&mut waiting.human, "approval.approve", &second);
     let digest = first["digest"].as_str().unwrap();
     assert!(text.contains(&format!("\napproval: A-1\ndigest: {digest}\n")), "{text}");
     assert!(text.is_ascii() && text.contains("ship"), "{text}");
-    let tampered = text.replace(digest, &"0".repeat(64));
-    let remember = text.replace("approval.approve", "approval.deny");
-    let good = own.sign(NAMESPACE, &text);
+    let [own, foreign, bens, gone, git] = &waiting.keys;
+    let by = |key: &Key, text: &str| key.sign(NAMESPACE, text);
+    let tampered = by(own, &text.replace(digest, &"0".repeat(64)));
+    let another_act = by(own, &text.replace("approval.approve", "approval.deny"));
+    let good = by(own, &text);
+    let none = "none of yours";
     let cases = [
-        ("another digest", signed(&first, &challenge, &own.sign(NAMESPACE, &tampered)), "text"),
-        ("another act", signed(&first, &challenge, &own.sign(NAMESPACE, &remember)), "text"),
-        ("another approval", signed(&first, &challenge, &own.sign(NAMESPACE, &other_text)), "text"),
-        ("lent", signed(&second, &challenge, &good), "another request"),
-        ("moved", signed(&second, &other, &good), "text"),
-        ("another namespace", signed(&first, &challenge, &own.sign("file", &text)), "namespace"),
-        (
-            "a foreign key",
-            signed(&first, &challenge, &foreign.sign(NAMESPACE, &text)),
-            "none of yours",
-        ),
-        (
-            "another's key",
-            signed(&first, &challenge, &bens.sign(NAMESPACE, &text)),
-            "none of yours",
-        ),
-        ("an old key", signed(&first, &challenge, &gone.sign(NAMESPACE, &text)), "not good"),
-        ("a key for git", signed(&first, &challenge, &git.sign(NAMESPACE, &text)), "not good"),
-        ("garbage", signed(&first, &challenge, "garbage"), "no SSH signature"),
-        ("half", signed(&first, &challenge, &good[..good.len() / 2]), "no SSH signature"),
-        ("too long", signed(&first, &challenge, &good.repeat(100)), "no SSH signature"),
-        ("unknown", signed(&first, &json!("0f"), &good), "not open"),
+        ("another digest", tampered, "text"),
+        ("another act", another_act, "text"),
+        ("another approval", by(own, &other_text), "text"),
+        ("another namespace", own.sign("file", &text), "namespace"),
+        ("a foreign key", by(foreign, &text), none),
+        ("another's key", by(bens, &text), none),
+        ("an old key", by(gone, &text), "not good"),
+        ("a key for git", by(git, &text), "not good"),
+        ("garbage", "garbage".to_owned(), "no SSH signature"),
+        ("half", good[..good.len() / 2].to_owned(), "no SSH signature"),
+        ("too long", good.repeat(100), "no SSH signature"),
     ];
-    for (what, params, expected) in cases {
-        let refused = human.refused("approval.approve", params);
-        assert!(refused.message.contains(expected), "{what}: {refused:?}");
-        for approval in ["A-1", "A-2"] {
-            let detail = human.ok("approval.get", json!({"approval": approval}));
-            assert_eq!(
-                (&detail["status"], &detail["rev"]),
-                (&json!("pending"), &first["rev"]),
-                "{what}"
-            );
-        }
+    for (what, signature, expected) in cases {
+        waiting.approve(signed(&first, &challenge, &signature), what, expected);
     }
-    let both = json!({"challenge": challenge, "signature": good, "totp": "000000"});
-    let mut params = first.clone();
-    params["second_factor"] = both;
-    assert_eq!(human.refused("approval.approve", params).kind, "invalid_params");
-    let elsewhere = squad.human().refused("approval.approve", signed(&first, &challenge, &good));
+    waiting.approve(signed(&second, &challenge, &good), "lent", "another request");
+    waiting.approve(signed(&second, &other, &good), "moved", "text");
+    waiting.approve(signed(&first, &json!("0f"), &good), "unknown", "not open");
+    let mut both = signed(&first, &challenge, &good);
+    both["second_factor"]["totp"] = "000000".into();
+    waiting.approve(both, "both", "expected one of");
+
+    let elsewhere =
+        waiting.squad.human().refused("approval.approve", signed(&first, &challenge, &good));
     assert!(elsewhere.message.contains("not open"), "{elsewhere:?}");
-    let stale = json!({"method": "approval.approve", "params": {
-        "approval": "A-1", "rev": first["rev"], "digest": "0".repeat(64)}});
-    assert_eq!(human.refused("session.challenge", stale).kind, "conflict");
-
-    let done = human.ok("approval.approve", signed(&first, &challenge, &good));
-    assert!(done["event"].is_string(), "{done}");
-    let again = human.refused("approval.approve", signed(&first, &challenge, &good));
+    waiting.human.ok("approval.approve", signed(&first, &challenge, &good));
+    let again = waiting.human.refused("approval.approve", signed(&first, &challenge, &good));
     assert!(again.message.contains("not open"), "{again:?}");
+    waiting.still_waits("A-2", "replayed");
+}
 
-    // The key goes while its signature is on its way.
-    let late = own.sign(NAMESPACE, &other_text);
-    allow(&squad, &format!("ben {}", foreign.public), &[]);
-    let refused = human.refused("approval.approve", signed(&second, &other, &late));
-    assert!(refused.message.contains("none of yours"), "{refused:?}");
-    assert_eq!(human.ok("approval.get", json!({"approval": "A-2"}))["status"], "pending");
+#[test]
+fn a_key_that_goes_while_its_signature_is_on_its_way_signs_nothing() {
+    let mut waiting = waiting();
+    let [first, _] = waiting.yes.clone();
+    let mut stale = first.clone();
+    stale["digest"] = "0".repeat(64).into();
+    let asked = json!({"method": "approval.approve", "params": stale});
+    assert_eq!(waiting.human.refused("session.challenge", asked).kind, "conflict");
+    let (challenge, text) = open(&mut waiting.human, "approval.approve", &first);
+    let late = waiting.keys[0].sign(NAMESPACE, &text);
+    allow(&waiting.squad, &format!("ben {}", waiting.keys[2].public), &[]);
+    waiting.approve(signed(&first, &challenge, &late), "removed", "none of yours");
 }
 
 #[test]

@@ -68,6 +68,7 @@ impl App {
                 ));
                 self.reopen_below();
             }
+            Reply::Challenged(act, open) => self.challenged(*act, *open),
             Reply::Whoami(me) => {
                 let before = self.scene.me.as_ref().and_then(|me| me.level);
                 if before != me.level {
@@ -128,14 +129,12 @@ impl App {
     }
 
     fn failed(&mut self, failure: &Failure, origin: Origin, label: &str) {
+        if origin == Origin::Dialog
+            && let Some(act) = self.factor.wanted(failure)
+        {
+            return self.ask_factor(act, failure);
+        }
         match origin {
-            Origin::Dialog if wants_code(&failure.text) => {
-                if let Some(overlay) = self.overlays.last_mut() {
-                    overlay.answered(Some(&failure.text));
-                }
-                let why = Line::new().says(Token::Fg, &text::line(&failure.text));
-                self.open_code(why);
-            }
             Origin::Dialog => {
                 if let Some(overlay) = self.overlays.last_mut() {
                     overlay.answered(Some(&failure.text));
@@ -144,7 +143,7 @@ impl App {
                 if is_locked {
                     self.ask(Call::Whoami, Origin::Screen);
                 }
-                let is_unlocking = matches!(self.overlays.last(), Some(Overlay::Unlock(open)) if open.wants_passphrase());
+                let is_unlocking = matches!(self.overlays.last(), Some(Overlay::Unlock(_)));
                 let may_rise = self.can_rise() || names_level(&failure.text);
                 if is_locked && !is_unlocking && may_rise {
                     let why = Line::new()
@@ -187,11 +186,6 @@ impl App {
         let top = if me.shared_uid { Level::L1 } else { Level::L2 };
         me.role != Some(Role::Viewer) && me.level.unwrap_or_default() < top
     }
-}
-
-/// Says whether a refusal asks for the second factor.
-fn wants_code(text: &str) -> bool {
-    text.contains("your second factor")
 }
 
 /// Says whether a refusal is about the level: the one that we believe to have may have fallen.

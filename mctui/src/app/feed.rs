@@ -54,6 +54,7 @@ impl App {
                 "the link was lost: not known whether it was done, look before you repeat it";
             overlay.answered(Some(words));
         }
+        self.factor.forget();
         self.approvals.forget();
         self.touch_rules();
         self.task.forget();

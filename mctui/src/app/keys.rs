@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use mc_core::{actor::Level, id::TaskId};
 
-use super::{App, CODE_MS, Origin, Place};
+use super::{App, Origin, Place};
 use crate::{
     keymap::{self, Action, Key},
     link::Phase,
@@ -87,7 +87,7 @@ impl App {
         }
     }
 
-    fn follow(&mut self, outcome: Outcome) {
+    pub(super) fn follow(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Stay => {}
             Outcome::Close => self.close(),
@@ -100,12 +100,11 @@ impl App {
             Outcome::Ask(call) => {
                 self.ask(call, Origin::Dialog);
             }
-            Outcome::Keep(code) => {
+            Outcome::Keep(act, factor) => {
                 self.close();
-                self.code = Some((code, self.scene.now.steady + CODE_MS));
-                self.say_own("the code is kept for the next act");
-                self.reopen_below();
+                self.keep(*act, factor);
             }
+            Outcome::Do(request) => self.out.push(request),
             Outcome::Refuse(why) => self.say_own(why),
         }
     }
@@ -326,11 +325,6 @@ impl App {
             why
         };
         self.overlays.push(Overlay::Unlock(Unlock::new(why)));
-    }
-
-    /// Asks for the code of the second factor.
-    pub(super) fn open_code(&mut self, why: Line) {
-        self.overlays.push(Overlay::Unlock(Unlock::for_code(why)));
     }
 
     /// Goes to the next thing that needs a person, worst and soonest first.

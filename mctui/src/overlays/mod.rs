@@ -4,6 +4,7 @@ pub mod bound;
 pub mod bulk;
 pub mod decide;
 pub mod emergency;
+pub mod factor;
 pub mod form;
 pub mod forms;
 pub mod help;
@@ -13,11 +14,12 @@ pub mod report;
 pub mod rules;
 pub mod unlock;
 
+use mc_proto::method::session::SecondFactor;
 use ratatui::layout::Rect;
 
 use crate::{
     keymap::Key,
-    request::{Act, Call, Code},
+    request::{Act, Call, Request},
     scene::Scene,
     widgets::Canvas,
 };
@@ -35,6 +37,8 @@ pub enum Overlay {
     Menu(menu::Menu),
     /// The passphrase.
     Unlock(unlock::Unlock),
+    /// The second factor.
+    Factor(Box<factor::Factor>),
     /// The keys.
     Help(help::Help),
     /// What became of something, to read.
@@ -58,8 +62,10 @@ pub enum Outcome {
     Send(Box<Act>),
     /// Asks this; stays open until it is answered.
     Ask(Call),
-    /// Closes and keeps the code of a second factor for the next act.
-    Keep(Code),
+    /// Closes and keeps the second factor for exactly this act.
+    Keep(Box<Act>, SecondFactor),
+    /// Stays and asks the terminal for something.
+    Do(Request),
     /// Stays and rings: the key was refused.
     Refuse(&'static str),
 }
@@ -72,6 +78,7 @@ impl Overlay {
             Self::Form(dialog) => dialog.press(key, scene),
             Self::Menu(dialog) => dialog.press(key),
             Self::Unlock(dialog) => dialog.press(key),
+            Self::Factor(dialog) => dialog.press(key),
             Self::Help(dialog) => dialog.press(key),
             Self::Bulk(dialog) => dialog.press(key, scene),
             Self::Report(dialog) => dialog.press(key),
@@ -85,6 +92,7 @@ impl Overlay {
             Self::Decide(dialog) => dialog.paste(pasted),
             Self::Form(dialog) => dialog.paste(pasted),
             Self::Unlock(dialog) => dialog.paste(pasted),
+            Self::Factor(dialog) => dialog.paste(pasted),
             Self::Bulk(dialog) => dialog.paste(pasted),
             Self::Help(_) | Self::Menu(_) | Self::Report(_) | Self::Rules(_) => Outcome::Stay,
         }
@@ -96,6 +104,7 @@ impl Overlay {
             Self::Decide(dialog) => dialog.watch(scene),
             Self::Bulk(dialog) => dialog.watch(scene),
             Self::Rules(dialog) => dialog.watch(scene),
+            Self::Factor(dialog) => dialog.watch(scene),
             _ => {}
         }
     }
@@ -128,7 +137,7 @@ impl Overlay {
         match self {
             Self::Decide(dialog) => dialog.is_typing(),
             Self::Form(dialog) => dialog.is_typing(),
-            Self::Unlock(_) | Self::Help(_) => true,
+            Self::Unlock(_) | Self::Factor(_) | Self::Help(_) => true,
             Self::Bulk(dialog) => dialog.is_typing(),
             Self::Menu(_) | Self::Report(_) | Self::Rules(_) => false,
         }
@@ -142,7 +151,7 @@ impl Overlay {
             Self::Form(dialog) => dialog.failed(failure),
             Self::Unlock(dialog) => dialog.failed(failure),
             Self::Bulk(dialog) => dialog.failed(failure),
-            Self::Menu(_) | Self::Help(_) | Self::Report(_) | Self::Rules(_) => {}
+            Self::Menu(_) | Self::Help(_) | Self::Report(_) | Self::Rules(_) | Self::Factor(_) => {}
         }
         false
     }
@@ -154,6 +163,7 @@ impl Overlay {
             Self::Form(dialog) => dialog.view(canvas, area),
             Self::Menu(dialog) => dialog.view(canvas, area),
             Self::Unlock(dialog) => dialog.view(canvas, area),
+            Self::Factor(dialog) => dialog.view(canvas, area),
             Self::Help(dialog) => dialog.view(canvas, area),
             Self::Bulk(dialog) => dialog.view(canvas, area),
             Self::Report(dialog) => dialog.view(canvas, area),

@@ -23,7 +23,7 @@ use mc_proto::method::{
     agent::AgentView,
     approval::{Detail, Past},
     feed::{BeatNotice, Changed, FeedItem, Snapshot},
-    session::{HelloResult, Program, WhoAmI},
+    session::{Challenged, Factor, HelloResult, Program, WhoAmI},
     squad::Status,
     task::TimelineItem,
 };
@@ -449,6 +449,19 @@ fn rules(all: bool) -> Vec<StandingRule> {
     rules
 }
 
+/// What a second factor has to prove.
+pub(super) fn challenged() -> Challenged {
+    let text = "Mission Control asks for a second factor, mc-approval@v1\nsquad: squad-a\n\
+                operator: ana\nact: approval.deny\napproval: A-1\nparams: {\"approval\":\"A-1\"}\n\
+                challenge: 0011223344556677\nexpires: 2026-11-22T14:07:12.000Z";
+    Challenged {
+        challenge: "0011223344556677".to_owned(),
+        text: text.to_owned(),
+        factors: vec![Factor::Totp, Factor::Signature],
+        expires_at: Timestamp(NOON.0 + 300_000),
+    }
+}
+
 pub(super) fn hello() -> HelloResult {
     HelloResult {
         protocol: 1,
@@ -554,6 +567,7 @@ impl Stage {
                 Reply::Approval(Box::new(known.clone()))
             }
             Call::Rules(all) => Reply::Rules(rules(*all)),
+            Call::Challenge(act) => Reply::Challenged(act.clone(), Box::new(challenged())),
             Call::Task(task) => Reply::Task(Box::new(task_detail(*task))),
             Call::Whoami => Reply::Whoami(hello().actor),
             Call::Unlock(_) | Call::Lock | Call::Act(..) => return None,
@@ -614,6 +628,14 @@ impl Stage {
 
     pub(super) fn frame(&self, width: u16, height: u16) -> String {
         crate::run::to_text(&self.buffer(width, height))
+    }
+
+    /// Answers the last thing that was sent with a refusal.
+    pub(super) fn refuse(&mut self, text: &str) {
+        let Some(Request::Call(ticket, _)) = self.asked.pop() else { panic!("nothing sent") };
+        let kind = Some(mc_proto::error::ErrorKind::Forbidden);
+        let failure = Failure { kind, text: text.to_owned() };
+        self.give(Message::Answer(ticket, Box::new(Err(failure))));
     }
 
     /// Returns the acts that were sent and are not answered.

@@ -56,6 +56,27 @@ fn marks_and_their_dialogs_fit_every_size() {
 }
 
 #[test]
+fn a_second_factor_fits_every_size() {
+    for (name, keys) in [("factor_code", "123"), ("factor_signature", "\t")] {
+        for (width, height) in SIZES {
+            for ascii in [false, true] {
+                let stage = Stage::live(width, height);
+                let mut stage = if ascii { stage.ascii() } else { stage };
+                stage.keys("2dy");
+                stage.refuse(super::factor::NEEDED);
+                stage.keys(keys);
+                let frame = stage.frame(width, height);
+                if ascii {
+                    assert!(frame.is_ascii(), "{frame}");
+                } else {
+                    insta::assert_snapshot!(format!("{name}_{width}x{height}"), frame);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn standing_rules_fit_every_size() {
     frames("remember", &format!("2j\t{}ar", "J".repeat(90)));
     frames("rules", "2s\t");

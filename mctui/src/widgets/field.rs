@@ -61,6 +61,11 @@ impl Field {
         self.input.value().trim()
     }
 
+    /// Puts `text` in the place of what was typed.
+    pub fn set(&mut self, text: &str) {
+        self.input = Input::new(text.to_owned());
+    }
+
     /// Takes what was typed out.
     pub fn take(&mut self) -> String {
         self.input.value_and_reset()
