@@ -269,6 +269,8 @@ mod tests {
         "mcctl approval show A-3",
         "mcctl approval request --kind escalation --summary s --justification j",
         "mcctl approval cancel A-3",
+        "mcctl approval edit A-3 --arg command=ls --arg depth:=3 --note n",
+        "mcctl approval edit A-3 --file - --digest aa",
         "mcctl approve A-3 --yes --digest 00ff --note n",
         "mcctl approve A-3 --sign-key k",
         "mcctl approve A-3 --signature -",

@@ -23,6 +23,7 @@ mod decide;
 mod doctor;
 #[cfg(test)]
 mod documents;
+mod edit;
 mod environment;
 mod failure;
 mod feed;

@@ -279,6 +279,8 @@ methods! {
     ApprovalApprove(approval::Approve) "approval.approve" Human Command needs Operator[ApproveGreen ApproveYellow ApproveRed Remember] -> approval::Receipt;
     "Says no, with a reason that the agent gets."
     ApprovalDeny(approval::Deny) "approval.deny" Human Command needs Operator[Deny] -> approval::Receipt;
+    "Changes the arguments of a call that waits; what is decided on is the changed call."
+    ApprovalEdit(approval::Edit) "approval.edit" Human Command needs Operator[Assign] -> approval::Receipt;
     "Decides a marked set, with a receipt for each."
     ApprovalDecide(approval::Decide) "approval.decide" Human Command needs Operator[ApproveYellow Deny] -> approval::DecidedSet;
     "Lists the standing rules."
