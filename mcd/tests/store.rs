@@ -129,6 +129,7 @@ impl Bench {
             "notifications",
             "squad",
             "policies",
+            "operators",
         ];
         let mut rows = Vec::new();
         for table in tables {
