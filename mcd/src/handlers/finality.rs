@@ -25,7 +25,7 @@ const LOOKED_AT: i64 = 500;
 /// # Errors
 ///
 /// `not_found`, `forbidden` for another agent's run.
-pub fn finalize(desk: &mut Desk<'_>, params: &Finalize) -> Result<Finalized, Fail> {
+pub(super) fn finalize(desk: &mut Desk<'_>, params: &Finalize) -> Result<Finalized, Fail> {
     let agent = acting_agent(desk)?;
     let run = own_run(desk, &agent, params.run)?;
     let Some(task) = unfinished(desk, &agent, &run)? else { return Ok(Finalized::default()) };

@@ -39,6 +39,21 @@ test("usage goes to the session's run, in whole micro-dollars", async (t) => {
   assert.equal(daemon.calls("run.finish")[0].status, "succeeded");
 });
 
+test("a turn that left no word is sent back, and ends when the daemon is content or away", async (t) => {
+  const { daemon, mc, ctx } = await started(t);
+  const answers = [{ decision: "revise", missing: ["submit"], instruction: "submit T-1" }, { decision: "accept" }];
+  daemon.handlers["run.finalize"] = () => answers.shift();
+  const revise = await mc.reporter.finalize({ runId: "run-1" }, ctx);
+  assert.equal(revise.action, "revise");
+  assert.equal(revise.reason, "submit T-1");
+  assert.equal(revise.retry.maxAttempts, 1);
+  assert.equal(await mc.reporter.finalize({ runId: "run-1" }, ctx), undefined);
+  assert.deepEqual(daemon.calls("run.finalize")[0].run, "R-1");
+  assert.equal(await mc.reporter.finalize({ runId: "unknown" }, ctx), undefined);
+  await daemon.stop();
+  assert.equal(await mc.reporter.finalize({ runId: "run-1" }, ctx), undefined);
+});
+
 test("reports wait on disk while the daemon is away and come in order afterwards", async (t) => {
   const { daemon, mc, ctx } = await started(t);
   await daemon.stop();
