@@ -14,6 +14,7 @@ pub mod journal;
 pub mod live;
 pub mod logging;
 pub mod policy;
+pub mod prices;
 pub mod server;
 pub mod store;
 mod workers;

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod agent;
 pub mod approval;
+pub mod cost;
 pub mod feed;
 pub mod run;
 pub mod session;
@@ -224,6 +225,8 @@ methods! {
 
     "Asks to begin a run: the run gate."
     RunStart(run::Start) "run.start" Agent Command -> run::Started;
+    "Asks whether a model call may be made, and promises its cost."
+    RunReserve(run::Reserve) "run.reserve" Agent Command -> run::Reserved;
     "Reports what a model call used."
     RunUsage(run::Usage) "run.usage" Agent Command -> run::Spent;
     "Reports the end of a run."
@@ -285,6 +288,18 @@ methods! {
     SquadEmergencyResume(squad::EmergencyResume) "squad.emergency_resume" Human Command -> squad::Receipt;
     "Returns caps and what is spent of them."
     BudgetGet(squad::BudgetGet) "budget.get" All Query takes agent -> squad::Budgets;
+    "Sets a cap; below what is spent nothing more may be spent, at once."
+    BudgetSet(squad::BudgetSet) "budget.set" Human Command -> squad::Budgets;
+    "Corrects a reservation that was never settled."
+    BudgetRelease(squad::BudgetRelease) "budget.release" Human Command -> mc_core::budget::Reservation;
+    "Sums costs up, with the share that is attributed."
+    CostRollup(cost::Rollup) "cost.rollup" All Query takes agent -> cost::RolledUp;
+    "Says what the day will have cost at its end, and how spending goes."
+    CostForecast(cost::Forecast) "cost.forecast" All Query takes agent -> cost::Forecasted;
+    "Returns the price table in force."
+    CostPrices(cost::Prices) "cost.prices" All Query -> cost::PriceList;
+    "Computes derived and unpriced costs anew with the prices in force."
+    CostRecompute(cost::Recompute) "cost.recompute" Human Command -> cost::Recomputed;
     "Lists alerts, newest first."
     AlertList(squad::AlertList) "alert.list" All Query -> Page<mc_core::alert::Alert>;
     "Says that somebody has seen an alert."

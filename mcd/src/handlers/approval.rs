@@ -22,7 +22,7 @@ use mc_proto::{
 };
 use serde_json::Value;
 
-use super::{binding, enrol::random_hex, input, moves, notify, rule, tool::Asked};
+use super::{binding, budget, enrol::random_hex, input, moves, notify, rule, tool::Asked};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -95,8 +95,73 @@ pub(super) fn of_call(
     ask(desk, draft)
 }
 
+/// A budget that is used up, as a question to a human.
+pub(super) struct Overrun {
+    pub(super) agent: AgentName,
+    pub(super) task: Option<TaskId>,
+    pub(super) run: RunId,
+    pub(super) session: String,
+    pub(super) rule: &'static str,
+    pub(super) reason: String,
+    pub(super) summary: String,
+    /// What is raised to what, and what the last runs cost.
+    pub(super) arguments: Value,
+    /// What makes two of them the same question.
+    pub(super) same: String,
+}
+
+/// Asks for more than a budget holds; the task waits. The same question is asked once.
+pub(super) fn of_overrun(desk: &mut Desk<'_>, overrun: Overrun) -> Result<ApprovalId, Fail> {
+    let Overrun { agent, task, run, session, rule, reason, summary, arguments, same } = overrun;
+    let tool = "request:budget_override".to_owned();
+    let same = canonical::sha256_hex(same.as_bytes());
+    let call_key = call_key(&agent, task, &tool, &same, (None, &[]));
+    let open = queries::approval_for(desk.db, &agent, &call_key)?;
+    let id = match open.filter(|open| open.status == ApprovalStatus::Pending) {
+        Some(open) => open.id,
+        None => {
+            let arguments_sha256 = canonical::sha256_hex(canonical::json(&arguments).as_bytes());
+            let draft = Draft {
+                kind: ApprovalKind::BudgetOverride,
+                agent,
+                task,
+                run: Some(run),
+                call: None,
+                session: Some(session),
+                risk: Risk::Yellow,
+                rule: rule.to_owned(),
+                reason,
+                summary,
+                justification: None,
+                rollback: None,
+                estimated_cost_uusd: None,
+                tool,
+                arguments,
+                arguments_sha256,
+                cwd: None,
+                program: None,
+                scripts: Vec::new(),
+                env: Vec::new(),
+                call_key,
+                expires_at: desk.now.plus(desk.policy.approval_expiry(Risk::Yellow)),
+            };
+            ask_as(desk, draft, Actor::system("budgets"))?
+        }
+    };
+    if let Some(task) = task {
+        let task = queries::task(desk.db, task)?;
+        wait_for(desk, &task, id)?;
+    }
+    Ok(id)
+}
+
 /// Gives a draft its number and its digest, and records it as asked.
 fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
+    let actor = desk.caller.actor.clone();
+    ask_as(desk, draft, actor)
+}
+
+fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId, Fail> {
     let id = desk.next_approval();
     let statement = Statement {
         version: 2,
@@ -152,7 +217,7 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
             1
         },
     };
-    desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
+    desk.emit_as(actor, None, Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
 }
 
@@ -293,6 +358,9 @@ pub fn approve(desk: &mut Desk<'_>, params: &Approve) -> Result<Receipt, Fail> {
     let rule = rule.map(|wanted| rule::remember(desk, &approval, wanted)).transpose()?;
     let event = close(desk, &approval, ApprovalStatus::Approved, note)?;
     let approval = queries::approval(desk.db, approval.id)?;
+    if approval.kind == ApprovalKind::BudgetOverride {
+        budget::raise(desk, &approval)?;
+    }
     if let Some(task) = approval.task {
         let task = queries::task(desk.db, task)?;
         go_on(desk, &task)?;

@@ -12,7 +12,7 @@ use mc_core::{
     policy::{self, Call, Decision, Outcome, Risk, World},
     redact,
     refusal::{Refusal, RefusalKind},
-    run::{CallStatus, Run, ToolCall},
+    run::{CallStatus, Run, RunStatus, ToolCall},
     squad::SquadStatus,
     task::Task,
     time::Timestamp,
@@ -22,7 +22,7 @@ use mc_proto::{
     method::run::{Await, Awaited, Check, Checked, Drop, Ended, ToolFinish},
 };
 
-use super::{approval, binding, input, moves::acting_agent, rule, run::own_run};
+use super::{approval, binding, budget, input, moves::acting_agent, rule, run::own_run};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -126,6 +126,7 @@ fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     {
         input::at_most(field, text.as_deref().unwrap_or_default(), TEXT_BYTES)?;
     }
+    super::run::check_cost("estimated_cost_uusd", params.estimated_cost_uusd)?;
     let run = params.run.map(|id| own_run(desk, &agent, id)).transpose()?;
     if let Some(named) = params.task {
         let named = queries::task(desk.db, named)?;
@@ -156,14 +157,16 @@ fn judge(desk: &mut Desk<'_>, asked: &Asked) -> Result<Decision, Fail> {
         return Ok(denied("limits.arguments", "the arguments are longer than 128 KiB"));
     }
     let squad = desk.squad()?;
-    let day = desk.live.day();
+    let run = asked.run.as_ref().map(|run| run.id);
+    let payer = budget::payer(desk, &asked.agent.name, run, asked.task.as_ref())?;
+    let budget = budget::standings(desk, &asked.agent, &payer, budget::Own::WholeRun)?;
     let call = asked.call(desk);
     let world = World {
         squad: &squad,
         agent: &asked.agent,
         task: asked.task.as_ref(),
         run: asked.run.as_ref(),
-        day: &day,
+        budget: &budget,
         estimate: asked.params.estimated_cost_uusd.unwrap_or_default().max(MicroUsd::ZERO),
     };
     Ok(policy::decide(&desk.policy, &call, &world))
@@ -232,6 +235,10 @@ fn record(
         ended_at: None,
     };
     desk.emit(Event::ToolChecked { call: Box::new(call) })?;
+    if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
+        let payer = (&asked.agent.name, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
+        budget::promise_call(desk, payer, (id, estimate))?;
+    }
     let waits = decision.outcome == Outcome::Ask;
     Ok(Checked {
         call: id,
@@ -349,6 +356,11 @@ fn redeem(
         let lease = lease.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
         return Ok(lease.map_or_else(|| refuse("this approval was used already"), granted));
     }
+    let run = call.as_ref().and_then(|call| call.run);
+    let run = run.map(|id| queries::run(desk.db, id)).transpose()?;
+    if run.is_some_and(|run| run.status != RunStatus::Running) {
+        return Ok(refuse("its run is over: repeat the call in a new one"));
+    }
     if desk.facts.is_late {
         return Ok(refuse(LATE));
     }
@@ -416,6 +428,7 @@ pub fn drop_call(desk: &mut Desk<'_>, params: &Drop) -> Result<ToolCall, Fail> {
         return Ok(call);
     }
     desk.emit(changed(&call, CallStatus::Dropped, None))?;
+    budget::settle_call(desk, &call, None)?;
     if let Some(id) = call.approval {
         approval::dropped(desk, id)?;
     }
@@ -440,6 +453,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         let text = format!("{} was not allowed to run, or has ended already", call.id);
         return Err(Refusal::new(RefusalKind::Conflict, text).into());
     }
+    super::run::check_cost("cost_uusd", params.cost_uusd)?;
     let result = params.result_preview.as_deref();
     let error = params.error.as_deref();
     input::at_most("result_preview", result.unwrap_or_default(), TEXT_BYTES)?;
@@ -460,6 +474,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         result_sha256: params.result_sha256,
         error: error.map(|text| redact::preview(text, PREVIEW_CHARS)),
     })?;
+    budget::settle_call(desk, &call, Some(params.cost_uusd))?;
     queries::call(desk.db, call.id)
 }
 

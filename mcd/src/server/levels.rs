@@ -2,6 +2,7 @@
 
 use mc_core::{
     actor::{Level, Role},
+    approval::ApprovalKind,
     id::{ApprovalId, TaskId},
     policy::{Act, Risk},
     task::TaskState,
@@ -45,6 +46,9 @@ pub(super) fn need(request: &Request) -> Need {
         R::TaskTransition(p) => Need::Move(p.task, p.to),
         R::TaskAssign(p) => Need::Move(p.task, TaskState::Assigned),
         R::TaskStart(p) => Need::Move(p.task, TaskState::InProgress),
+        R::TaskUpdate(p) if p.budget_uusd.is_some() => operator(Act::Budget),
+        R::BudgetSet(_) => Need::Act(Role::Admin, Act::Budget),
+        R::BudgetRelease(_) | R::CostRecompute(_) => operator(Act::Budget),
         R::TaskCreate(_)
         | R::TaskUpdate(_)
         | R::TaskClaim(_)
@@ -103,7 +107,7 @@ pub(super) fn check(store: &Store, caller: &Caller, request: &Request) -> Result
     let (role, act) = match need(request) {
         Need::View => return Ok(()),
         Need::Act(role, act) => (role, act),
-        Need::Approve(id) => (Role::Operator, Act::approve(risk(store, caller, id)?)),
+        Need::Approve(id) => (Role::Operator, act_of(store, caller, id)?),
         Need::Remember(_) => (Role::Operator, Act::Remember),
         // The desk refuses red ones by themselves.
         Need::Decide(approval::Verdict::Approve) => (Role::Operator, Act::ApproveYellow),
@@ -161,13 +165,18 @@ const fn word(role: Role) -> &'static str {
     }
 }
 
-fn risk(store: &Store, caller: &Caller, approval: ApprovalId) -> Result<Risk, RpcError> {
+/// Returns the act that a yes is: more money is a budget's, all else goes by its risk.
+fn act_of(store: &Store, caller: &Caller, approval: ApprovalId) -> Result<Act, RpcError> {
     #[derive(Deserialize)]
     struct Seen {
         risk: Risk,
+        kind: ApprovalKind,
     }
     let seen: Seen = look(store, caller, &Request::ApprovalGet(approval::Get { approval }))?;
-    Ok(seen.risk)
+    Ok(match seen.kind {
+        ApprovalKind::BudgetOverride => Act::Budget,
+        _ => Act::approve(seen.risk),
+    })
 }
 
 fn is_blocked(store: &Store, caller: &Caller, task: TaskId) -> Result<bool, RpcError> {

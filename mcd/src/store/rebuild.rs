@@ -24,6 +24,13 @@ pub(super) const PROJECTED: &[&str] = &[
     "notifications",
     "squad",
     "policies",
+    "ledgers",
+    "caps",
+    "reservations",
+    "paces",
+    "usages",
+    "spend_days",
+    "session_tasks",
 ];
 
 /// Empties every projected table of the database at `path` and fills it from the journal again.

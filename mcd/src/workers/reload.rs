@@ -1,4 +1,4 @@
-//! Hot reload: `policy.toml` and `config.toml` are read again when they change and on SIGHUP.
+//! Hot reload: `policy.toml`, `config.toml` and `prices.toml` are read again when they change and on SIGHUP.
 //! A file that is wrong changes nothing; what is wrong with it is kept for everybody to see.
 
 use std::{io, sync::Arc, time::Duration};
@@ -13,7 +13,7 @@ use super::Setting;
 use crate::{
     caller::{SystemCommand, Work},
     config::Config,
-    findings, policy,
+    findings, policy, prices,
 };
 
 /// How long to wait for a writer of the file to finish.
@@ -39,6 +39,7 @@ pub(super) async fn run(setting: &Setting) {
             while wake.try_recv().is_ok() {}
             reload_policy(setting);
             reload_config(setting);
+            reload_prices(setting);
         }
     };
     tokio::join!(hear, reload);
@@ -57,7 +58,7 @@ fn watch(
             live.halt.refresh();
         }
         let is_ours = |event: &notify::Event| {
-            let files = ["policy.toml", "config.toml"];
+            let files = ["policy.toml", "config.toml", "prices.toml"];
             let named = |path: &std::path::PathBuf| files.iter().any(|file| path.ends_with(file));
             event.paths.iter().any(named)
         };
@@ -98,6 +99,14 @@ fn reload_policy(setting: &Setting) {
             }
             live.set_refused_policy(wrong);
         }
+    }
+}
+
+/// Brings the price file into force, or says what is wrong with it.
+fn reload_prices(setting: &Setting) {
+    match prices::load(&setting.home) {
+        Ok(own) => setting.server.live().set_prices(own.unwrap_or_else(prices::built_in).into()),
+        Err(error) => tracing::error!(%error, "prices.toml is refused; the prices before stay"),
     }
 }
 
