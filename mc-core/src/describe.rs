@@ -46,10 +46,7 @@ pub fn line(recorded: &Recorded) -> String {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the other kinds are handled by `budget_line`"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled by `budget_line`")]
 fn work_line(recorded: &Recorded, why: &str) -> String {
     let who = &recorded.actor;
     match &recorded.event {
@@ -114,14 +111,20 @@ fn budget_line(recorded: &Recorded, why: &str) -> String {
             format!("{who} set {} of {} to {all}{why}", scope.as_str(), cut(of))
         }
         Event::BudgetRaised { key, by, approval, .. } => {
-            let more = if by.uusd.0 > 0 { by.uusd.to_string() } else { format!("{} tokens", by.tokens) };
+            let more =
+                if by.uusd.0 > 0 { by.uusd.to_string() } else { format!("{} tokens", by.tokens) };
             format!("{approval} raised {key} by {more}")
         }
         Event::BudgetWarned { key, percent, .. } => format!("{key} is {percent} % spent"),
         Event::BudgetBreached { breach } => format!("{} is over: {}", breach.run, breach.text),
         Event::CostCorrected { correction } => {
-            let [from, to] = [correction.from, correction.to].map(|one| amount(one.cost_uusd, one.state));
-            format!("{who} computed {} of {} anew: {from} is {to}", cut(&correction.model), correction.payer.agent)
+            let [from, to] =
+                [correction.from, correction.to].map(|one| amount(one.cost_uusd, one.state));
+            format!(
+                "{who} computed {} of {} anew: {from} is {to}",
+                cut(&correction.model),
+                correction.payer.agent
+            )
         }
         _ => approval_line(recorded, why),
     }

@@ -14,9 +14,7 @@ use crate::{
     alert::{Alert, AlertStatus, Notification},
     approval::{Approval, ApprovalStatus, StandingRule},
     budget::{Amount, Breach, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
-    id::{
-        AlertId, ApprovalId, CallId, NotificationId, ReservationId, RuleId, RunId, Seq, TaskId,
-    },
+    id::{AlertId, ApprovalId, CallId, NotificationId, ReservationId, RuleId, RunId, Seq, TaskId},
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
     run::{CallStatus, Run, RunStatus, ToolCall},

@@ -294,9 +294,7 @@ fn is_noise(agent: &Agent, recorded: &Recorded) -> bool {
 const fn is_work(event: &Event) -> bool {
     !matches!(
         event,
-        Event::AgentUpdated { .. }
-            | Event::AgentStatusChanged { .. }
-            | Event::CostCorrected { .. }
+        Event::AgentUpdated { .. } | Event::AgentStatusChanged { .. } | Event::CostCorrected { .. }
     )
 }
 

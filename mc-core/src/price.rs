@@ -287,7 +287,9 @@ impl PriceTable {
         }
         let derived = row.and_then(|row| row.of(tokens));
         match (reported, derived) {
-            (Some(reported), derived) if reported.0 > 0 || derived.is_none_or(|cost| cost.0 == 0) => {
+            (Some(reported), derived)
+                if reported.0 > 0 || derived.is_none_or(|cost| cost.0 == 0) =>
+            {
                 exact(reported, CostState::Reported)
             }
             (_, Some(derived)) => exact(derived, CostState::Derived),

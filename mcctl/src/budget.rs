@@ -87,8 +87,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         None => cx.show(&BudgetGet { agent, task, run }, caps),
         Some(Verb::Set(set)) => {
             let Set { scope, of, cap, tokens, clear, reason } = set;
-            let set =
-                BudgetSet { scope, of, cap_uusd: cap, cap_tokens: tokens, clear, reason };
+            let set = BudgetSet { scope, of, cap_uusd: cap, cap_tokens: tokens, clear, reason };
             cx.show(&set, caps)
         }
         Some(Verb::Release { reservation, spent, reason }) => {

@@ -190,13 +190,18 @@ fn name(row: &RollupRow, has: impl Fn(By) -> bool) -> String {
 fn forecast(found: &Forecasted) -> String {
     let mut sheet = Sheet::default();
     let cap = found.cap_uusd.map(|cap| format!(" of {cap}")).unwrap_or_default();
-    sheet.line("today", format!("{}{cap}, {} % of the day is over", found.spent_uusd, found.elapsed / 100));
+    sheet.line(
+        "today",
+        format!("{}{cap}, {} % of the day is over", found.spent_uusd, found.elapsed / 100),
+    );
     let end = found.forecast_uusd;
     let is_over = end.zip(found.cap_uusd).is_some_and(|(end, cap)| end > cap);
-    let end = end.map_or_else(|| "unknown: nothing was spent yet".to_owned(), |end| end.to_string());
+    let end =
+        end.map_or_else(|| "unknown: nothing was spent yet".to_owned(), |end| end.to_string());
     sheet.toned("at the end", end, if is_over { Tone::Warn } else { Tone::Plain });
     sheet.line("a day", format!("{} in the mean of 7 days", found.mean_uusd));
-    sheet.maybe("trend", found.trend_percent.map(|trend| format!("{trend:+} % to the week before")));
+    sheet
+        .maybe("trend", found.trend_percent.map(|trend| format!("{trend:+} % to the week before")));
     let spent = found.days.iter().filter(|day| day.uusd > MicroUsd::ZERO);
     let days: Vec<String> = spent.map(|day| format!("{} {}", day.day, day.uusd)).collect();
     sheet.list("days", &days);

@@ -179,8 +179,7 @@ impl Session {
             }
         };
         let open = self.client.call(&challenge_for(call)?)?;
-        let factor = SecondFactor { challenge: open.challenge, totp };
-        options.second_factor = Some(factor);
+        options.second_factor = Some(SecondFactor::code(open.challenge, totp));
         Ok(self.client.call_with(call, &options)?)
     }
 

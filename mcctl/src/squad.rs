@@ -4,10 +4,7 @@ use clap::{Args, Subcommand};
 use mc_core::{id::TaskId, time::Timestamp};
 use mc_proto::method::{
     Method,
-    squad::{
-        Drain, EmergencyResume, EmergencyStop, Pause, Receipt, Resume, Status,
-        StatusGet,
-    },
+    squad::{Drain, EmergencyResume, EmergencyStop, Pause, Receipt, Resume, Status, StatusGet},
 };
 
 use crate::{

@@ -49,8 +49,7 @@ impl Bench {
     }
 
     fn register(&self, name: &str, more: Value) {
-        let mut params =
-            json!({"name": name, "autonomy": "specialist", "runtime": "openclaw", "workspace": "/w"});
+        let mut params = json!({"name": name, "autonomy": "specialist", "runtime": "openclaw", "workspace": "/w"});
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.human("agent.register", params);
     }
@@ -161,10 +160,21 @@ impl Bench {
         let db = rusqlite::Connection::open(Home::under(self.dir.path()).database()).unwrap();
         let mut rows = Vec::new();
         for table in [
-            "tasks", "agents", "runs", "approvals", "alerts", "ledgers", "caps", "reservations",
-            "paces", "usages", "spend_days", "session_tasks",
+            "tasks",
+            "agents",
+            "runs",
+            "approvals",
+            "alerts",
+            "ledgers",
+            "caps",
+            "reservations",
+            "paces",
+            "usages",
+            "spend_days",
+            "session_tasks",
         ] {
-            let mut statement = db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let mut statement =
+                db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
             let columns = statement.column_count();
             let found = statement.query_map([], |row| {
                 let values: Vec<_> =
@@ -327,7 +337,8 @@ fn what_is_never_settled_counts_through_a_crash_until_a_human_corrects_it() {
     assert_eq!(budgets["reservations"][0]["open"]["uusd"], 900_000);
     let over = bench.wren("run.reserve", json!({"run": run, "amount_uusd": 100_001}));
     assert_eq!(over["decision"], "deny");
-    let release = json!({"reservation": "B-1", "spent_uusd": 120_000, "reason": "the bill says so"});
+    let release =
+        json!({"reservation": "B-1", "spent_uusd": 120_000, "reason": "the bill says so"});
     bench.human("budget.release", release.clone());
     assert_eq!(bench.ask(&human(), "budget.release", release), Err(ErrorKind::Conflict));
     let day = bench.budget("agent_day", json!({}));
@@ -378,7 +389,10 @@ fn a_breach_ends_the_run_with_the_cost_that_makes_it_and_asks_for_more() {
 #[test]
 fn a_day_that_is_spent_pauses_the_agent_and_an_override_lets_it_go_on() {
     let bench = Bench::new();
-    bench.human("budget.set", json!({"scope": "run", "of": "wren", "cap_uusd": 9_000_000, "reason": "r"}));
+    bench.human(
+        "budget.set",
+        json!({"scope": "run", "of": "wren", "cap_uusd": 9_000_000, "reason": "r"}),
+    );
     let task = bench.started("wren", json!({"budget_uusd": 50_000_000}));
     let run = bench.run("wren", json!({}));
     bench.spend("wren", &run, 3_000_000);
@@ -410,7 +424,10 @@ fn a_denied_override_blocks_the_task_and_raises_nothing() {
     bench.human("approval.deny", no);
     let row = bench.task(&task);
     assert_eq!((&row["state"], &row["budget_uusd"]), (&json!("blocked"), &json!(100_000)));
-    assert_eq!(bench.refused("run.start", json!({"session": "s", "task": task})), ErrorKind::Forbidden);
+    assert_eq!(
+        bench.refused("run.start", json!({"session": "s", "task": task})),
+        ErrorKind::Forbidden
+    );
 }
 
 #[test]
@@ -420,8 +437,7 @@ fn caps_warn_at_80_and_95_percent_once_each() {
     let states = [790_000, 10_000, 10_000, 140_000, 10_000, 30_000]
         .map(|cost| bench.spend("wren", &run, cost)["state"].as_str().unwrap().to_owned());
     assert_eq!(states, ["ok", "warn", "warn", "warn", "warn", "warn"]);
-    let alerts: Vec<String> =
-        bench.alerts().into_iter().map(|(severity, _)| severity).collect();
+    let alerts: Vec<String> = bench.alerts().into_iter().map(|(severity, _)| severity).collect();
     assert_eq!(alerts, ["warning", "error"]);
 }
 
@@ -429,8 +445,12 @@ fn caps_warn_at_80_and_95_percent_once_each() {
 fn a_child_task_spends_from_the_tasks_above_it() {
     let bench = Bench::new();
     let parent = bench.started("wren", json!({"budget_uusd": 500_000}));
-    let child = bench.human("task.create", json!({"title": "part", "type": "docs",
-        "parent": parent, "assignees": ["wren"], "project": "site"}))["id"].clone();
+    let child = bench.human(
+        "task.create",
+        json!({"title": "part", "type": "docs",
+        "parent": parent, "assignees": ["wren"], "project": "site"}),
+    )["id"]
+        .clone();
     let run = bench.run("wren", json!({"task": child}));
     let spent = bench.spend("wren", &run, 450_000);
     assert_eq!(spent["remaining_uusd"], 50_000, "the parent's budget is the tighter one");
@@ -439,7 +459,10 @@ fn a_child_task_spends_from_the_tasks_above_it() {
     assert_eq!(rows["rows"][0]["task"], parent);
     assert_eq!(rows["rows"][0]["with_children_uusd"], 510_000);
     assert_eq!(rows["rows"][0]["cost_uusd"], 0);
-    assert_eq!((&rows["rows"][1]["task"], &rows["rows"][1]["cost_uusd"]), (&child, &json!(510_000)));
+    assert_eq!(
+        (&rows["rows"][1]["task"], &rows["rows"][1]["cost_uusd"]),
+        (&child, &json!(510_000))
+    );
     let by_project = bench.human("cost.rollup", json!({"by": ["project"]}));
     assert_eq!(by_project["rows"][0]["project"], "site");
 }
@@ -449,7 +472,8 @@ fn a_cap_below_what_is_spent_stops_all_spending_at_once_and_says_so() {
     let bench = Bench::new();
     let run = bench.run("wren", json!({}));
     bench.spend("wren", &run, 500_000);
-    let set = json!({"scope": "agent_day", "of": "wren", "cap_uusd": 400_000, "reason": "too dear"});
+    let set =
+        json!({"scope": "agent_day", "of": "wren", "cap_uusd": 400_000, "reason": "too dear"});
     let budgets = bench.human("budget.set", set);
     assert_eq!(budgets["budgets"][0]["cap_uusd"], 400_000);
     assert!(bench.alerts().iter().any(|(_, text)| text.contains("nothing more may be spent")));
@@ -465,7 +489,11 @@ fn a_cap_below_what_is_spent_stops_all_spending_at_once_and_says_so() {
         json!({"scope": "task", "of": "wren", "cap_uusd": 1, "reason": "r"}),
         json!({"scope": "squad_day", "cap_uusd": 1, "reason": ""}),
     ] {
-        assert_eq!(bench.ask(&human(), "budget.set", bad.clone()), Err(ErrorKind::InvalidParams), "{bad}");
+        assert_eq!(
+            bench.ask(&human(), "budget.set", bad.clone()),
+            Err(ErrorKind::InvalidParams),
+            "{bad}"
+        );
     }
 }
 
@@ -490,11 +518,20 @@ fn bad_usage_is_refused_and_changes_nothing() {
         ("model", json!("")),
         ("reservation", json!("R-1")),
     ] {
-        assert_eq!(bench.refused("run.usage", with(key, value.clone())), ErrorKind::InvalidParams, "{key} {value}");
+        assert_eq!(
+            bench.refused("run.usage", with(key, value.clone())),
+            ErrorKind::InvalidParams,
+            "{key} {value}"
+        );
     }
     assert_eq!(bench.refused("run.usage", with("run", json!("R-9"))), ErrorKind::NotFound);
     assert_eq!(bench.refused("run.usage", with("reservation", json!("B-9"))), ErrorKind::NotFound);
-    for bad in [json!({}), json!({"amount_uusd": -5}), json!({"amount_uusd": 0}), json!({"input_tokens": -1})] {
+    for bad in [
+        json!({}),
+        json!({"amount_uusd": -5}),
+        json!({"amount_uusd": 0}),
+        json!({"input_tokens": -1}),
+    ] {
         let mut reserve = bad.clone();
         reserve["run"] = run.clone();
         assert_eq!(bench.refused("run.reserve", reserve), ErrorKind::InvalidParams, "{bad}");
@@ -504,10 +541,17 @@ fn bad_usage_is_refused_and_changes_nothing() {
 #[test]
 fn an_unknown_model_has_no_price_counts_dear_and_is_computed_anew() {
     let bench = Bench::new();
-    bench.human("budget.set", json!({"scope": "run", "of": "wren", "cap_uusd": 90_000_000, "reason": "r"}));
-    bench.human("budget.set", json!({"scope": "agent_day", "of": "wren", "cap_uusd": 90_000_000, "reason": "r"}));
+    bench.human(
+        "budget.set",
+        json!({"scope": "run", "of": "wren", "cap_uusd": 90_000_000, "reason": "r"}),
+    );
+    bench.human(
+        "budget.set",
+        json!({"scope": "agent_day", "of": "wren", "cap_uusd": 90_000_000, "reason": "r"}),
+    );
     let run = bench.run("wren", json!({}));
-    let report = json!({"run": run, "model": "mystery-1", "input_tokens": 1000, "output_tokens": 100});
+    let report =
+        json!({"run": run, "model": "mystery-1", "input_tokens": 1000, "output_tokens": 100});
     let spent = bench.wren("run.usage", report);
     assert_eq!((&spent["spent_uusd"], &spent["cost_state"]), (&json!(0), &json!("unpriced")));
     let day = bench.budget("agent_day", json!({}));
@@ -540,7 +584,8 @@ fn an_unknown_model_has_no_price_counts_dear_and_is_computed_anew() {
     let again = bench.human("cost.recompute", json!({"since": "2026-09-01", "reason": "r"}));
     assert_eq!(again["changed"], 0, "twice is the same as once");
     let rows = bench.human("cost.rollup", json!({"by": ["model"]}));
-    let states: Vec<&Value> = rows["rows"].as_array().unwrap().iter().map(|row| &row["states"]).collect();
+    let states: Vec<&Value> =
+        rows["rows"].as_array().unwrap().iter().map(|row| &row["states"]).collect();
     assert!(states.iter().all(|states| states.get("unpriced").is_none()), "{states:?}");
     bench.rebuilds();
 }
@@ -558,12 +603,20 @@ fn subscriptions_spend_tokens_and_token_caps_hold() {
         checked = "2026-09-01"
     "#;
     bench.store.live().set_prices(mcd::prices::parse(own).unwrap().into());
-    bench.human("budget.set", json!({"scope": "agent_day", "of": "wren", "cap_tokens": 1000, "reason": "r"}));
+    bench.human(
+        "budget.set",
+        json!({"scope": "agent_day", "of": "wren", "cap_tokens": 1000, "reason": "r"}),
+    );
     let task = bench.started("wren", json!({}));
     let started = bench.wren("run.start", json!({"session": "s", "model": "claude-opus-5"}));
-    assert_eq!((&started["reserved_uusd"], &started["remaining_tokens"]), (&json!(0), &json!(1000)));
-    let report = |tokens: i64| json!({"run": started["run"], "model": "claude-opus-5",
-        "input_tokens": tokens, "output_tokens": 0, "cost_uusd": 77});
+    assert_eq!(
+        (&started["reserved_uusd"], &started["remaining_tokens"]),
+        (&json!(0), &json!(1000))
+    );
+    let report = |tokens: i64| {
+        json!({"run": started["run"], "model": "claude-opus-5",
+        "input_tokens": tokens, "output_tokens": 0, "cost_uusd": 77})
+    };
     let spent = bench.wren("run.usage", report(900));
     assert_eq!((&spent["cost_state"], &spent["spent_uusd"]), (&json!("subscription"), &json!(0)));
     assert_eq!(spent["state"], "warn");
@@ -641,14 +694,21 @@ fn a_run_is_attributed_to_the_task_that_it_serves() {
         json!({"by": ["agent"], "since": "yesterday"}),
         json!({"by": ["agent"], "since": "2026-09-22"}),
     ] {
-        assert_eq!(bench.ask(&human(), "cost.rollup", bad.clone()), Err(ErrorKind::InvalidParams), "{bad}");
+        assert_eq!(
+            bench.ask(&human(), "cost.rollup", bad.clone()),
+            Err(ErrorKind::InvalidParams),
+            "{bad}"
+        );
     }
 }
 
 #[test]
 fn a_day_turns_once_and_is_not_opened_again_by_an_older_clock() {
     let bench = Bench::new();
-    bench.human("budget.set", json!({"scope": "run", "of": "wren", "cap_uusd": 9_000_000, "reason": "r"}));
+    bench.human(
+        "budget.set",
+        json!({"scope": "run", "of": "wren", "cap_uusd": 9_000_000, "reason": "r"}),
+    );
     let run = bench.run("wren", json!({}));
     bench.spend("wren", &run, 2_500_000);
     bench.wren("run.finish", json!({"run": run, "status": "succeeded"}));
@@ -679,7 +739,10 @@ fn an_expensive_tool_is_reserved_when_it_may_run_and_settled_when_it_ends() {
     assert_eq!(day()["reserved_uusd"], 900_000);
     let fourth = bench.wren("tool.check", check);
     assert_eq!((&fourth["decision"], &fourth["rule"]), (&json!("ask"), &json!("budget.run")));
-    bench.wren("tool.finish", json!({"call": calls[0], "status": "succeeded", "cost_uusd": 100_000}));
+    bench.wren(
+        "tool.finish",
+        json!({"call": calls[0], "status": "succeeded", "cost_uusd": 100_000}),
+    );
     bench.wren("tool.finish", json!({"call": calls[1], "status": "failed"}));
     bench.wren("tool.drop", json!({"call": calls[2]}));
     assert_eq!((&day()["spent_uusd"], &day()["reserved_uusd"]), (&json!(400_000), &json!(0)));
@@ -693,7 +756,8 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 

@@ -134,9 +134,7 @@ pub fn agent_day(agent: &str, day: &str) -> String {
 }
 
 /// Money and tokens together.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Amount {
     /// The money.
     #[serde(default)]
@@ -172,10 +170,7 @@ impl Add for Amount {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self {
-            uusd: self.uusd + other.uusd,
-            tokens: self.tokens.saturating_add(other.tokens),
-        }
+        Self { uusd: self.uusd + other.uusd, tokens: self.tokens.saturating_add(other.tokens) }
     }
 }
 

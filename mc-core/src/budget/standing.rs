@@ -7,9 +7,7 @@ use super::{Amount, Ledger, Scope, ScopeKey};
 use crate::money::MicroUsd;
 
 /// The caps of one scope; `None` is no cap.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Caps {
     /// In money.

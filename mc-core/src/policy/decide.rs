@@ -115,11 +115,7 @@ fn tool_is_permitted(case: &Case<'_>) -> Option<Verdict> {
 fn budget_is_left(case: &Case<'_>) -> Option<Verdict> {
     let want = Amount { uusd: case.world.estimate, tokens: 0 };
     let short = budget::fit(case.world.budget, want).err()?;
-    Some((
-        Outcome::Ask,
-        short.key.scope.rule(),
-        format!("{}; a human can grant more", short.text),
-    ))
+    Some((Outcome::Ask, short.key.scope.rule(), format!("{}; a human can grant more", short.text)))
 }
 
 fn red_is_asked(case: &Case<'_>) -> Option<Verdict> {

@@ -23,7 +23,7 @@ pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{
     ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PaceRules, PathRules,
-    PolicyDoc, TargetRules, TaskRules, TokenCaps, ToolRules,
+    PolicyDoc, QuietRules, TargetRules, TaskRules, TokenCaps, ToolRules,
 };
 pub use facts::{Facts, Wanted};
 pub use judge::wanted;
@@ -35,7 +35,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    agent::Agent, approval::ApprovalKind, budget::Standing, money::MicroUsd, run::Run, squad::Squad, task::Task,
+    agent::Agent, approval::ApprovalKind, budget::Standing, money::MicroUsd, run::Run,
+    squad::Squad, task::Task,
 };
 
 /// How dangerous a call is (SPEC.md, section 5.1).

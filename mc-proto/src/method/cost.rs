@@ -235,4 +235,3 @@ pub struct Recomputed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
-

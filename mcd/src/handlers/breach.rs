@@ -243,8 +243,7 @@ fn proposed(standing: &Standing, runs: &[Run]) -> Caps {
 
 fn proposal(raise: &Raise) -> String {
     let to = raise.to.uusd.map(|cap| cap.to_string()).into_iter();
-    let to: Vec<String> =
-        to.chain(raise.to.tokens.map(|cap| format!("{cap} tokens"))).collect();
+    let to: Vec<String> = to.chain(raise.to.tokens.map(|cap| format!("{cap} tokens"))).collect();
     let what = match raise.scope {
         Scope::Run => format!("what each run on {} may cost", raise.of),
         Scope::Task => format!("the budget of {}", raise.of),

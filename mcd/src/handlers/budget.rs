@@ -3,7 +3,10 @@
 use mc_core::{
     agent::{Agent, AgentName, AgentPatch, AgentStatus},
     approval::Approval,
-    budget::{self, Amount, Caps, Charge, Payer, Reservation, ReservationStatus, Scope, ScopeKey, Standing},
+    budget::{
+        self, Amount, Caps, Charge, Payer, Reservation, ReservationStatus, Scope, ScopeKey,
+        Standing,
+    },
     event::Event,
     id::{ReservationId, RunId, TaskId},
     money::{CostState, MicroUsd, Tokens},
@@ -84,12 +87,15 @@ impl Caplist<'_> {
         task: Option<TaskId>,
         key: &ScopeKey,
     ) -> Result<Caps, Fail> {
-        let set = |scope, of: &str| self.set.get(&(scope, of.to_owned())).copied().unwrap_or_default();
+        let set =
+            |scope, of: &str| self.set.get(&(scope, of.to_owned())).copied().unwrap_or_default();
         let tokens = |own: Caps| own.tokens.or(self.policy.doc().budgets.tokens.of(key.scope));
         Ok(match key.scope {
             Scope::Run => {
-                let of_task = task.map(|task| set(Scope::Run, &task.to_string())).unwrap_or_default();
-                let uusd = of_task.uusd.map_or(agent.run_cap_uusd, |cap| cap.max(agent.run_cap_uusd));
+                let of_task =
+                    task.map(|task| set(Scope::Run, &task.to_string())).unwrap_or_default();
+                let uusd =
+                    of_task.uusd.map_or(agent.run_cap_uusd, |cap| cap.max(agent.run_cap_uusd));
                 let tokens = of_task.tokens.or_else(|| tokens(set(Scope::Run, &agent.name)));
                 Caps { uusd: Some(uusd), tokens }
             }

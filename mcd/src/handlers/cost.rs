@@ -79,7 +79,8 @@ pub(super) fn budgets(
     if let Some(name) = &params.agent {
         queries::agent(db, name)?;
     }
-    let agents = if all || params.agent.is_some() { queries::agents(db, false)? } else { Vec::new() };
+    let agents =
+        if all || params.agent.is_some() { queries::agents(db, false)? } else { Vec::new() };
     for agent in agents.iter().filter(|one| all || params.agent.as_ref() == Some(&one.name)) {
         let key = ScopeKey { scope: Scope::AgentDay, of: budget::agent_day(&agent.name, &day) };
         let mut row = row(list, Some(agent), key)?;
@@ -263,10 +264,9 @@ pub(super) fn forecast(db: Reader<'_>, live: &Live, params: &Forecast) -> Result
     let list = Caplist { db, policy: &policy, set: &set };
     let agent = params.agent.as_ref().map(|name| queries::agent(db, name)).transpose()?;
     let key = match &agent {
-        Some(agent) => ScopeKey {
-            scope: Scope::AgentDay,
-            of: budget::agent_day(&agent.name, &day),
-        },
+        Some(agent) => {
+            ScopeKey { scope: Scope::AgentDay, of: budget::agent_day(&agent.name, &day) }
+        }
         None => ScopeKey { scope: Scope::SquadDay, of: day.clone() },
     };
     let any = agent.clone().or(queries::agents(db, false)?.into_iter().next());

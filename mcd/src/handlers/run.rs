@@ -85,7 +85,8 @@ fn begin(
     let payer = payer(desk, &agent.name, Some(run.id), task.as_ref())?;
     let all = standings(desk, agent, &payer, Own::WholeRun)?;
     budget::fit(&all, Amount::default()).map_err(|short| {
-        let how = if short.waits { "wait for other runs to end" } else { "a human can raise the cap" };
+        let how =
+            if short.waits { "wait for other runs to end" } else { "a human can raise the cap" };
         Refusal::forbidden(format!("{}: {}: {how}", agent.name, short.text))
     })?;
     let left = budget::left(&all);
@@ -242,10 +243,9 @@ fn wanted(desk: &Desk<'_>, agent: &Agent, run: &Run, params: &Reserve) -> Result
     let model = params.model.as_deref().or(run.model.as_deref()).unwrap_or_default();
     let model = input::optional("model", model, SHORT_BYTES)?;
     let tokens = Tokens { input, output, ..Tokens::default() };
-    let uusd = params.amount_uusd.map_or_else(
-        || price(desk, agent, &model, (tokens, None)).counted_uusd,
-        |amount| amount,
-    );
+    let uusd = params
+        .amount_uusd
+        .map_or_else(|| price(desk, agent, &model, (tokens, None)).counted_uusd, |amount| amount);
     let want = Amount { uusd, tokens: tokens.total() };
     if want.is_zero() {
         let text = "say what it may cost: `amount_uusd`, or `input_tokens` and `output_tokens`";

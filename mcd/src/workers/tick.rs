@@ -28,7 +28,8 @@ pub(super) async fn run(setting: &Setting) {
     let live = server.live();
     let zone = setting.config.zone();
     let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0, halted: false };
-    let mut day = BudgetDay::begin(&live.day(), today(live.clock.now(), &zone), live.clock.elapsed_ms());
+    let mut day =
+        BudgetDay::begin(&live.day(), today(live.clock.now(), &zone), live.clock.elapsed_ms());
     loop {
         day.look(&today(live.clock.now(), &zone).0, live.clock.elapsed_ms());
         live.set_day(day.day().to_owned());

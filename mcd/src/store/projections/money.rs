@@ -104,8 +104,7 @@ struct Money<'a, 'b> {
 
 impl Money<'_, '_> {
     fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<(), Fail> {
-        let mut statement =
-            self.db.connection().prepare_cached(sql).map_err(StoreError::from)?;
+        let mut statement = self.db.connection().prepare_cached(sql).map_err(StoreError::from)?;
         statement.execute(params).map_err(StoreError::from)?;
         Ok(())
     }

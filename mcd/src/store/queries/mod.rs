@@ -16,7 +16,8 @@ use mc_core::{
     approval::{Approval, StandingRule},
     budget::Reservation,
     id::{
-        AlertId, ApprovalId, CallId, MessageId, NotificationId, ReservationId, RuleId, RunId, TaskId,
+        AlertId, ApprovalId, CallId, MessageId, NotificationId, ReservationId, RuleId, RunId,
+        TaskId,
     },
     message::Message,
     refusal::Refusal,
@@ -26,7 +27,9 @@ use mc_core::{
 use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
-pub use self::{agents::*, approvals::*, money::*, page::*, record::*, rules::*, tasks::*, work::*};
+pub use self::{
+    agents::*, approvals::*, money::*, page::*, record::*, rules::*, tasks::*, work::*,
+};
 use super::StoreError;
 
 /// Names every open state, so that the index serves it however many tasks are closed.
