@@ -230,13 +230,12 @@ fn price_row(price: &Price) -> Vec<Cell> {
         Some(rate) => maybe(of(rate).map(MicroUsd)),
         None => cell(word(price.billing)),
     };
-    let mut models = price.models.join(" ");
-    for tier in &price.tiers {
-        models.push_str(&format!(" (above {}: {})", tier.above, MicroUsd(tier.rate.input)));
-    }
+    let tiers = price.tiers.iter();
+    let tiers = tiers.map(|tier| format!("(above {}: {})", tier.above, MicroUsd(tier.rate.input)));
+    let models: Vec<String> = price.models.iter().cloned().chain(tiers).collect();
     vec![
         cell(&price.provider),
-        Cell::new(models, Tone::Strong),
+        Cell::new(models.join(" "), Tone::Strong),
         maybe(price.since.as_ref()),
         rate(|rate| Some(rate.input)),
         rate(|rate| Some(rate.output)),

@@ -81,30 +81,28 @@ impl Standing {
     /// Says how the scope stands, and what was wanted beyond.
     pub fn sentence(&self, want: Amount) -> String {
         let Self { caps, ledger, .. } = self;
+        let (spent, words) = (ledger.spent, self.key.scope.words());
         let others = ledger.reserved.minus(self.own);
-        let mut text = String::new();
-        let is_money = caps.uusd.is_some_and(|cap| {
-            ledger.spent.uusd + others.uusd + want.uusd >= cap || caps.tokens.is_none()
-        });
-        if let (true, Some(cap)) = (is_money, caps.uusd) {
-            text = format!("{} has spent {} of {cap}", self.key.scope.words(), ledger.spent.uusd);
-            if others.uusd > MicroUsd::ZERO {
-                text += &format!(", {} more is reserved", others.uusd);
+        let reach = spent + others + want;
+        match *caps {
+            Caps { uusd: Some(cap), tokens } if reach.uusd >= cap || tokens.is_none() => {
+                let promised =
+                    (others.uusd.0 > 0).then(|| format!(", {} more is reserved", others.uusd));
+                let wanted =
+                    (want.uusd.0 > 0).then(|| format!(", and this may cost {}", want.uusd));
+                let rest: String = promised.into_iter().chain(wanted).collect();
+                format!("{words} has spent {} of {cap}{rest}", spent.uusd)
             }
-            if want.uusd > MicroUsd::ZERO {
-                text += &format!(", and this may cost {}", want.uusd);
+            Caps { tokens: Some(cap), .. } => {
+                let promised =
+                    (others.tokens > 0).then(|| format!(", {} more are reserved", others.tokens));
+                let wanted =
+                    (want.tokens > 0).then(|| format!(", and this may take {}", want.tokens));
+                let rest: String = promised.into_iter().chain(wanted).collect();
+                format!("{words} has used {} of {cap} tokens{rest}", spent.tokens)
             }
-        } else if let Some(cap) = caps.tokens {
-            let words = self.key.scope.words();
-            text = format!("{words} has used {} of {cap} tokens", ledger.spent.tokens);
-            if others.tokens > 0 {
-                text += &format!(", {} more are reserved", others.tokens);
-            }
-            if want.tokens > 0 {
-                text += &format!(", and this may take {}", want.tokens);
-            }
+            Caps { .. } => format!("{words} has no cap"),
         }
-        text
     }
 }
 

@@ -117,36 +117,36 @@ pub(super) fn of_overrun(desk: &mut Desk<'_>, overrun: Overrun) -> Result<Approv
     let same = canonical::sha256_hex(same.as_bytes());
     let call_key = call_key(&agent, task, &tool, &same, (None, &[]));
     let open = queries::approval_for(desk.db, &agent, &call_key)?;
-    let id = match open.filter(|open| open.status == ApprovalStatus::Pending) {
-        Some(open) => open.id,
-        None => {
-            let arguments_sha256 = canonical::sha256_hex(canonical::json(&arguments).as_bytes());
-            let draft = Draft {
-                kind: ApprovalKind::BudgetOverride,
-                agent,
-                task,
-                run: Some(run),
-                call: None,
-                session: Some(session),
-                risk: Risk::Yellow,
-                rule: rule.to_owned(),
-                reason,
-                summary,
-                justification: None,
-                rollback: None,
-                estimated_cost_uusd: None,
-                tool,
-                arguments,
-                arguments_sha256,
-                cwd: None,
-                program: None,
-                scripts: Vec::new(),
-                env: Vec::new(),
-                call_key,
-                expires_at: desk.now.plus(desk.policy.approval_expiry(Risk::Yellow)),
-            };
-            ask_as(desk, draft, Actor::system("budgets"))?
-        }
+    let open = open.filter(|open| open.status == ApprovalStatus::Pending);
+    let id = if let Some(open) = open {
+        open.id
+    } else {
+        let arguments_sha256 = canonical::sha256_hex(canonical::json(&arguments).as_bytes());
+        let draft = Draft {
+            kind: ApprovalKind::BudgetOverride,
+            agent,
+            task,
+            run: Some(run),
+            call: None,
+            session: Some(session),
+            risk: Risk::Yellow,
+            rule: rule.to_owned(),
+            reason,
+            summary,
+            justification: None,
+            rollback: None,
+            estimated_cost_uusd: None,
+            tool,
+            arguments,
+            arguments_sha256,
+            cwd: None,
+            program: None,
+            scripts: Vec::new(),
+            env: Vec::new(),
+            call_key,
+            expires_at: desk.now.plus(desk.policy.approval_expiry(Risk::Yellow)),
+        };
+        ask_as(desk, draft, Actor::system("budgets"))?
     };
     if let Some(task) = task {
         let task = queries::task(desk.db, task)?;

@@ -220,15 +220,24 @@ pub(super) fn promise_call(
     promise(desk, payer, Amount { uusd: estimate, tokens: 0 }, For::Call(call)).map(drop)
 }
 
+/// How a tool call ended, as far as money is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallEnd {
+    /// It ran, and cost this where that is known.
+    Ran(Option<MicroUsd>),
+    /// It did not run.
+    Dropped,
+}
+
 /// Settles what was promised for a tool call that ended: with its cost, or, where nobody knows
 /// it, with what was promised. A call that did not run gives its promise back.
 pub(super) fn settle_call(
     desk: &mut Desk<'_>,
     call: &mc_core::run::ToolCall,
-    ran: Option<Option<MicroUsd>>,
+    end: CallEnd,
 ) -> Result<(), Fail> {
     let open = queries::open_reservation_for(desk.db, call.id)?;
-    let Some(cost) = ran else {
+    let CallEnd::Ran(cost) = end else {
         return open.map_or(Ok(()), |row| give_back(desk, &row));
     };
     let run = call.run.or(open.as_ref().and_then(|row| row.payer.run));
@@ -320,18 +329,21 @@ fn set_of_agent(
     let name: AgentName = of.parse().map_err(|_| wrong())?;
     let agent = queries::agent(desk.db, &name)?;
     let money = if params.clear {
-        Some(match params.scope {
-            Scope::Run => desk.policy.run_cap(agent.autonomy),
-            _ => desk.policy.daily_cap(agent.autonomy),
+        Some(if params.scope == Scope::Run {
+            desk.policy.run_cap(agent.autonomy)
+        } else {
+            desk.policy.daily_cap(agent.autonomy)
         })
     } else {
         caps.uusd
     };
     if let Some(cap) = money {
-        let patch = match params.scope {
-            Scope::Run => AgentPatch { run_cap_uusd: Some(cap), ..AgentPatch::default() },
-            _ => AgentPatch { daily_cap_uusd: Some(cap), ..AgentPatch::default() },
-        };
+        let mut patch = AgentPatch::default();
+        if params.scope == Scope::Run {
+            patch.run_cap_uusd = Some(cap);
+        } else {
+            patch.daily_cap_uusd = Some(cap);
+        }
         let event = Event::AgentUpdated { agent: name.clone(), patch: Box::new(patch) };
         desk.emit_because(reason, event)?;
     }
@@ -463,11 +475,11 @@ pub(super) fn charge_of(
     project: Option<&String>,
     cost: budget::Cost,
     taken: Option<budget::Taken>,
-) -> Box<Charge> {
-    Box::new(Charge {
+) -> Charge {
+    Charge {
         counted_uusd: (cost.counted_uusd != cost.cost_uusd).then_some(cost.counted_uusd),
         above: payer.above.clone(),
         project: project.cloned(),
         taken,
-    })
+    }
 }

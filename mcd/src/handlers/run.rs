@@ -243,9 +243,8 @@ fn wanted(desk: &Desk<'_>, agent: &Agent, run: &Run, params: &Reserve) -> Result
     let model = params.model.as_deref().or(run.model.as_deref()).unwrap_or_default();
     let model = input::optional("model", model, SHORT_BYTES)?;
     let tokens = Tokens { input, output, ..Tokens::default() };
-    let uusd = params
-        .amount_uusd
-        .map_or_else(|| price(desk, agent, &model, (tokens, None)).counted_uusd, |amount| amount);
+    let priced = || price(desk, agent, &model, (tokens, None)).counted_uusd;
+    let uusd = params.amount_uusd.unwrap_or_else(priced);
     let want = Amount { uusd, tokens: tokens.total() };
     if want.is_zero() {
         let text = "say what it may cost: `amount_uusd`, or `input_tokens` and `output_tokens`";
@@ -352,7 +351,12 @@ pub(super) fn charge(
         cost_uusd: cost.cost_uusd,
         cost_state: cost.state,
         day: payer.day.clone(),
-        charge: charge_of(&payer, task.and_then(|task| task.project.as_ref()), cost, taken),
+        charge: Box::new(charge_of(
+            &payer,
+            task.and_then(|task| task.project.as_ref()),
+            cost,
+            taken,
+        )),
     })?;
     let agent = queries::agent(desk.db, &run.agent)?;
     let run = queries::run(desk.db, run.id)?;

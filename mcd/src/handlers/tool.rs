@@ -428,7 +428,7 @@ pub fn drop_call(desk: &mut Desk<'_>, params: &Drop) -> Result<ToolCall, Fail> {
         return Ok(call);
     }
     desk.emit(changed(&call, CallStatus::Dropped, None))?;
-    budget::settle_call(desk, &call, None)?;
+    budget::settle_call(desk, &call, budget::CallEnd::Dropped)?;
     if let Some(id) = call.approval {
         approval::dropped(desk, id)?;
     }
@@ -474,7 +474,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         result_sha256: params.result_sha256,
         error: error.map(|text| redact::preview(text, PREVIEW_CHARS)),
     })?;
-    budget::settle_call(desk, &call, Some(params.cost_uusd))?;
+    budget::settle_call(desk, &call, budget::CallEnd::Ran(params.cost_uusd))?;
     queries::call(desk.db, call.id)
 }
 

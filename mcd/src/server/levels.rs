@@ -173,10 +173,8 @@ fn act_of(store: &Store, caller: &Caller, approval: ApprovalId) -> Result<Act, R
         kind: ApprovalKind,
     }
     let seen: Seen = look(store, caller, &Request::ApprovalGet(approval::Get { approval }))?;
-    Ok(match seen.kind {
-        ApprovalKind::BudgetOverride => Act::Budget,
-        _ => Act::approve(seen.risk),
-    })
+    let is_money = seen.kind == ApprovalKind::BudgetOverride;
+    Ok(if is_money { Act::Budget } else { Act::approve(seen.risk) })
 }
 
 fn is_blocked(store: &Store, caller: &Caller, task: TaskId) -> Result<bool, RpcError> {

@@ -135,16 +135,12 @@ pub fn last_runs(
     agent: &str,
     limit: i64,
 ) -> Result<Vec<Run>, StoreError> {
-    match task {
-        Some(task) => {
-            let sql = "SELECT body FROM runs WHERE task = ?1 ORDER BY id DESC LIMIT ?2";
-            db.bodies(sql, [task.0, limit])
-        }
-        None => {
-            let sql = "SELECT body FROM runs WHERE agent = ?1 ORDER BY id DESC LIMIT ?2";
-            db.bodies(sql, (agent, limit))
-        }
+    if let Some(task) = task {
+        let sql = "SELECT body FROM runs WHERE task = ?1 ORDER BY id DESC LIMIT ?2";
+        return db.bodies(sql, [task.0, limit]);
     }
+    let sql = "SELECT body FROM runs WHERE agent = ?1 ORDER BY id DESC LIMIT ?2";
+    db.bodies(sql, (agent, limit))
 }
 
 /// Returns the least certain state of a run's costs.
