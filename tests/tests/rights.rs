@@ -36,6 +36,10 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("approval.approve", decide()),
         ("approval.deny", decide()),
         (
+            "approval.edit",
+            json!({"approval": "A-1", "rev": 1, "digest": "00", "arguments": {"command": "ls"}}),
+        ),
+        (
             "approval.decide",
             json!({"decision": "approve", "items": [
             {"approval": "A-1", "rev": 1, "digest": "0".repeat(64)}]}),

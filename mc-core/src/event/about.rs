@@ -29,6 +29,8 @@ impl Event {
             | Self::ApprovalUsed { task, .. }
             | Self::ApprovalDropped { task, .. }
             | Self::ApprovalEndorsed { task, .. }
+            | Self::ApprovalEdited { task, .. }
+            | Self::ApprovalReminded { task, .. }
             | Self::RuleUsed { task, .. }
             | Self::AlertChanged { task, .. } => *task,
             Self::BudgetReserved { reservation } => reservation.payer.task,
@@ -70,6 +72,8 @@ impl Event {
             | Self::ApprovalUsed { agent, .. }
             | Self::ApprovalDropped { agent, .. }
             | Self::ApprovalEndorsed { agent, .. }
+            | Self::ApprovalEdited { agent, .. }
+            | Self::ApprovalReminded { agent, .. }
             | Self::RuleUsed { agent, .. } => Some(agent),
             Self::BudgetReserved { reservation } => Some(&reservation.payer.agent),
             Self::BudgetBreached { breach } => Some(&breach.agent),
@@ -142,6 +146,8 @@ impl Event {
             Self::ApprovalUsed { .. } => "approval_used",
             Self::ApprovalDropped { .. } => "approval_dropped",
             Self::ApprovalEndorsed { .. } => "approval_endorsed",
+            Self::ApprovalEdited { .. } => "approval_edited",
+            Self::ApprovalReminded { .. } => "approval_reminded",
             Self::RuleRemembered { .. } => "rule_remembered",
             Self::RuleUsed { .. } => "rule_used",
             Self::RuleRevoked { .. } => "rule_revoked",

@@ -15,7 +15,7 @@ use mc_core::{
 use serde_json::{Value, json};
 
 use super::{
-    approval,
+    asking,
     budget::{Own, Raise, SQUAD, payer, standings},
     notify::{self, Warning},
 };
@@ -212,7 +212,7 @@ pub(super) fn ask(
         "raise": raise, "proposal": proposal(&raise),
         "last_runs": runs.iter().map(shown).collect::<Vec<Value>>(),
     });
-    let overrun = approval::Overrun {
+    let overrun = asking::Overrun {
         agent: agent.name.clone(),
         task: payer.task,
         run: run.id,
@@ -223,7 +223,7 @@ pub(super) fn ask(
         arguments,
         same: format!("{}:{}", raise.scope.as_str(), raise.of),
     };
-    approval::of_overrun(desk, overrun).map(Some)
+    asking::of_overrun(desk, overrun).map(Some)
 }
 
 /// Returns what is suggested: half as much again, or room for two runs like the last ones.

@@ -17,7 +17,7 @@ use mc_core::{
 use mc_proto::method::squad::{BudgetRelease, BudgetSet, Budgets};
 use serde::{Deserialize, Serialize};
 
-use super::{breach, input};
+use super::{asking::OVERRUN, breach, input};
 use crate::store::{
     Desk,
     desk::SetCaps,
@@ -419,7 +419,9 @@ pub(super) struct Raise {
 
 /// Carries out what an approved override says, and nothing else.
 pub(super) fn raise(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail> {
-    let wanted = approval.statement.arguments.get("raise").cloned();
+    // The arguments of a tool call are the agent's words, and raise nothing.
+    let is_ours = approval.call.is_none() && approval.statement.tool == OVERRUN;
+    let wanted = approval.statement.arguments.get("raise").filter(|_| is_ours).cloned();
     let Some(raise) = wanted.and_then(|raise| serde_json::from_value::<Raise>(raise).ok()) else {
         return Ok(());
     };

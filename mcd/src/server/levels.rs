@@ -56,7 +56,9 @@ pub(super) fn need(request: &Request) -> Need {
         | R::TaskRequestChanges(_)
         | R::TaskBlock(_)
         | R::TaskReopen(_)
-        | R::TaskReportBlocker(_) => operator(Act::Assign),
+        | R::TaskReportBlocker(_)
+        // Nothing runs by a change: whoever approves it needs the level of its risk.
+        | R::ApprovalEdit(_) => operator(Act::Assign),
         R::TaskComplete(_) => operator(Act::Complete),
         R::TaskUnblock(_) => operator(Act::Unblock),
         R::TaskCancel(_) | R::ApprovalCancel(_) | R::RuleRevoke(_) => operator(Act::Cancel),
