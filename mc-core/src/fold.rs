@@ -224,12 +224,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
             agent.spent_uusd = agent.spent_uusd + *cost_uusd;
             agent.unpriced |= *cost_state == CostState::Unpriced;
         }
-        Event::CostCorrected { correction } => {
-            agent.spent_uusd = corrected(agent.spent_uusd, correction);
-            if agent.spend_day == correction.payer.day {
-                agent.spent_today_uusd = corrected(agent.spent_today_uusd, correction);
-            }
-        }
+        Event::CostCorrected { correction } => correct_agent(agent, correction),
         Event::RunFinished { run, status, .. } => {
             if agent.current_run == Some(*run) {
                 agent.current_run = None;
@@ -341,6 +336,13 @@ pub fn run(run: &mut Run, recorded: &Recorded) {
             run.ended_at = Some(recorded.at);
         }
         _ => {}
+    }
+}
+
+fn correct_agent(agent: &mut Agent, correction: &Correction) {
+    agent.spent_uusd = corrected(agent.spent_uusd, correction);
+    if agent.spend_day == correction.payer.day {
+        agent.spent_today_uusd = corrected(agent.spent_today_uusd, correction);
     }
 }
 
