@@ -18,6 +18,7 @@ pub mod fold;
 pub mod id;
 pub mod message;
 pub mod money;
+pub mod operators;
 pub mod policy;
 pub mod price;
 pub mod redact;

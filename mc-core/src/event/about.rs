@@ -52,6 +52,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -103,6 +104,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::BudgetSet { .. }
             | Self::BudgetRaised { .. }
@@ -159,6 +161,7 @@ impl Event {
             Self::SquadStatusChanged { .. } => "squad_status_changed",
             Self::PolicyActivated { .. } => "policy_activated",
             Self::OperatorUnlocked { .. } => "operator_unlocked",
+            Self::OperatorsChanged { .. } => "operators_changed",
             Self::ClockJumped { .. } => "clock_jumped",
         }
     }

@@ -24,6 +24,7 @@ pub(super) const PROJECTED: &[&str] = &[
     "notifications",
     "squad",
     "policies",
+    "operators",
     "ledgers",
     "caps",
     "reservations",
