@@ -23,7 +23,7 @@ use mc_proto::{
 };
 
 use super::{
-    input,
+    budget, input,
     notify::{self, Notice},
     promote, spawn,
     task::check_names,
@@ -277,7 +277,7 @@ pub(super) fn go_as(
         in_progress: &in_progress,
         capacity,
         approved,
-        budget_left: task.spent_uusd < task.budget_uusd,
+        budget_left: budget::task_has_left(desk, task)?,
         checklist: desk.policy.checklist(&task.task_type),
     };
     let event = law::transition(task, to, &details, &cx)?;
