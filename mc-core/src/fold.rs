@@ -21,10 +21,12 @@ use crate::{
     budget::Correction,
     event::{Event, Recorded},
     id::TaskId,
+    message::Message,
     money::{CostState, MicroUsd, Tokens},
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{Squad, SquadStatus},
     task::{MoveDetails, Task, TaskDecision, TaskPatch, TaskState},
+    time::Timestamp,
 };
 
 pub use approvals::{approval, rule};
@@ -202,11 +204,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
         return;
     }
     if let Event::MessagePosted { message } = &recorded.event {
-        let is_fresh = agent.last_work_at.is_some_and(|at| recorded.at.since(at) < WORK_STEP);
-        if message.author.is_agent(&agent.name) && !is_fresh {
-            agent.last_work_at = Some(recorded.at);
-            agent.rev = agent.rev.saturating_add(1);
-        }
+        wrote(agent, message, recorded.at);
         return;
     }
     if recorded.event.agent() != Some(&agent.name) {
@@ -262,6 +260,15 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
         agent.last_work_at = Some(recorded.at);
     }
     agent.rev = agent.rev.saturating_add(1);
+}
+
+/// A message is work of the agent that wrote it.
+fn wrote(agent: &mut Agent, message: &Message, at: Timestamp) {
+    let is_fresh = agent.last_work_at.is_some_and(|last| at.since(last) < WORK_STEP);
+    if message.author.is_agent(&agent.name) && !is_fresh {
+        agent.last_work_at = Some(at);
+        agent.rev = agent.rev.saturating_add(1);
+    }
 }
 
 fn move_agent(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{CheckedItem, MoveDetails, Task, TaskState};
 use crate::{
     actor::{Actor, ActorKind},
-    agent::{Agent, AgentStatus, Autonomy},
+    agent::{Agent, AgentName, AgentStatus, Autonomy},
     id::TaskId,
     refusal::FieldError,
 };
@@ -195,10 +195,8 @@ impl Guard {
         let by_agent = cx.actor.kind == ActorKind::Agent;
         let mut fail = |field: &str, text: String| failed.push(FieldError::new(field, text));
         match self {
-            Self::HasAssignee => {
-                if details.assignees.as_ref().unwrap_or(&task.assignees).is_empty() {
-                    fail("assignees", "name at least one agent".into());
-                }
+            Self::HasAssignee if assignees(attempt).is_empty() => {
+                fail("assignees", "name at least one agent".into());
             }
             Self::MayAssign if by_agent => may_assign(attempt, &mut fail),
             Self::TypeAllowed if by_agent => type_allowed(attempt, &mut fail),
@@ -237,7 +235,8 @@ impl Guard {
                 let came = task.resume_state.map_or("elsewhere", TaskState::as_str);
                 fail("to", format!("it came from {came}, so it can't go to {to}"));
             }
-            Self::MayAssign
+            Self::HasAssignee
+            | Self::MayAssign
             | Self::TypeAllowed
             | Self::AgentActive
             | Self::IsAssignee
@@ -266,17 +265,17 @@ fn list(tasks: &[TaskId]) -> String {
     tasks.iter().map(TaskId::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns who would do the task after the move.
+fn assignees<'a>(attempt: &Attempt<'a>) -> &'a [AgentName] {
+    attempt.details.assignees.as_ref().unwrap_or(&attempt.task.assignees)
+}
+
 fn may_assign(attempt: &Attempt<'_>, fail: &mut Fail<'_>) {
-    let Attempt { task, details, cx, .. } = *attempt;
+    let cx = attempt.cx;
     let Some(agent) = cx.agent else {
         return fail("agent", "is not registered".into());
     };
-    let to_others = details
-        .assignees
-        .as_ref()
-        .unwrap_or(&task.assignees)
-        .iter()
-        .any(|name| name.as_str() != cx.actor.name);
+    let to_others = assignees(attempt).iter().any(|name| name.as_str() != cx.actor.name);
     match agent.autonomy {
         Autonomy::Lead => {}
         Autonomy::Specialist if !to_others => {}
@@ -293,14 +292,9 @@ fn may_assign(attempt: &Attempt<'_>, fail: &mut Fail<'_>) {
 }
 
 fn type_allowed(attempt: &Attempt<'_>, fail: &mut Fail<'_>) {
-    let Attempt { task, details, cx, .. } = *attempt;
+    let Attempt { task, cx, .. } = *attempt;
     let Some(agent) = cx.agent else { return };
-    let takes_it = details
-        .assignees
-        .as_ref()
-        .unwrap_or(&task.assignees)
-        .iter()
-        .any(|name| name.as_str() == cx.actor.name);
+    let takes_it = assignees(attempt).iter().any(|name| name.as_str() == cx.actor.name);
     if takes_it && !agent.task_types.is_empty() && !agent.task_types.contains(&task.task_type) {
         let types = agent.task_types.join(", ");
         fail("type", format!("you may take {types}, not {}", task.task_type));

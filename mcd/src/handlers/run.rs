@@ -438,7 +438,8 @@ pub fn finish(desk: &mut Desk<'_>, params: Finish) -> Result<Run, Fail> {
         return Err(Refusal::invalid("status", "a run does not end as `running`").into());
     }
     // What the daemon itself ended is over, however the runtime calls it.
-    let is_over = run.status == params.status || run.status == RunStatus::Aborted;
+    let by_daemon = matches!(run.status, RunStatus::Aborted | RunStatus::TimedOut);
+    let is_over = run.status == params.status || by_daemon;
     if run.status != RunStatus::Running && !is_over {
         let text = format!("{} has ended already, otherwise", run.id);
         return Err(Refusal::conflict(text).into());

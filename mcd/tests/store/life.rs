@@ -125,9 +125,10 @@ fn who_is_gone_loses_its_task_and_its_late_work_is_refused() {
     assert_eq!(task["fence"], fence + 1);
     assert!(task["blocked_reason"].as_str().unwrap().contains("30 min"), "{task}");
     assert_eq!(bench.human("run.get", json!({"run": run})).unwrap()["status"], "timed_out");
-    assert_eq!(bench.alerts(), [row("heartbeat_lost", "open")]);
+    let told = [row("heartbeat_lost", "open"), row("heartbeat_lost", "resolved")];
+    assert_eq!(bench.alerts(), told, "that it was late is over, that it is gone is not");
     bench.pass(1);
-    assert_eq!(bench.alerts().len(), 1, "taken back once");
+    assert_eq!(bench.alerts().len(), 2, "taken back once");
 
     // It comes back late, while a person has given the task to robin.
     let to_robin = json!({"task": id, "assignees": ["wren", "robin"], "reason": "wren is gone"});
@@ -145,7 +146,7 @@ fn who_is_gone_loses_its_task_and_its_late_work_is_refused() {
     bench.ask(&agent("robin"), "task.start", start).unwrap();
     bench.beat("healthy");
     bench.pass(0);
-    assert_eq!(bench.alerts(), [row("heartbeat_lost", "resolved")]);
+    assert!(bench.alerts().iter().all(|one| one.1 == "resolved"), "{:?}", bench.alerts());
     rebuilds(bench);
 }
 

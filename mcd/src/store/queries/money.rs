@@ -91,14 +91,14 @@ pub fn task_of_session(
     Ok((task > 0).then_some(TaskId(task)))
 }
 
-/// Returns the agent's tasks in progress, at most two: enough to know whether it is a single one.
+/// Returns the tasks that an agent has in progress, oldest first, at most 101: no capacity is more.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
 pub fn in_progress_of(db: Reader<'_>, agent: &str) -> Result<Vec<TaskId>, StoreError> {
     let sql = "SELECT t.id FROM task_assignees a JOIN tasks t ON t.id = a.task
-               WHERE a.agent = ?1 AND t.state = 'in_progress' ORDER BY t.id LIMIT 2";
+               WHERE a.agent = ?1 AND t.state = 'in_progress' ORDER BY t.id LIMIT 101";
     let mut statement = db.connection().prepare_cached(sql)?;
     let rows = statement.query_map([agent], |row| row.get(0).map(TaskId))?;
     Ok(rows.collect::<Result<_, _>>()?)

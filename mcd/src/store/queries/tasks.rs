@@ -23,17 +23,6 @@ pub fn open_tasks_of(db: Reader<'_>, agent: &str) -> Result<Vec<Task>, StoreErro
     db.bodies(sql, [agent])
 }
 
-/// Returns the tasks that an agent has in progress, oldest first.
-///
-/// # Errors
-///
-/// When the store can't be read.
-pub fn in_progress_of(db: Reader<'_>, agent: &str) -> Result<Vec<TaskId>, StoreError> {
-    let sql = "SELECT t.body FROM task_assignees a JOIN tasks t ON t.id = a.task
-               WHERE a.agent = ?1 AND t.state = 'in_progress' ORDER BY t.id LIMIT 200";
-    Ok(db.bodies::<TaskCard>(sql, [agent])?.into_iter().map(|card| card.id).collect())
-}
-
 /// Returns the tasks that are not closed and depend on `task`, oldest first.
 ///
 /// # Errors
