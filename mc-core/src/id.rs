@@ -93,6 +93,8 @@ id! {
     RuleId "S-" "S-3"
     /// A notification.
     NotificationId "N-" "N-5"
+    /// A delivery: what one sink is sent at once.
+    DeliveryId "D-" "D-7"
     /// An event of the journal; its number is the journal sequence.
     EventId "e" "e1234"
 }

@@ -10,6 +10,7 @@ pub mod answers;
 pub mod approval;
 pub mod canonical;
 pub mod clean;
+pub mod delivery;
 pub mod describe;
 pub mod event;
 pub mod filter;

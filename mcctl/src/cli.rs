@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     decide, doctor,
     failure::{Exit, Failure},
-    feed, hook, init, message, openclaw, operator, output, policy, rule, run, squad,
+    feed, hook, init, message, notify, openclaw, operator, output, policy, rule, run, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -122,6 +122,9 @@ pub(crate) enum Command {
     /// Notices to the caller.
     #[command(subcommand)]
     Notification(alert::NoticeVerb),
+    /// Where notices to people go: the sinks of notify.toml.
+    #[command(subcommand)]
+    Notify(notify::Verb),
     /// Caps and what is spent of them.
     Budget(squad::BudgetOf),
     /// The record.
@@ -173,6 +176,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Feed(follow) => feed::follow(follow, cx),
         Command::Alert(verb) => alert::run(verb, cx),
         Command::Notification(verb) => alert::notices(verb, cx),
+        Command::Notify(verb) => notify::run(verb, cx),
         Command::Budget(of) => squad::budget(of, cx),
         Command::Audit(verb) => audit::run(verb, cx),
         Command::Whoami => whoami(cx),
@@ -275,6 +279,11 @@ mod tests {
         "mcctl alert list",
         "mcctl alert ack W-2",
         "mcctl notification ack N-5",
+        "mcctl notify list --sink ops --status waiting",
+        "mcctl notify status",
+        "mcctl notify test ops",
+        "mcctl notify retry ops",
+        "mcctl notify retry",
         "mcctl budget --agent wren",
         "mcctl audit verify",
         "mcctl audit export --since 3",

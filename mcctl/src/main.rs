@@ -30,6 +30,7 @@ mod hook;
 mod identity;
 mod init;
 mod message;
+mod notify;
 mod openclaw;
 mod operator;
 mod output;

@@ -277,7 +277,8 @@ mod tests {
         IdentityFile {
             mode: Mode::System,
             operator: vec![operator("ana", 1000, "admin"), operator("ben", 1001, "operator")],
-            agents: Agents { uids: vec![2000] },
+            agents: Users { uids: vec![2000] },
+            notify: Users::default(),
         }
     }
 

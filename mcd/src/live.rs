@@ -21,7 +21,7 @@ use mc_core::{
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, helper::Helper};
 
 /// The emergency stop: an atomic, and a file that survives the process.
 ///
@@ -125,6 +125,8 @@ pub struct Live {
     pub tokens_ended: AtomicU64,
     /// How many connections are open.
     pub connections: AtomicUsize,
+    /// The notification helper.
+    pub helper: Helper,
     /// When the daemon began.
     pub started_at: Timestamp,
     /// Whether agents share the operators' uid.
@@ -167,6 +169,7 @@ impl Live {
             feeds: AtomicUsize::new(0),
             tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            helper: Helper::default(),
             started_at,
             shared_uid: setup.shared_uid,
             single_user: setup.single_user,

@@ -21,6 +21,7 @@ use mc_proto::method::{
     thread::ArtifactContent,
 };
 
+use super::delivery;
 use crate::{
     caller::Caller,
     live::Live,
@@ -187,6 +188,7 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         daily_cap_uusd: live.policy().doc().budgets.squad_day_uusd,
         unpriced: agents.iter().any(|agent| agent.unpriced),
         shared_uid: live.shared_uid,
+        sinks_failing: delivery::failing(db)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: live.started_at,
         read_only: live.read_only(),
@@ -262,7 +264,7 @@ pub(super) fn snapshot(db: Reader<'_>, live: &Live, caller: &Caller) -> Result<S
 pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, Fail> {
     let refused = live.refused_policy();
     let read_only = live.read_only();
-    let parts = vec![
+    let mut parts = vec![
         Part {
             name: "writer".to_owned(),
             healthy: read_only.is_none(),
@@ -277,6 +279,7 @@ pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, Fail> {
             ),
         },
     ];
+    parts.extend(delivery::parts(db, live)?);
     let connections = live.connections.load(std::sync::atomic::Ordering::Relaxed);
     Ok(Health {
         healthy: parts.iter().all(|part| part.healthy),

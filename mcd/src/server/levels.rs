@@ -62,7 +62,9 @@ pub(super) fn need(request: &Request) -> Need {
         | R::ArtifactPut(_)
         | R::AlertAck(_)
         | R::AlertResolve(_)
-        | R::NotificationAck(_) => operator(Act::Comment),
+        | R::NotificationAck(_)
+        | R::DeliveryTest(_)
+        | R::DeliveryRetry(_) => operator(Act::Comment),
         R::AgentRegister(_)
         | R::AgentUpdate(_)
         | R::AgentRotateToken(_)

@@ -7,7 +7,10 @@ use mc_core::{
     actor::Actor,
     canonical,
     event::{Event, Recorded},
-    id::{AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, RuleId, RunId, TaskId},
+    id::{
+        AlertId, ApprovalId, CallId, DeliveryId, EventId, MessageId, NotificationId, RuleId, RunId,
+        TaskId,
+    },
     policy::{Facts, Policy},
     squad::Squad,
     time::Timestamp,
@@ -32,9 +35,9 @@ use crate::{
 };
 
 /// The last number given of each kind, by the order of [`Numbers`]' constants.
-type Numbers = [i64; 8];
+type Numbers = [i64; 9];
 
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     ("tasks", "id"),
     ("runs", "id"),
     ("tool_calls", "id"),
@@ -43,6 +46,7 @@ const TABLES: [(&str, &str); 8] = [
     ("alerts", "id"),
     ("notifications", "id"),
     ("standing_rules", "id"),
+    ("deliveries", "id"),
 ];
 
 /// What the writer keeps in memory between commands.
@@ -203,7 +207,11 @@ impl<'a> Desk<'a> {
         decide: impl FnOnce(&mut Self) -> Result<Box<str>, Fail>,
     ) -> Result<Done, StoreError> {
         let before = self.state.mark();
-        match decide(self) {
+        let decided = decide(self).and_then(|answer| {
+            handlers::notify::tell_people(self)?;
+            Ok(answer)
+        });
+        match decided {
             Ok(answer) => {
                 if self.wrote {
                     self.execute("RELEASE command", [])?;
@@ -370,6 +378,16 @@ impl<'a> Desk<'a> {
     /// Gives the next number of a standing rule.
     pub fn next_rule(&mut self) -> RuleId {
         RuleId(self.next(7))
+    }
+
+    /// Gives the next number of a delivery.
+    pub fn next_delivery(&mut self) -> DeliveryId {
+        DeliveryId(self.next(8))
+    }
+
+    /// Returns what this command recorded so far.
+    pub fn recorded(&self) -> impl Iterator<Item = &Recorded> {
+        self.events.iter().map(|one| &one.recorded)
     }
 
     /// Returns the newest event of this command.

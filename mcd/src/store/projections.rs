@@ -3,6 +3,8 @@
 //! Deterministic: it reads the event and the rows, and nothing else. What an entity becomes is
 //! decided in `mc_core::fold`; here it is loaded and stored.
 
+mod deliveries;
+
 use mc_core::{
     agent::{Agent, AgentName},
     alert::{Alert, AlertStatus, Notification},
@@ -135,6 +137,7 @@ impl Projection<'_, '_> {
                 self.put_alert(row)
             }
             Event::NotificationQueued { notification } => {
+                deliveries::queue(self.db, notification)?;
                 self.put_notification(notification.as_ref().clone())
             }
             Event::NotificationAcked { notification } => {
@@ -147,8 +150,7 @@ impl Projection<'_, '_> {
                 self.put_policy(*version, sha256, text)?;
                 self.squad()
             }
-            // Attachments, unlocks and jumps of the clock are history and nothing else.
-            _ => Ok(()),
+            _ => deliveries::apply(self.db, self.recorded),
         }
     }
 

@@ -22,6 +22,10 @@ pub(super) const PROJECTED: &[&str] = &[
     "artifacts",
     "alerts",
     "notifications",
+    "sinks",
+    "schedule",
+    "outbox",
+    "deliveries",
     "squad",
     "policies",
 ];

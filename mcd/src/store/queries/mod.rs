@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+mod deliveries;
 mod page;
 mod record;
 mod rules;
@@ -13,7 +14,10 @@ mod work;
 use mc_core::{
     alert::{Alert, Notification},
     approval::{Approval, StandingRule},
-    id::{AlertId, ApprovalId, CallId, MessageId, NotificationId, RuleId, RunId, TaskId},
+    delivery::Delivery,
+    id::{
+        AlertId, ApprovalId, CallId, DeliveryId, MessageId, NotificationId, RuleId, RunId, TaskId,
+    },
     message::Message,
     refusal::Refusal,
     run::{Run, ToolCall},
@@ -22,7 +26,9 @@ use mc_core::{
 use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
-pub use self::{agents::*, approvals::*, page::*, record::*, rules::*, tasks::*, work::*};
+pub use self::{
+    agents::*, approvals::*, deliveries::*, page::*, record::*, rules::*, tasks::*, work::*,
+};
 use super::StoreError;
 
 /// Names every open state, so that the index serves it however many tasks are closed.
@@ -137,6 +143,8 @@ by_id! {
     /// Returns a notification.
     notification(id: NotificationId) -> Notification, "notification",
         "SELECT body FROM notifications WHERE id = ?1";
+    /// Returns a delivery.
+    delivery(id: DeliveryId) -> Delivery, "delivery", "SELECT body FROM deliveries WHERE id = ?1";
     /// Returns a standing rule.
     rule(id: RuleId) -> StandingRule, "standing rule",
         "SELECT body FROM standing_rules WHERE id = ?1";

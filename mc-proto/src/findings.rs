@@ -1,12 +1,13 @@
 //! What is wrong with a file that a person wrote: line, column, reason and the nearest good word.
 
 use mc_core::refusal::FieldError;
-use mc_proto::method::admin::Finding;
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+
+use crate::method::admin::Finding;
 
 /// Reads TOML.
 ///
@@ -54,9 +55,13 @@ fn find(text: &str, field: &str) -> Option<usize> {
             return found;
         };
         found = Some(key.span().start);
-        if let Some(item) = item(value, part) {
-            return Some(item.span().start);
-        }
+        let value = match item(value, part) {
+            Some(item) => {
+                found = Some(item.span().start);
+                item
+            }
+            None => value,
+        };
         let DeValue::Table(inner) = value.get_ref() else { return found };
         table = inner;
     }
