@@ -264,7 +264,7 @@ fn table(file: &IdentityFile) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Agents;
+    use crate::identity::Users;
 
     fn squad() -> IdentityFile {
         let operator = |name: &str, uid, role: &str| Operator {

@@ -186,6 +186,7 @@ fn open_store(
         single_user: identity.mode == Mode::SingleUser,
     };
     let live = Arc::new(Live::new(clock, halt, setup));
+    live.set_zone(config.zone());
     live.set_day(workers::today(live.clock.now(), &config.zone()));
     let store = Store::open(home, Arc::clone(&live))?;
     if live.head() == 0 || config.squad != "squad" {

@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use jiff::tz::TimeZone;
 use mc_core::{
     agent::{AgentName, Runtime},
     id::Seq,
@@ -130,15 +131,17 @@ pub struct Live {
     /// When the daemon began.
     pub started_at: Timestamp,
     /// Whether agents share the operators' uid.
-    pub shared_uid: bool,
+    pub shared_uid: AtomicBool,
     /// Whether this is a single-user squad: no act needs more than L1.
     pub single_user: bool,
     policy: RwLock<Arc<Policy>>,
     refused: Mutex<Vec<Finding>>,
+    refused_identity: Mutex<Option<String>>,
     beats: Mutex<HashMap<AgentName, Timestamp>>,
     attached: Mutex<Vec<AttachedRuntime>>,
     read_only: Mutex<Option<String>>,
     day: Mutex<String>,
+    zone: Mutex<TimeZone>,
     barred: RwLock<HashSet<AgentName>>,
 }
 
@@ -171,14 +174,16 @@ impl Live {
             connections: AtomicUsize::new(0),
             helper: Helper::default(),
             started_at,
-            shared_uid: setup.shared_uid,
+            shared_uid: AtomicBool::new(setup.shared_uid),
             single_user: setup.single_user,
             policy: RwLock::new(Arc::new(Policy::default())),
             refused: Mutex::default(),
+            refused_identity: Mutex::default(),
             beats: Mutex::default(),
             attached: Mutex::default(),
             read_only: Mutex::default(),
             day: Mutex::default(),
+            zone: Mutex::new(TimeZone::UTC),
             barred: RwLock::default(),
         }
     }
@@ -206,6 +211,21 @@ impl Live {
     /// Notes what is wrong with the policy file on disk.
     pub fn set_refused_policy(&self, findings: Vec<Finding>) {
         *lock(&self.refused) = findings;
+    }
+
+    /// Returns why the files of who governs were refused; `None` when they are in force.
+    pub fn refused_identity(&self) -> Option<String> {
+        lock(&self.refused_identity).clone()
+    }
+
+    /// Notes why the files of who governs were refused.
+    pub fn set_refused_identity(&self, why: Option<String>) {
+        *lock(&self.refused_identity) = why;
+    }
+
+    /// Says whether agents share the operators' uid.
+    pub fn is_shared_uid(&self) -> bool {
+        self.shared_uid.load(Ordering::SeqCst)
     }
 
     /// Says whether `agent` is quarantined or retired: its token is good for heartbeats alone.
@@ -271,6 +291,17 @@ impl Live {
     /// Returns the day that budgets count, `YYYY-MM-DD`. It never goes back.
     pub fn day(&self) -> String {
         lock(&self.day).clone()
+    }
+
+    /// Sets the squad's zone, in which its days turn and its quiet hours stand.
+    pub fn set_zone(&self, zone: TimeZone) {
+        *lock(&self.zone) = zone;
+    }
+
+    /// Says whether it is quiet at `now`: then only what is critical is told outside.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        let policy = self.policy();
+        policy.quiet_hours().is_some_and(|hours| hours.is_quiet(now, &lock(&self.zone)))
     }
 
     /// Turns the day; an earlier day is ignored.

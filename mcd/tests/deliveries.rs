@@ -360,6 +360,26 @@ fn retry_tries_now() {
 }
 
 #[test]
+fn quiet_hours_hold_back_what_is_not_critical_and_end_with_one_digest() {
+    let bench = Bench::with_sinks(hook());
+    let quiet = "[quiet_hours]\nfrom = \"00:00\"\nto = \"23:59\"\n";
+    let live = bench.store.live();
+    live.set_policy(mcd::policy::parse(quiet).unwrap().into());
+    bench.asks("yellow", "a");
+    bench.agent("message.post", json!({"task": "T-1", "kind": "comment", "text": "@operator x"}));
+    bench.pass(60);
+    assert!(bench.next("hook").is_none());
+    bench.asks("red", "b");
+    let red = bench.next("hook").unwrap();
+    assert_eq!(red["title"], "A-2 RED: wren asks");
+    bench.done(&red, "delivered");
+    live.set_policy(mcd::policy::parse("").unwrap().into());
+    let digest = bench.next("hook").unwrap();
+    assert_eq!((&digest["kind"], ids(&digest).len()), (&json!("digest"), 2));
+    assert_eq!(digest["title"], "1 approval waits: A-1; 1 mention");
+}
+
+#[test]
 fn rebuilt_tables_are_equal() {
     let bench = Bench::with_sinks(json!([
         {"name": "a", "via": "slack"}, {"name": "b", "via": "ntfy"}, {"name": "c", "via": "email"},

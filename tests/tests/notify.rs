@@ -117,8 +117,8 @@ struct Helper(Child);
 
 impl Helper {
     fn start(squad: &Squad) -> Self {
-        let log = fs::File::options().append(true).create(true);
-        let log = log.clone().open(squad.dir().join("notify.log")).unwrap();
+        let path = squad.dir().join("notify.log");
+        let log = fs::File::options().append(true).create(true).open(path).unwrap();
         let mut command = Command::new(program("mcd"));
         command.arg("notify").arg("--home").arg(squad.dir());
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())

@@ -13,7 +13,6 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, NotificationId},
     refusal::Refusal,
-    time::Timestamp,
 };
 use mc_proto::{
     limits::SHORT_BYTES,
@@ -131,7 +130,7 @@ fn is_lent(desk: &Desk<'_>, sink: &str) -> bool {
 
 /// Says whether only what is urgent may be sent to a sink now.
 fn holds_back(desk: &Desk<'_>, sink: &str) -> Result<bool, StoreError> {
-    Ok(is_quiet(desk.live, desk.now) || queries::is_down(desk.db, sink)?)
+    Ok(desk.live.is_quiet(desk.now) || queries::is_down(desk.db, sink)?)
 }
 
 /// Puts a delivery together of what waits for a sink, when the first of it is due.
@@ -322,7 +321,7 @@ pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, StoreError> 
         let next_at = queries::next_delivery(db, name)?.map(|one| one.next_at);
         sinks.push(SinkHealth { waiting, next_at, state });
     }
-    let quiet = is_quiet(live, live.clock.now());
+    let quiet = live.is_quiet(live.clock.now());
     Ok(Health { helper_seen_at: live.helper.seen_at(), quiet, sinks })
 }
 
@@ -361,9 +360,4 @@ pub(super) fn list(db: Reader<'_>, params: &List) -> Result<Page<Delivery>, Fail
             .collect();
     let page = (params.limit, params.cursor.as_deref(), |one: &Delivery| one.id.0);
     lists::by_number(db, Listed::Deliveries, &filters, page)
-}
-
-/// Says whether the policy's quiet hours hold back what is not critical.
-fn is_quiet(_live: &Live, _now: Timestamp) -> bool {
-    false
 }

@@ -325,9 +325,9 @@ fn admit(server: &Arc<Server>, stream: UnixStream, side: Side) -> Option<Connect
         }
     };
     let known = match side {
-        Side::Agent => server.identity.is_agent(uid),
-        Side::Operator => server.identity.operator(uid).is_some(),
-        Side::Helper => server.identity.is_helper(uid),
+        Side::Agent => server.identity().is_agent(uid),
+        Side::Operator => server.identity().operator(uid).is_some(),
+        Side::Helper => server.identity().is_helper(uid),
     };
     let refused = if known {
         server.limits.admit(side, uid)
