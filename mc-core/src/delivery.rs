@@ -72,7 +72,7 @@ impl Sink {
 
 /// When notices are sent and sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Schedule {
     /// How long a notice waits for others to go with it, unless it is critical.
     pub gather_ms: i64,

@@ -22,7 +22,7 @@ use crate::{
     sinks::{
         Sink,
         desktop::Desktop,
-        email::{Email, Tls},
+        email::{Email, Encryption},
         ntfy::Ntfy,
         slack::Slack,
         telegram::Telegram,
@@ -77,23 +77,8 @@ pub(crate) struct Served {
 #[serde(default, deny_unknown_fields)]
 struct Doc {
     env_file: Option<PathBuf>,
-    schedule: Times,
+    schedule: Schedule,
     sink: Vec<SinkDoc>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Times {
-    gather_ms: i64,
-    retry_ms: Vec<i64>,
-    expiry_ms: i64,
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        let Schedule { gather_ms, retry_ms, expiry_ms } = Schedule::default();
-        Self { gather_ms, retry_ms, expiry_ms }
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,7 +100,7 @@ struct SinkDoc {
     server: Option<String>,
     port: Option<u16>,
     #[serde(default)]
-    tls: Tls,
+    tls: Encryption,
     user: Option<String>,
     password: Option<Source>,
     from: Option<String>,
@@ -183,14 +168,13 @@ impl Config {
             }
         }
         if errors.is_empty() {
-            let Times { gather_ms, retry_ms, expiry_ms } = doc.schedule;
-            return Ok(Self { schedule: Schedule { gather_ms, retry_ms, expiry_ms }, sinks });
+            return Ok(Self { schedule: doc.schedule, sinks });
         }
         Err(errors.iter().map(|error| findings::located(text, error)).collect())
     }
 }
 
-fn check_times(times: &Times, errors: &mut Vec<FieldError>) {
+fn check_times(times: &Schedule, errors: &mut Vec<FieldError>) {
     let day = 86_400_000;
     let mut range = |field: &str, value: i64, low: i64, high: i64| {
         if !(low..=high).contains(&value) {
@@ -262,7 +246,7 @@ impl Reading<'_> {
             ("chat", doc.chat.is_some()),
             ("server", doc.server.is_some()),
             ("port", doc.port.is_some()),
-            ("tls", doc.tls != Tls::default()),
+            ("tls", doc.tls != Encryption::default()),
             ("user", doc.user.is_some()),
             ("password", doc.password.is_some()),
             ("from", doc.from.is_some()),
@@ -396,7 +380,7 @@ impl Reading<'_> {
         };
         let server = doc.server.clone()?;
         let is_here = ["127.0.0.1", "::1", "localhost"].contains(&server.as_str());
-        if doc.tls == Tls::None && !is_here {
+        if doc.tls == Encryption::None && !is_here {
             self.wrong("tls", "`none` is for a mail server on this machine alone");
         }
         let port = doc.port.unwrap_or(doc.tls.port());

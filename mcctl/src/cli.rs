@@ -8,9 +8,9 @@ use mc_core::id::ApprovalId;
 use mc_proto::method::{admin::ProtocolDescribe, session::Whoami};
 
 use crate::{
-    adapter, agent, alert, approval, artifact, audit,
+    adapter, agent, alert, approval, artifact, audit, budget,
     context::Context,
-    decide, doctor,
+    cost, decide, doctor,
     failure::{Exit, Failure},
     feed, hook, init, mcp, message, notify, openclaw, operator, output, policy, rule, run, squad,
     table::{Sheet, Tone},
@@ -61,6 +61,13 @@ pub(crate) struct Global {
     /// The code that the authenticator shows now, for an act that needs it [default: asked for].
     #[arg(long, global = true, value_name = "CODE")]
     pub(crate) code: Option<String>,
+    /// Sign an act that needs a second factor with this SSH key, or with the agent that holds it.
+    #[arg(long, global = true, value_name = "KEY", conflicts_with_all = ["code", "signature"])]
+    pub(crate) sign_key: Option<PathBuf>,
+    /// Show what is to be signed, and take the signature from this file once it is there, or from
+    /// standard input (`-`).
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "code")]
+    pub(crate) signature: Option<PathBuf>,
     /// How long an answer may take, in seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -126,7 +133,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Notify(notify::Verb),
     /// Caps and what is spent of them.
-    Budget(squad::BudgetOf),
+    Budget(budget::Command),
+    /// What work has cost, by whom and on what; prices, and the forecast of the day.
+    Cost(cost::Command),
     /// The record.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -179,7 +188,8 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Alert(verb) => alert::run(verb, cx),
         Command::Notification(verb) => alert::notices(verb, cx),
         Command::Notify(verb) => notify::run(verb, cx),
-        Command::Budget(of) => squad::budget(of, cx),
+        Command::Budget(command) => budget::run(command, cx),
+        Command::Cost(command) => cost::run(command, cx),
         Command::Audit(verb) => audit::run(verb, cx),
         Command::Whoami => whoami(cx),
         Command::Describe => describe(cx),
@@ -269,6 +279,11 @@ mod tests {
         "mcctl approval edit A-3 --arg command=ls --arg depth:=3 --note n",
         "mcctl approval edit A-3 --file - --digest aa",
         "mcctl approve A-3 --yes --digest 00ff --note n",
+        "mcctl approve A-3 --sign-key k",
+        "mcctl approve A-3 --signature -",
+        "mcctl operator key add ana k.pub",
+        "mcctl operator key list",
+        "mcctl operator key remove ana SHA256:x",
         "mcctl deny A-3 --note n",
         "mcctl run list --agent wren",
         "mcctl run show R-1",
@@ -289,7 +304,19 @@ mod tests {
         "mcctl notify test ops",
         "mcctl notify retry ops",
         "mcctl notify retry",
+        "mcctl budget",
         "mcctl budget --agent wren",
+        "mcctl budget --run R-3",
+        "mcctl budget set agent_day wren --cap 7.50 --reason r",
+        "mcctl budget set squad_month --tokens 5000000 --reason r",
+        "mcctl budget set task T-7 --clear --reason r",
+        "mcctl budget release B-3 --spent 0.12 --reason r",
+        "mcctl cost",
+        "mcctl cost --by agent,model --since 2026-11-01 --until 2026-11-25",
+        "mcctl cost --by task --limit 10",
+        "mcctl cost forecast --agent wren",
+        "mcctl cost prices claude-opus-5",
+        "mcctl cost recompute --since 2026-11-01 --dry-run --reason r",
         "mcctl audit verify",
         "mcctl audit export --since 3",
         "mcctl whoami",

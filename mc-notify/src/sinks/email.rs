@@ -7,7 +7,7 @@ use lettre::{
     message::{Mailbox, header::ContentType},
     transport::smtp::{
         authentication::Credentials,
-        client::{Tls as Encryption, TlsParameters},
+        client::{Tls as Wire, TlsParameters},
     },
 };
 use mc_core::delivery::Delivery;
@@ -22,7 +22,7 @@ const STEP: Duration = Duration::from_secs(15);
 /// How the connection is encrypted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Tls {
+pub(crate) enum Encryption {
     /// From the first byte.
     #[default]
     Tls,
@@ -32,7 +32,7 @@ pub(crate) enum Tls {
     None,
 }
 
-impl Tls {
+impl Encryption {
     /// Returns the usual port.
     pub(crate) const fn port(self) -> u16 {
         match self {
@@ -48,7 +48,7 @@ impl Tls {
 pub(crate) struct Email {
     pub(crate) server: String,
     pub(crate) port: u16,
-    pub(crate) tls: Tls,
+    pub(crate) tls: Encryption,
     pub(crate) login: Option<(String, Secret)>,
     pub(crate) from: Mailbox,
     pub(crate) to: Vec<Mailbox>,
@@ -83,9 +83,9 @@ impl Email {
                 .map_err(|error| Trouble::Later(format!("TLS can't begin: {error}")))
         };
         let encryption = match self.tls {
-            Tls::Tls => Encryption::Wrapper(parameters()?),
-            Tls::Starttls => Encryption::Required(parameters()?),
-            Tls::None => Encryption::None,
+            Encryption::Tls => Wire::Wrapper(parameters()?),
+            Encryption::Starttls => Wire::Required(parameters()?),
+            Encryption::None => Wire::None,
         };
         let mut transport = SmtpTransport::builder_dangerous(&self.server)
             .port(self.port)

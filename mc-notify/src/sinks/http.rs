@@ -79,6 +79,7 @@ impl Http {
 }
 
 /// Returns what went wrong, without the address.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the words of the rest hold addresses")]
 fn words(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(what) => format!("no answer in time ({what})"),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use mc_core::{
     actor::Actor,
+    budget::{Caps, Scope},
     canonical,
     event::{Event, Recorded},
     id::{
-        AlertId, ApprovalId, CallId, DeliveryId, EventId, MessageId, NotificationId, RuleId, RunId,
-        TaskId,
+        AlertId, ApprovalId, CallId, DeliveryId, EventId, MessageId, NotificationId, ReservationId,
+        RuleId, RunId, TaskId,
     },
     policy::{Facts, Policy},
     squad::Squad,
@@ -34,10 +35,13 @@ use crate::{
     live::Live,
 };
 
-/// The last number given of each kind, by the order of [`Numbers`]' constants.
-type Numbers = [i64; 9];
+/// The caps that were set beside those in other rows.
+pub type SetCaps = std::collections::BTreeMap<(Scope, String), Caps>;
 
-const TABLES: [(&str, &str); 9] = [
+/// The last number given of each kind, by the order of [`Numbers`]' constants.
+type Numbers = [i64; 10];
+
+const TABLES: [(&str, &str); 10] = [
     ("tasks", "id"),
     ("runs", "id"),
     ("tool_calls", "id"),
@@ -46,6 +50,7 @@ const TABLES: [(&str, &str); 9] = [
     ("alerts", "id"),
     ("notifications", "id"),
     ("standing_rules", "id"),
+    ("reservations", "id"),
     ("deliveries", "id"),
 ];
 
@@ -56,6 +61,7 @@ pub struct WriterState {
     pub head: Head,
     numbers: Numbers,
     squad: Option<Arc<Squad>>,
+    set_caps: Option<Arc<SetCaps>>,
 }
 
 impl WriterState {
@@ -70,7 +76,7 @@ impl WriterState {
         for (number, (table, id)) in numbers.iter_mut().zip(TABLES) {
             *number = queries::last_number(reader, table, id)?;
         }
-        Ok(Self { head: journal::head(db)?, numbers, squad: None })
+        Ok(Self { head: journal::head(db)?, numbers, squad: None, set_caps: None })
     }
 
     /// Notes where everything stands, for [`WriterState::restore`].
@@ -83,6 +89,7 @@ impl WriterState {
         self.head = head;
         self.numbers = numbers;
         self.squad = None;
+        self.set_caps = None;
     }
 }
 
@@ -161,6 +168,7 @@ fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
         }
         SystemCommand::SetUp { .. } => (Actor::system("setup"), "start"),
         SystemCommand::ActivatePolicy { .. } => (Actor::system("policy"), "policy.toml"),
+        SystemCommand::Govern { .. } => (Actor::system("identity"), "identity.toml"),
         SystemCommand::Tick => (Actor::system("timer"), "timer"),
         SystemCommand::RuntimeDetached { .. } => (Actor::system("runtimes"), "connection"),
         SystemCommand::ClockJumped { .. } => (Actor::system("clock"), "clock"),
@@ -284,6 +292,9 @@ impl<'a> Desk<'a> {
         {
             self.state.squad = None;
         }
+        if matches!(recorded.event, Event::BudgetSet { .. }) {
+            self.state.set_caps = None;
+        }
         let live = self.live;
         let changed = touched.into_iter().map(|one| changed(one, live)).collect();
         self.events.push(Committed { recorded, changed });
@@ -302,6 +313,20 @@ impl<'a> Desk<'a> {
         let squad = Arc::new(queries::squad(self.db)?);
         self.state.squad = Some(Arc::clone(&squad));
         Ok(squad)
+    }
+
+    /// Returns the caps that were set beside those in other rows.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn set_caps(&mut self) -> Result<Arc<SetCaps>, StoreError> {
+        if let Some(caps) = &self.state.set_caps {
+            return Ok(Arc::clone(caps));
+        }
+        let caps = Arc::new(queries::all_caps(self.db)?);
+        self.state.set_caps = Some(Arc::clone(&caps));
+        Ok(caps)
     }
 
     /// Stores the content of an artifact under its hash.
@@ -380,9 +405,14 @@ impl<'a> Desk<'a> {
         RuleId(self.next(7))
     }
 
+    /// Gives the next number of a reservation.
+    pub fn next_reservation(&mut self) -> ReservationId {
+        ReservationId(self.next(8))
+    }
+
     /// Gives the next number of a delivery.
     pub fn next_delivery(&mut self) -> DeliveryId {
-        DeliveryId(self.next(8))
+        DeliveryId(self.next(9))
     }
 
     /// Returns what this command recorded so far.

@@ -5,6 +5,7 @@
 mod agents;
 mod approvals;
 mod deliveries;
+mod money;
 mod page;
 mod record;
 mod rules;
@@ -14,9 +15,11 @@ mod work;
 use mc_core::{
     alert::{Alert, Notification},
     approval::{Approval, StandingRule},
+    budget::Reservation,
     delivery::Delivery,
     id::{
-        AlertId, ApprovalId, CallId, DeliveryId, MessageId, NotificationId, RuleId, RunId, TaskId,
+        AlertId, ApprovalId, CallId, DeliveryId, MessageId, NotificationId, ReservationId, RuleId,
+        RunId, TaskId,
     },
     message::Message,
     refusal::Refusal,
@@ -27,7 +30,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
 pub use self::{
-    agents::*, approvals::*, deliveries::*, page::*, record::*, rules::*, tasks::*, work::*,
+    agents::*, approvals::*, deliveries::*, money::*, page::*, record::*, rules::*, tasks::*,
+    work::*,
 };
 use super::StoreError;
 
@@ -145,6 +149,9 @@ by_id! {
         "SELECT body FROM notifications WHERE id = ?1";
     /// Returns a delivery.
     delivery(id: DeliveryId) -> Delivery, "delivery", "SELECT body FROM deliveries WHERE id = ?1";
+    /// Returns a promise.
+    reservation(id: ReservationId) -> Reservation, "reservation",
+        "SELECT body FROM reservations WHERE id = ?1";
     /// Returns a standing rule.
     rule(id: RuleId) -> StandingRule, "standing rule",
         "SELECT body FROM standing_rules WHERE id = ?1";
