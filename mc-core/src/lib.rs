@@ -25,3 +25,4 @@ pub mod shell;
 pub mod squad;
 pub mod task;
 pub mod time;
+pub mod words;
