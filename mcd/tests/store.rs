@@ -145,7 +145,7 @@ impl Bench {
 
 fn human() -> Caller {
     Caller {
-        actor: Actor::human("ana", Level::L2),
+        actor: Actor::human("ana", Level::L3),
         role: Some(Role::Admin),
         agent: None,
         adapter: None,
