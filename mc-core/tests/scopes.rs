@@ -14,6 +14,7 @@ use mc_core::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+#[expect(clippy::unwrap_used, reason = "the documents are written out in the tests")]
 fn compiled(doc: Value) -> Result<Policy, Vec<(String, String)>> {
     let doc: PolicyDoc = serde_json::from_value(doc).unwrap();
     Policy::compile(doc)
@@ -35,7 +36,7 @@ impl Asked<'_> {
         let mut agent = agent(self.who, self.autonomy);
         agent.workspace = Some("/home/wren/ws".into());
         let mut task = task(TaskState::InProgress);
-        task.task_type = self.task_type.to_owned();
+        self.task_type.clone_into(&mut task.task_type);
         task.project = self.project.map(str::to_owned);
         let (cwd, home) = (Some("/home/wren/ws"), Some("/home/wren"));
         let call = Call { tool, arguments, cwd, home, facts: Facts::NONE };
@@ -58,6 +59,7 @@ impl Asked<'_> {
 
 #[test]
 fn the_narrowest_scope_wins_and_says_only_what_it_says() {
+    use Outcome::{Allow, Ask};
     let policy = compiled(json!({
         "tools": {"risk": {"canvas": "red"}},
         "project": {"billing": {"tools": {"risk": {"canvas": "yellow"}, "allow": ["canvas"]}}},
@@ -71,7 +73,6 @@ fn the_narrowest_scope_wins_and_says_only_what_it_says() {
         let got = asked.check(&policy, "canvas", &json!({}));
         (got.risk, got.outcome)
     };
-    use Outcome::{Allow, Ask};
     assert_eq!(risk("crane", "docs", None), (Risk::Red, Ask));
     assert_eq!(risk("crane", "docs", Some("billing")), (Risk::Yellow, Allow));
     assert_eq!(risk("crane", "ops", Some("billing")), (Risk::Green, Allow));

@@ -228,7 +228,9 @@ impl<'d> Combiner<'d> {
         let mut doc = self.base.clone();
         let chains: Vec<&ScopeDoc> =
             over.iter().flat_map(|scope| self.doc.chain(scope).into_iter().rev()).collect();
-        chains.iter().for_each(|scope| scope.apply(&mut doc));
+        for scope in &chains {
+            scope.apply(&mut doc);
+        }
         let globs = self.compiler.paths(&doc.paths, errors);
         let narrow = chains.iter().rev().flat_map(|scope| &scope.rule);
         let ready = |doc: &RuleDoc| self.rules.get(&std::ptr::from_ref(doc)).map(Arc::clone);
@@ -238,7 +240,7 @@ impl<'d> Combiner<'d> {
 }
 
 /// Returns no scope of a kind, and then each.
-fn choices<'d>((_, scopes): Layer<'d>) -> Vec<Option<&'d ScopeDoc>> {
+fn choices((_, scopes): Layer<'_>) -> Vec<Option<&ScopeDoc>> {
     std::iter::once(None).chain(scopes.values().map(Some)).collect()
 }
 

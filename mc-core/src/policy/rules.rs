@@ -242,13 +242,12 @@ fn begins(rule: &[String], words: &[String]) -> bool {
 fn follow(rule: &[String], words: &[String]) -> bool {
     let Some((wanted, rest)) = rule.split_first() else { return true };
     match words.split_first() {
-        None => false,
         Some((word, behind)) if word == wanted => follow(rest, behind),
         Some((word, behind)) if word.starts_with('-') => {
             let value = behind.split_first().map_or(behind, |(_, after)| after);
             follow(rule, behind) || follow(rule, value)
         }
-        Some(_) => false,
+        Some(_) | None => false,
     }
 }
 

@@ -65,6 +65,12 @@ struct Draft {
     expires_at: Timestamp,
 }
 
+impl Draft {
+    fn persons(&self, desk: &Desk<'_>) -> Result<i64, Fail> {
+        persons(desk, (&self.agent, self.task), self.risk)
+    }
+}
+
 /// Creates the approval that a tool call waits for, and returns its number.
 pub(super) fn of_call(
     desk: &mut Desk<'_>,
@@ -108,8 +114,7 @@ pub(super) fn of_call(
 
 /// Gives a draft its number and its digest, and records it as asked.
 fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
-    let id = desk.next_approval();
-    let needs = persons(desk, (&draft.agent, draft.task), draft.risk)?;
+    let (id, needs) = (desk.next_approval(), draft.persons(desk)?);
     let statement = Statement {
         version: 3,
         approval: id,
