@@ -93,7 +93,7 @@ mod tests {
             (
                 "[[rule]]\nname = \"a\"\ncommand = [\"make\"]\nthen = \"ask\"\n\
                  examples = { allow = [\"ls\"], deny = [\"make all\"] }\n",
-                (5, 40),
+                (5, 38),
                 "is to get deny and gets ask by `rule.a`",
             ),
             ("[quiet_hours]\nfrom = \"25:00\"\n", (2, 8), "no time of day"),
