@@ -126,6 +126,7 @@ impl Bench {
             "notifications",
             "squad",
             "policies",
+            "operators",
         ];
         let mut rows = Vec::new();
         for table in tables {

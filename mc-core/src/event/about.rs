@@ -45,6 +45,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -91,6 +92,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -138,6 +140,7 @@ impl Event {
             Self::SquadStatusChanged { .. } => "squad_status_changed",
             Self::PolicyActivated { .. } => "policy_activated",
             Self::OperatorUnlocked { .. } => "operator_unlocked",
+            Self::OperatorsChanged { .. } => "operators_changed",
             Self::ClockJumped { .. } => "clock_jumped",
         }
     }
