@@ -45,7 +45,7 @@ impl Asked<'_> {
             agent: &agent,
             task: Some(&task),
             run: None,
-            day: "2026-01-01",
+            budget: &[],
             estimate: MicroUsd::ZERO,
         };
         decide(policy, &call, &world)

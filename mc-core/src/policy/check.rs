@@ -75,6 +75,8 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     for (at, share) in doc.budgets.warn_percent.iter().enumerate() {
         within(format!("budgets.warn_percent[{at}]"), u64::from(*share), 1, 100);
     }
+    let pace = doc.budgets.pace;
+    within("budgets.pace.times".into(), pace.times, 0, 10_000);
     for (field, amount) in amounts(doc) {
         if amount < MicroUsd::ZERO {
             errors.push(FieldError::new(field, format!("{amount} is below zero")));
@@ -94,6 +96,18 @@ fn amounts(doc: &PolicyDoc) -> Vec<(String, MicroUsd)> {
     }
     let of_type = |(name, cap): (&String, &MicroUsd)| (format!("budgets.task_uusd.{name}"), *cap);
     all.extend(budgets.task_uusd.iter().map(of_type));
+    all.push(("budgets.pace.floor_uusd".to_owned(), budgets.pace.floor_uusd));
+    let tokens = budgets.tokens;
+    let tokens = [
+        ("run", tokens.run),
+        ("task", tokens.task),
+        ("agent_day", tokens.agent_day),
+        ("squad_day", tokens.squad_day),
+        ("squad_month", tokens.squad_month),
+    ];
+    let of_tokens =
+        |(name, cap): (&str, Option<i64>)| Some((format!("budgets.tokens.{name}"), MicroUsd(cap?)));
+    all.extend(tokens.into_iter().filter_map(of_tokens));
     let squad = [
         ("budgets.squad_day_uusd", budgets.squad_day_uusd),
         ("budgets.squad_month_uusd", budgets.squad_month_uusd),

@@ -13,7 +13,13 @@ use super::{
     scope::{self, Layer, ScopeDoc, Within},
     scoped::{Compiler, Scoped},
 };
-use crate::{actor::Level, money::MicroUsd, refusal::FieldError, time::QuietHours};
+use crate::{
+    actor::Level,
+    budget::{Breaker, Scope},
+    money::MicroUsd,
+    refusal::FieldError,
+    time::QuietHours,
+};
 
 /// How many combinations of project, task type and agent a file may make.
 const COMBINATIONS: usize = 4096;
@@ -123,6 +129,21 @@ impl Policy {
     /// Returns every act with its level, in the order of the documents.
     pub fn levels(&self) -> impl Iterator<Item = (Act, Level)> {
         Act::ALL.into_iter().map(|act| (act, self.min_level(act)))
+    }
+
+    /// Returns what the file caps the squad at in this scope; `None` in all others.
+    pub const fn squad_cap(&self, scope: Scope) -> Option<MicroUsd> {
+        match scope {
+            Scope::SquadDay => self.doc.budgets.squad_day_uusd,
+            Scope::SquadMonth => self.doc.budgets.squad_month_uusd,
+            Scope::Run | Scope::Task | Scope::AgentDay => None,
+        }
+    }
+
+    /// Returns when the breaker trips.
+    pub fn breaker(&self) -> Breaker {
+        let pace = self.doc.budgets.pace;
+        Breaker { times: i64::try_from(pace.times).unwrap_or(i64::MAX), floor: pace.floor_uusd }
     }
 
     /// Returns the quiet hours; `None` when there are none.

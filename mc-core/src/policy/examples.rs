@@ -127,7 +127,7 @@ fn judge(policy: &Policy, within: Within<'_>, agent: &Agent, example: &Example) 
     let call = Call { tool, arguments, cwd, home, facts: Facts::NONE };
     let squad = Squad { status: SquadStatus::Running, ..Squad::default() };
     let estimate = MicroUsd::ZERO;
-    let world = World { squad: &squad, agent, task: None, run: None, day: "", estimate };
+    let world = World { squad: &squad, agent, task: None, run: None, budget: &[], estimate };
     decide_in(policy.at(within), &call, &world)
 }
 
