@@ -30,3 +30,4 @@ pub mod signers;
 pub mod squad;
 pub mod task;
 pub mod time;
+pub mod words;
