@@ -1,7 +1,6 @@
 //! What is wrong with a file that a person wrote: line, column, reason and the nearest good word.
 
 use mc_core::{refusal::FieldError, words};
-
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 

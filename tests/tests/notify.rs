@@ -104,7 +104,7 @@ fn answer(stream: TcpStream, mood: Mood, got: &Mutex<Vec<Got>>) -> Option<()> {
         Mood::Redirects => "302 Found\r\nlocation: /elsewhere",
         Mood::Silent => return None,
         Mood::Hangs => {
-            thread::sleep(Duration::from_secs(60));
+            thread::sleep(Duration::from_mins(1));
             return None;
         }
     };
