@@ -228,7 +228,7 @@ mod tests {
     use mc_proto::home::Home;
 
     use super::{super::machine::tests::Planted, *};
-    use crate::identity::{Agents, IdentityFile, Operator};
+    use crate::identity::{IdentityFile, Operator, Users};
 
     fn subject(mode: Mode, operator: u32, agent: u32) -> Subject {
         let operator = Operator {
@@ -243,7 +243,8 @@ mod tests {
             identity: IdentityFile {
                 mode,
                 operator: vec![operator],
-                agents: Agents { uids: vec![agent] },
+                agents: Users { uids: vec![agent] },
+                notify: Users::default(),
             },
             uid: 1000,
             programs: None,
@@ -301,6 +302,16 @@ mod tests {
         ];
         for (machine, check, weight) in cases {
             assert_eq!(found(&machine, &agents), [(check, weight)]);
+        }
+    }
+
+    #[test]
+    fn every_mighty_group_is_found() {
+        for group in ["sudo", "docker", "lxd", "wheel", "mc-operators"] {
+            let groups = format!("{group}:x:50:claw\n");
+            let machine = sound().with("/etc/group", &groups).with("/etc/sudoers", "");
+            let found = found(&machine, &subject(Mode::System, 1000, 1001));
+            assert_eq!(found, [("groups", Weight::Error)], "{group}");
         }
     }
 

@@ -10,7 +10,7 @@ use mc_core::{
 };
 
 use super::{
-    approval, life,
+    approval, delivery, life,
     notify::{self, Warning},
     spawn, stop,
 };
@@ -38,6 +38,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     }
     spawn::end_overdue(desk, &agents)?;
     life::watch(desk, &agents)?;
+    delivery::tick(desk)?;
     if desk.now.0 % ANSWERS_EVERY_MS < 1000 {
         let kept = i64::try_from(ANSWERS_KEPT.as_millis()).unwrap_or(i64::MAX);
         desk.forget_answers(mc_core::time::Timestamp(desk.now.0 - kept))?;
