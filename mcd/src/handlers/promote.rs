@@ -17,7 +17,7 @@ use crate::store::{
 
 /// Promotes every task that waited for `closed` and now waits for nothing.
 pub(super) fn after(desk: &mut Desk<'_>, closed: TaskId) -> Result<(), Fail> {
-    for task in queries::waiting_for(desk.db, closed)? {
+    for task in queries::dependents(desk.db, closed)? {
         let can_start = matches!(task.state, TaskState::Inbox | TaskState::Assigned);
         if can_start && queries::open_among(desk.db, &task.depends_on)?.is_empty() {
             promote(desk, &task, closed)?;

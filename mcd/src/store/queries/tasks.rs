@@ -28,7 +28,7 @@ pub fn open_tasks_of(db: Reader<'_>, agent: &str) -> Result<Vec<Task>, StoreErro
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn waiting_for(db: Reader<'_>, task: TaskId) -> Result<Vec<Task>, StoreError> {
+pub fn dependents(db: Reader<'_>, task: TaskId) -> Result<Vec<Task>, StoreError> {
     let sql = "SELECT body FROM tasks WHERE state NOT IN ('done', 'canceled')
                AND EXISTS (SELECT 1 FROM json_each(body, '$.depends_on') WHERE value = ?1)
                ORDER BY id LIMIT 1000";
