@@ -192,6 +192,9 @@ pub struct Agent {
     /// Why it has that status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
+    /// When it got that status; `None` for one that never changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_since: Option<Timestamp>,
     /// What runs it.
     pub runtime: Runtime,
     /// Where it works: the absolute path of its workspace.

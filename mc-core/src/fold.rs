@@ -203,6 +203,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
         Event::AgentStatusChanged { to, .. } => {
             agent.status = *to;
             agent.status_reason.clone_from(&recorded.reason);
+            agent.status_since = Some(recorded.at);
             if *to == AgentStatus::Active {
                 agent.error_streak = 0;
             }
@@ -355,7 +356,15 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             set_some(&mut call.result_preview, result_preview.as_ref());
             set_some(&mut call.result_sha256, result_sha256.as_ref());
             set_some(&mut call.error, error.as_ref());
+            if *status == CallStatus::Allowed {
+                call.granted_at = Some(recorded.at);
+            }
             set_call_status(call, *status, recorded);
+        }
+        Event::ToolConfirmed { call: id, request, .. } if *id == call.id => {
+            if let Some(lock) = &mut call.second_lock {
+                lock.used_for = Some(request.clone());
+            }
         }
         Event::ApprovalRequested { approval } if approval.call == Some(call.id) => {
             call.approval = Some(approval.id);

@@ -17,6 +17,7 @@ pub mod fold;
 pub mod id;
 pub mod message;
 pub mod money;
+pub mod openclaw;
 pub mod policy;
 pub mod redact;
 pub mod refusal;

@@ -21,6 +21,8 @@ impl Event {
             Self::RunUsed { task, .. }
             | Self::RunFinished { task, .. }
             | Self::ToolChanged { task, .. }
+            | Self::ToolConfirmed { task, .. }
+            | Self::ToolUnconfirmed { task, .. }
             | Self::ApprovalClosed { task, .. }
             | Self::ApprovalUsed { task, .. }
             | Self::ApprovalDropped { task, .. }
@@ -57,6 +59,8 @@ impl Event {
             | Self::RunUsed { agent, .. }
             | Self::RunFinished { agent, .. }
             | Self::ToolChanged { agent, .. }
+            | Self::ToolConfirmed { agent, .. }
+            | Self::ToolUnconfirmed { agent, .. }
             | Self::ApprovalClosed { agent, .. }
             | Self::ApprovalUsed { agent, .. }
             | Self::ApprovalDropped { agent, .. }
@@ -116,6 +120,8 @@ impl Event {
             Self::RunFinished { .. } => "run_finished",
             Self::ToolChecked { .. } => "tool_checked",
             Self::ToolChanged { .. } => "tool_changed",
+            Self::ToolConfirmed { .. } => "tool_confirmed",
+            Self::ToolUnconfirmed { .. } => "tool_unconfirmed",
             Self::ApprovalRequested { .. } => "approval_requested",
             Self::ApprovalClosed { .. } => "approval_closed",
             Self::ApprovalUsed { .. } => "approval_used",

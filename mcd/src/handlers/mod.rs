@@ -4,6 +4,7 @@ pub mod agent;
 pub mod alert;
 pub mod approval;
 mod binding;
+mod confirm;
 mod decide_set;
 pub mod enrol;
 mod input;
@@ -77,6 +78,7 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
         Request::RunFinish(p) => answer(&run::finish(desk, p)?),
         Request::ToolCheck(p) => answer(&tool::check(desk, p)?),
         Request::ToolAwait(p) => answer(&tool::wait(desk, &p)?),
+        Request::ToolConfirm(p) => answer(&confirm::confirm(desk, &p)?),
         Request::ToolDrop(p) => answer(&tool::drop_call(desk, &p)?),
         Request::ToolFinish(p) => answer(&tool::finish(desk, p)?),
         Request::ApprovalRequest(p) => answer(&approval::request(desk, p)?),
@@ -119,6 +121,7 @@ pub fn is_never_repeated(request: &Request) -> bool {
             | Request::AdapterEnrol(_)
             | Request::ToolCheck(_)
             | Request::ToolAwait(_)
+            | Request::ToolConfirm(_)
             | Request::RunStart(_)
     )
 }

@@ -22,7 +22,7 @@ use mc_proto::{
     method::run::{Await, Awaited, Check, Checked, Drop, Ended, ToolFinish},
 };
 
-use super::{approval, binding, input, moves::acting_agent, rule, run::own_run};
+use super::{approval, binding, confirm, input, moves::acting_agent, rule, run::own_run};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -31,7 +31,7 @@ use crate::store::{
 /// Why a call is refused whose scripts could not be looked at.
 const LATE: &str = "the disk did not answer in time: repeat the call";
 /// How much of arguments and results is kept as text.
-const PREVIEW_CHARS: usize = 500;
+pub(super) const PREVIEW_CHARS: usize = 500;
 
 /// A call with the rows that bear on it.
 pub(super) struct Asked {
@@ -119,7 +119,8 @@ fn pass_by(
 fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     let agent = acting_agent(desk)?;
     input::needed("tool", &params.tool, SHORT_BYTES)?;
-    for (field, text) in [("session", &params.session), ("cwd", &params.cwd)] {
+    let named = [("session", &params.session), ("cwd", &params.cwd)];
+    for (field, text) in named.into_iter().chain([("external_id", &params.external_id)]) {
         input::at_most(field, text.as_deref().unwrap_or_default(), SHORT_BYTES)?;
     }
     for (field, text) in [("justification", &params.justification), ("rollback", &params.rollback)]
@@ -224,6 +225,8 @@ fn record(
             Outcome::Deny => CallStatus::Denied,
         },
         lease_expires_at: lease,
+        granted_at: allowed.then_some(now),
+        second_lock: confirm::second_lock(asked),
         duration_ms: None,
         result_preview: None,
         result_sha256: None,

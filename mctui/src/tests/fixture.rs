@@ -83,6 +83,7 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
             autonomy: Autonomy::Specialist,
             status,
             status_reason: (status == AgentStatus::Paused).then(|| "over its budget".to_owned()),
+            status_since: None,
             runtime: Runtime::Openclaw,
             workspace: None,
             task_types: Vec::new(),
@@ -108,6 +109,7 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
         liveness,
         last_heartbeat: Some(ago(64)),
         attached: vec!["openclaw 2026.9.6".to_owned()],
+        has_second_lock: false,
         today_uusd: MicroUsd::cents(184),
     }
 }
@@ -186,6 +188,8 @@ pub(super) fn detail(approval: Approval) -> Detail {
         approval: None,
         status: CallStatus::Failed,
         lease_expires_at: None,
+        granted_at: None,
+        second_lock: None,
         duration_ms: Some(9_800),
         result_preview: None,
         result_sha256: None,
