@@ -192,7 +192,7 @@ pub struct Agent {
     /// Why it has that status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
-    /// When it got that status; `None` for one that never changed.
+    /// Since when it has this status; `None` for as long as it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_since: Option<Timestamp>,
     /// What runs it.

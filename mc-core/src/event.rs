@@ -12,7 +12,7 @@ use crate::{
     actor::{Actor, Role},
     agent::{Agent, AgentName, AgentPatch, AgentStatus, Runtime},
     alert::{Alert, AlertStatus, Notification},
-    approval::{Approval, ApprovalStatus, StandingRule},
+    approval::{Approval, ApprovalEdit, ApprovalStatus, Reminder, Rewritten, StandingRule},
     id::{AlertId, ApprovalId, CallId, NotificationId, RuleId, RunId, Seq, TaskId},
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
@@ -283,6 +283,33 @@ pub enum Event {
         task: Option<TaskId>,
         /// The call that used it.
         call: Option<CallId>,
+        /// What the call runs in the place of what it asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rewritten: Option<Rewritten>,
+    },
+    /// An operator changed what an approval is about; it waits for a decision on that.
+    ApprovalEdited {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who had asked.
+        agent: AgentName,
+        /// The task that waits.
+        task: Option<TaskId>,
+        /// What it is about from now on.
+        edit: Box<ApprovalEdit>,
+    },
+    /// An approval still waits, and the operators were reminded.
+    ApprovalReminded {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who had asked.
+        agent: AgentName,
+        /// The task that waits.
+        task: Option<TaskId>,
+        /// Which reminder it was.
+        reminder: Reminder,
+        /// When the next one is due; `None` when it was the last.
+        next_at: Option<Timestamp>,
     },
     /// An operator said yes where the policy wants more than one.
     ApprovalEndorsed {

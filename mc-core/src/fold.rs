@@ -369,8 +369,19 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
         Event::ApprovalRequested { approval } if approval.call == Some(call.id) => {
             call.approval = Some(approval.id);
         }
-        Event::ApprovalUsed { approval, call: Some(id), .. } if *id == call.id => {
+        Event::ApprovalUsed { approval, call: Some(id), rewritten, .. } if *id == call.id => {
             call.approval = Some(*approval);
+            if let Some(rewritten) = rewritten {
+                let asked = std::mem::take(&mut call.arguments_sha256);
+                call.original_sha256 = Some(asked);
+                call.arguments_sha256.clone_from(&rewritten.arguments_sha256);
+                call.preview.clone_from(&rewritten.preview);
+                if let (Some(lock), Some(sha256)) =
+                    (&mut call.second_lock, &rewritten.command_sha256)
+                {
+                    lock.command_sha256.clone_from(sha256);
+                }
+            }
         }
         Event::ApprovalClosed { approval, status, .. }
             if call.approval == Some(*approval)

@@ -42,7 +42,9 @@ fn of_exec(place: &str, exec: &Map<String, Value>) -> Vec<String> {
         ways.push(format!("{place}.ask is `{ask}` instead of `{ASK}`"));
     }
     if let Some(host) = text("host").filter(|host| !matches!(*host, "gateway" | "auto")) {
-        ways.push(format!("{place}.host is `{host}`: commands run where this gateway does not ask"));
+        ways.push(format!(
+            "{place}.host is `{host}`: commands run where this gateway does not ask"
+        ));
     }
     ways
 }

@@ -23,12 +23,14 @@ mod decide;
 mod doctor;
 #[cfg(test)]
 mod documents;
+mod edit;
 mod environment;
 mod failure;
 mod feed;
 mod hook;
 mod identity;
 mod init;
+mod mcp;
 mod message;
 mod openclaw;
 mod operator;

@@ -149,7 +149,7 @@ impl Bench {
 
 fn human() -> Caller {
     Caller {
-        actor: Actor::human("ana", Level::L2),
+        actor: Actor::human("ana", Level::L3),
         role: Some(Role::Admin),
         agent: None,
         adapter: None,
@@ -510,7 +510,10 @@ fn the_second_lock_opens_once_for_exactly_what_was_allowed() {
     assert_eq!(bench.open_alerts(), [("critical".to_owned(), "security".to_owned())]);
 
     assert!(bench.confirms(question("q-1", "call-1", "ls -l")));
-    assert!(bench.confirms(question("q-1", "call-1", "ls -l")), "the same question, answered again");
+    assert!(
+        bench.confirms(question("q-1", "call-1", "ls -l")),
+        "the same question, answered again"
+    );
     assert!(!bench.confirms(question("q-2", "call-1", "ls -l")), "a second run of it");
     let events = bench.human("audit.export", json!({})).unwrap().to_string();
     assert_eq!(events.matches(r#""kind":"tool_confirmed""#).count(), 1, "one use, one event");

@@ -178,6 +178,22 @@ actions! {
     Approve,
     /// Says no, or that an alert is over.
     Deny,
+    /// Marks what is under the cursor, or takes its mark off.
+    Mark,
+    /// Marks all that are shown.
+    MarkAll,
+    /// Takes all marks off.
+    MarkNone,
+    /// Changes the arguments of a request.
+    Edit,
+    /// The exact bytes of a request.
+    Raw,
+    /// Where the row under the cursor leads.
+    Links,
+    /// Copies of the row under the cursor.
+    Copy,
+    /// The standing rules.
+    Rules,
     /// Scrolls the evidence down.
     EvidenceDown,
     /// Scrolls the evidence up.
@@ -216,13 +232,19 @@ pub const BINDINGS: &[Binding] = &[
         Approvals,
         &[Key::char('a')],
         Action::Approve,
-        ("approve…", "approve: a dialog, never at once"),
+        ("approve…", "approve this one, or all that are marked: a dialog, never at once"),
     ),
     bind(
         Approvals,
         &[Key::char('d')],
         Action::Deny,
-        ("deny…", "deny: a dialog, the agent gets your reason"),
+        ("deny…", "deny this one, or all that are marked: the agents get your reason"),
+    ),
+    bind(
+        Approvals,
+        &[Key::char(' ')],
+        Action::Mark,
+        ("mark", "mark it, to decide several together; red ones are decided by themselves"),
     ),
     bind(
         Task,
@@ -239,6 +261,26 @@ pub const BINDINGS: &[Binding] = &[
         ("scroll", "scroll the evidence down"),
     ),
     bind(Approvals, &[Key::char('K')], Action::EvidenceUp, ("", "scroll the evidence up")),
+    bind(
+        Approvals,
+        &[Key::char('V')],
+        Action::MarkAll,
+        ("", "mark all green and yellow ones that are shown"),
+    ),
+    bind(Approvals, &[Key::char('U')], Action::MarkNone, ("", "take all marks off")),
+    bind(
+        Approvals,
+        &[Key::char('e')],
+        Action::Edit,
+        ("edit…", "run it with other arguments, where the runtime can; then approve those"),
+    ),
+    bind(Approvals, &[Key::char('B')], Action::Raw, ("", "the exact bytes that the digest is of")),
+    bind(
+        Approvals,
+        &[Key::char('s')],
+        Action::Rules,
+        ("rules", "the standing rules, which answer in your place; revoke them there"),
+    ),
     bind(All, &[Key::char('?')], Action::Help, ("help", "this help")),
     bind(All, &[Key::char('j'), Key::plain(KeyCode::Down)], Action::Down, ("move", "one row down")),
     bind(All, &[Key::char('k'), Key::plain(KeyCode::Up)], Action::Up, ("", "one row up")),
@@ -280,6 +322,13 @@ pub const BINDINGS: &[Binding] = &[
         ("next for you", "the next thing that needs you, worst and soonest first"),
     ),
     bind(All, &[Key::char(',')], Action::PrevMine, ("", "the thing before that needs you")),
+    bind(
+        All,
+        &[Key::char('o')],
+        Action::Links,
+        ("links", "where the row under the cursor leads: task, agent, approvals, alerts"),
+    ),
+    bind(All, &[Key::char('y')], Action::Copy, ("", "copy id, text, command or JSON of the row")),
     bind(All, &[Key::char('/')], Action::Filter, ("filter", "filter this view while you type")),
     bind(All, &[Key::plain(KeyCode::Tab)], Action::NextPane, ("", "the next pane")),
     bind(All, &[Key::plain(KeyCode::BackTab)], Action::PrevPane, ("", "the pane before")),

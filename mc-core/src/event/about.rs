@@ -27,6 +27,8 @@ impl Event {
             | Self::ApprovalUsed { task, .. }
             | Self::ApprovalDropped { task, .. }
             | Self::ApprovalEndorsed { task, .. }
+            | Self::ApprovalEdited { task, .. }
+            | Self::ApprovalReminded { task, .. }
             | Self::RuleUsed { task, .. }
             | Self::AlertChanged { task, .. } => *task,
             Self::RuleRemembered { rule } => rule.task,
@@ -65,6 +67,8 @@ impl Event {
             | Self::ApprovalUsed { agent, .. }
             | Self::ApprovalDropped { agent, .. }
             | Self::ApprovalEndorsed { agent, .. }
+            | Self::ApprovalEdited { agent, .. }
+            | Self::ApprovalReminded { agent, .. }
             | Self::RuleUsed { agent, .. } => Some(agent),
             Self::RuleRemembered { rule } => Some(&rule.agent),
             Self::AgentRegistered { agent, .. } => Some(&agent.name),
@@ -127,6 +131,8 @@ impl Event {
             Self::ApprovalUsed { .. } => "approval_used",
             Self::ApprovalDropped { .. } => "approval_dropped",
             Self::ApprovalEndorsed { .. } => "approval_endorsed",
+            Self::ApprovalEdited { .. } => "approval_edited",
+            Self::ApprovalReminded { .. } => "approval_reminded",
             Self::RuleRemembered { .. } => "rule_remembered",
             Self::RuleUsed { .. } => "rule_used",
             Self::RuleRevoked { .. } => "rule_revoked",

@@ -2,6 +2,7 @@
 
 use super::{
     Facts, Policy,
+    compile::Globs,
     judge::quote,
     net,
     path::{self, Base, Resolved},
@@ -81,9 +82,8 @@ impl Places<'_> {
             && self.objection(raw, Use::Write).is_none()
     }
 
-    /// Returns the rule that closes a path, or all that lies in it, for writing.
-    fn closed_for_writing(&self, found: &Resolved) -> Option<&str> {
-        let rules = &self.policy.globs.write_deny;
+    /// Returns the first of `rules` that means a path, or all that lies in it.
+    fn rule_for<'r>(&self, rules: &'r Globs, found: &Resolved) -> Option<&'r str> {
         let below = |path: &String| format!("{path}/_");
         let within = Resolved {
             absolute: below(&found.absolute),
@@ -106,7 +106,7 @@ impl Places<'_> {
             return object("deny.path", text, true);
         }
         if how == Use::Write
-            && let Some(rule) = self.closed_for_writing(found)
+            && let Some(rule) = self.rule_for(&self.policy.globs.write_deny, found)
         {
             let text = format!("{raw} must not be written (rule {})", quote(rule));
             return object("deny.write", text, true);
@@ -121,7 +121,7 @@ impl Places<'_> {
         if globs.secret.find(found, workspace).is_some() {
             return object("path.secret", format!("{raw} is a place for secrets"), false);
         }
-        let steers = how != Use::Read && globs.control.find(found, workspace).is_some();
+        let steers = how != Use::Read && self.rule_for(&globs.control, found).is_some();
         steers.then_some(())?;
         object("path.control", format!("{raw} steers agents, builds or history"), false)
     }

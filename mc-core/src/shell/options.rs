@@ -29,6 +29,8 @@ pub(super) enum Operands {
     ReadThenWrite,
     /// The last is written, all before it are read.
     ReadThenLastWrite,
+    /// Each says how something is shown and begins with `+`.
+    Formats,
 }
 
 /// How a program may be called.
@@ -220,6 +222,8 @@ fn place<'w>(
         let means = match form {
             Operands::None => return Err(red(rule, "it takes no operands here")),
             Operands::All(means) => means,
+            Operands::Formats if word.text.starts_with('+') => Means::Text,
+            Operands::Formats => return Err(red(rule, format!("`{}` is no format", word.text))),
             Operands::TextThenRead if at == 0 && !has_first => Means::Text,
             Operands::ReadThenWrite if at > 0 => Means::Write,
             Operands::ReadThenLastWrite if at == last && !has_first => Means::Write,

@@ -7,7 +7,7 @@
 use super::options::{
     Form,
     Means::{Read, Text, Write},
-    Operands::{All, None as Nothing, ReadThenLastWrite, ReadThenWrite, TextThenRead},
+    Operands::{All, Formats, None as Nothing, ReadThenLastWrite, ReadThenWrite, TextThenRead},
 };
 use crate::policy::Risk::{self, Green, Yellow};
 
@@ -228,7 +228,8 @@ pub(super) const PROGRAMS: &[Program] = &[
             long: &["utc", "rfc-email"],
             long_valued: &[("date", Text), ("rfc-3339", Text)],
             long_maybe: &["iso-8601"],
-            ..TEXTS
+            operands: Formats,
+            ..READS
         },
     ),
     green("whoami", NOTHING),

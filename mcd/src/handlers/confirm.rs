@@ -17,6 +17,8 @@ use mc_proto::{
     method::run::{Confirm, Confirmed},
 };
 
+use serde_json::Value;
+
 use super::{
     input,
     moves::acting_agent,
@@ -46,10 +48,15 @@ fn void(why: impl Into<String>) -> Objection {
 /// name its calls, or the call runs no command.
 pub(super) fn second_lock(asked: &Asked) -> Option<SecondLock> {
     let external_id = asked.params.external_id.clone()?;
-    let arguments = &asked.params.arguments;
-    let command = arguments.get("command").or_else(|| arguments.get("cmd"))?.as_str()?;
+    let command_sha256 = command_sha256(&asked.params.arguments)?;
     let cwd = asked.params.cwd.clone().or_else(|| asked.agent.workspace.clone());
-    Some(SecondLock { external_id, command_sha256: hash(command), cwd, used_for: None })
+    Some(SecondLock { external_id, command_sha256, cwd, used_for: None })
+}
+
+/// Returns the hash of the command that these arguments run.
+pub(super) fn command_sha256(arguments: &Value) -> Option<String> {
+    let command = arguments.get("command").or_else(|| arguments.get("cmd"))?;
+    command.as_str().map(hash)
 }
 
 fn hash(command: &str) -> String {

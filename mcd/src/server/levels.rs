@@ -52,7 +52,9 @@ pub(super) fn need(request: &Request) -> Need {
         | R::TaskRequestChanges(_)
         | R::TaskBlock(_)
         | R::TaskReopen(_)
-        | R::TaskReportBlocker(_) => operator(Act::Assign),
+        | R::TaskReportBlocker(_)
+        // Nothing runs by a change: whoever approves it needs the level of its risk.
+        | R::ApprovalEdit(_) => operator(Act::Assign),
         R::TaskComplete(_) => operator(Act::Complete),
         R::TaskUnblock(_) => operator(Act::Unblock),
         R::TaskCancel(_) | R::ApprovalCancel(_) | R::RuleRevoke(_) => operator(Act::Cancel),
@@ -143,7 +145,7 @@ pub(super) fn level_for(live: &Live, act: Act) -> Level {
 fn too_low((level, needed): (Level, Level), caller: &Caller, live: &Live) -> String {
     let how = if level == Level::L0 {
         "unlock with your passphrase".to_owned()
-    } else if live.shared_uid && level < Level::L2 {
+    } else if live.is_shared_uid() && level < Level::L2 {
         "use an account that no agent uses, or lower `levels` in policy.toml knowingly".to_owned()
     } else if needed == Level::L3 && caller.factor == Factor::None {
         factor::none_enrolled(&caller.actor.name)

@@ -4,21 +4,25 @@
 use std::collections::HashSet;
 
 use mc_core::{
+    agent::AgentName,
     approval::{Approval, ApprovalStatus},
-    id::ApprovalId,
+    id::{ApprovalId, TaskId},
     policy::Risk,
 };
-use mc_proto::method::approval::Detail;
+use mc_proto::method::approval::{self, Detail};
 use ratatui::layout::Rect;
 
-use super::evidence;
+use super::{evidence, marks::Marks};
 use crate::{
     format::{left, short},
     keymap::Action,
     overlays::{
         Overlay,
+        bulk::{self, Bulk},
         decide::{Decide, Verdict},
+        edit::Edit,
         forms,
+        rules::Rules,
     },
     request::Call,
     scene::{Intent, Scene},
@@ -43,6 +47,9 @@ pub struct Approvals {
     scroll: usize,
     is_evidence_open: bool,
     seen: HashSet<Seen>,
+    marks: Marks,
+    /// Whether the exact bytes are shown in place of the evidence.
+    is_raw: bool,
 }
 
 impl Approvals {
@@ -51,9 +58,21 @@ impl Approvals {
         self.list.selected().copied()
     }
 
+    /// Returns the task and the agent of the approval under the cursor.
+    pub fn about(&self, scene: &Scene) -> (Option<TaskId>, Option<AgentName>) {
+        let approval = self.selected().and_then(|id| scene.world.approvals.get(&id));
+        approval.map_or((None, None), |one| (one.task, Some(one.agent.clone())))
+    }
+
     /// Takes in what the world holds now.
     pub fn merge(&mut self, scene: &Scene) {
         self.list.merge(&current(scene));
+        self.marks.prune(scene);
+    }
+
+    /// Takes all marks off; says whether there were any.
+    pub fn unmark(&mut self) -> bool {
+        self.marks.clear()
     }
 
     /// Sorts the list anew.
@@ -94,6 +113,11 @@ impl Approvals {
     /// Takes in the evidence.
     pub fn take(&mut self, detail: Box<Detail>) {
         if self.selected() == Some(detail.approval.id) {
+            let before = self.detail.as_ref().map(|known| known.approval.digest.as_str());
+            if before.is_some_and(|digest| digest != detail.approval.digest) {
+                // Another request under the same number is read from its beginning.
+                self.scroll = 0;
+            }
             self.detail = Some(detail);
         }
     }
@@ -123,7 +147,7 @@ impl Approvals {
     /// Notes what stood on the screen; called after every frame in which nothing covered it.
     pub fn drawn(&mut self, area: Rect, shape: Shape, scene: &Scene) {
         let Some(place) = self.evidence_place(area, shape) else { return };
-        let Some(detail) = self.current_detail(scene) else { return };
+        let Some(detail) = self.current_detail(scene).filter(|_| !self.is_raw) else { return };
         let one = &detail.approval;
         let count = evidence::lines(detail, scene.time(), usize::from(place.width)).len();
         if place.width >= 20
@@ -165,11 +189,31 @@ impl Approvals {
             self.scroll_by(step, scene, area, shape);
             return None;
         }
-        self.settle(scene);
+        // First the step, then the order: from a decided one it goes on to its neighbour as shown.
         self.list.step(step);
+        self.settle(scene);
         self.list.fit(usize::from(area.height.saturating_sub(2).max(1)));
         self.scroll = 0;
         None
+    }
+
+    /// After a mark the cursor is on the next one; on the last it stays.
+    fn step_down(&mut self, scene: &Scene) {
+        let before = self.selected();
+        self.list.step(1);
+        self.settle(scene);
+        if self.selected() != before {
+            self.scroll = 0;
+        }
+    }
+
+    /// What is shown of a request: its evidence, or its bytes.
+    fn lines(&self, detail: &Detail, scene: &Scene, place: Rect) -> Vec<Line> {
+        let width = usize::from(place.width);
+        if self.is_raw {
+            return evidence::raw(&detail.approval.statement, width);
+        }
+        evidence::lines(detail, scene.time(), width)
     }
 
     fn scroll_by(&mut self, step: isize, scene: &Scene, area: Rect, shape: Shape) {
@@ -178,7 +222,7 @@ impl Approvals {
             return;
         };
         let Some(detail) = &self.detail else { return };
-        let count = evidence::lines(detail, scene.time(), usize::from(place.width)).len();
+        let count = self.lines(detail, scene, place).len();
         let most = count.saturating_sub(usize::from(place.height));
         self.scroll = self.scroll.saturating_add_signed(step).min(most);
     }
@@ -193,8 +237,35 @@ impl Approvals {
                 self.is_evidence_open = !self.is_evidence_open;
                 None
             }
+            Action::Approve if self.marks.count() > 0 => {
+                Some(self.decide_marked(approval::Verdict::Approve, scene))
+            }
+            Action::Deny if self.marks.count() > 0 => {
+                Some(self.decide_marked(approval::Verdict::Deny, scene))
+            }
             Action::Open | Action::Approve => self.decide(Verdict::Approve, scene),
             Action::Deny => self.decide(Verdict::Deny, scene),
+            Action::Edit => self.edit(scene),
+            Action::Raw => {
+                self.is_raw = !self.is_raw;
+                self.is_evidence_open = true;
+                self.scroll = 0;
+                None
+            }
+            Action::Mark => {
+                let approval = scene.world.approvals.get(&self.selected()?)?;
+                match self.marks.toggle(approval) {
+                    Ok(()) => self.step_down(scene),
+                    Err(why) => return Some(Intent::Say(why)),
+                }
+                None
+            }
+            Action::MarkAll => Some(Intent::Say(self.mark_all(scene))),
+            Action::MarkNone => {
+                self.marks.clear();
+                None
+            }
+            Action::Rules => Some(Intent::Look(Box::new(Overlay::Rules(Rules::default())))),
             Action::Comment => {
                 let approval = scene.world.approvals.get(&self.selected()?)?;
                 match approval.task {
@@ -206,6 +277,53 @@ impl Approvals {
             }
             _ => None,
         }
+    }
+
+    fn edit(&self, scene: &Scene) -> Option<Intent> {
+        let approval = scene.world.approvals.get(&self.selected()?)?;
+        let id = approval.id;
+        if approval.status != ApprovalStatus::Pending {
+            return Some(Intent::Say(format!("{id} is {} already", approval.status.as_str())));
+        }
+        if !approval.can_rewrite {
+            let words = "its runtime can't run other arguments: deny it, with what to do instead";
+            return Some(Intent::Say(format!("{id}: {words}")));
+        }
+        if self.current_detail(scene).is_none() {
+            return Some(Intent::Say("the evidence is not here yet: nothing to edit".to_owned()));
+        }
+        let dialog = Edit::new(approval, scene.now.steady);
+        Some(Intent::Show(Box::new(Overlay::Edit(dialog))))
+    }
+
+    fn mark_all(&mut self, scene: &Scene) -> String {
+        let shown = self.list.ids().iter().filter_map(|id| scene.world.approvals.get(id));
+        let (marked, red) = self.marks.all(shown);
+        match red {
+            0 => format!("{marked} marked"),
+            _ => format!("{marked} marked; {red} RED not: each of those is decided by itself"),
+        }
+    }
+
+    fn decide_marked(&self, verdict: approval::Verdict, scene: &Scene) -> Intent {
+        if let Some(obstacle) = scene.obstacle() {
+            return Intent::Say(obstacle);
+        }
+        let marked = self.marks.standing(scene);
+        if marked.is_empty() {
+            return Intent::Say("what was marked has changed or is decided: mark anew".to_owned());
+        }
+        if marked.len() > bulk::LARGEST {
+            let words =
+                format!("{} are marked, at most {} go together", marked.len(), bulk::LARGEST);
+            return Intent::Say(words);
+        }
+        let broken = marked.iter().find(|one| !evidence::is_bound(one));
+        if let Some(one) = broken.filter(|_| verdict == approval::Verdict::Approve) {
+            let words = "the digest does not fit the statement: it can't be approved, deny it";
+            return Intent::Say(format!("{}: {words}", one.id));
+        }
+        Intent::Show(Box::new(Overlay::Bulk(Bulk::new(verdict, &marked, scene.now.steady))))
     }
 
     fn decide(&self, verdict: Verdict, scene: &Scene) -> Option<Intent> {
@@ -223,7 +341,7 @@ impl Approvals {
                     "the evidence is not here yet: nothing to decide on".to_owned(),
                 ));
             };
-            if !evidence::is_bound(detail) {
+            if !evidence::is_bound(&detail.approval) {
                 let words = "the digest does not fit the statement: it can't be approved, deny it";
                 return Some(Intent::Say(words.to_owned()));
             }
@@ -232,7 +350,7 @@ impl Approvals {
                 return Some(Intent::Say(words.to_owned()));
             }
         }
-        let dialog = Decide::new(verdict, approval, scene.now.steady);
+        let dialog = Decide::new(verdict, approval, scene.now.steady).seen(self.is_seen(scene));
         Some(Intent::Show(Box::new(Overlay::Decide(dialog))))
     }
 
@@ -275,6 +393,10 @@ impl Approvals {
         let shape = Shape::of(canvas.area());
         let waiting = scene.world.waiting().len();
         let title = Line::new().own(Token::Strong, format!("Waiting {waiting}"));
+        let title = match self.marks.count() {
+            0 => title,
+            marked => title.own(Token::Warn, format!(" · {marked} marked")),
+        };
         let inside = if shape.tall > Tall::Low && shape.wide > Wide::List {
             let token = if self.is_evidence_open { Token::Border } else { Token::Focus };
             canvas.framed(area, &title, token)
@@ -315,12 +437,14 @@ impl Approvals {
         } else {
             (Token::Dim, Token::Dim)
         };
+        let mark = if self.marks.has(approval) { "*" } else { " " };
         let id = approval.id.to_string();
         let facts =
             if width < 40 { format!("{id} {state} ") } else { format!("{id:<5} {state:<9} ") };
         Line::new()
             .own(Token::Strong, cursor)
-            .own(risk, format!("{:<4} ", badge(approval.risk)))
+            .own(risk, format!("{:<4}", badge(approval.risk)))
+            .own(Token::Warn, mark)
             .own(words, facts)
             .says(words, &text::line(&approval.agent))
             .own(words, "  ")
@@ -330,8 +454,7 @@ impl Approvals {
     fn view_evidence(&self, canvas: &mut Canvas<'_>, (outer, place): (Rect, Rect), scene: &Scene) {
         let Some(id) = self.selected() else { return };
         let known = self.detail.as_deref().filter(|detail| detail.approval.id == id);
-        let lines =
-            known.map(|detail| evidence::lines(detail, scene.time(), usize::from(place.width)));
+        let lines = known.map(|detail| self.lines(detail, scene, place));
         let count = lines.as_ref().map_or(0, Vec::len);
         let last = (self.scroll + usize::from(place.height)).min(count);
         let lock = if self.is_seen(scene) {

@@ -6,9 +6,11 @@ use mc_core::{
     agent::{Agent, AgentName, AgentStatus, Autonomy, Liveness, Runtime},
     alert::{Alert, AlertKind, AlertStatus, Severity},
     answers::{Answer, Answers},
-    approval::{Approval, ApprovalKind, ApprovalStatus, Statement},
+    approval::{
+        Approval, ApprovalKind, ApprovalStatus, Covers, RuleScope, StandingRule, Statement,
+    },
     event::{Event, Recorded},
-    id::{AlertId, ApprovalId, CallId, EventId, MessageId, RunId, TaskId},
+    id::{AlertId, ApprovalId, CallId, EventId, MessageId, RuleId, RunId, TaskId},
     message::{Message as ThreadMessage, MessageKind},
     money::{CostState, MicroUsd, Tokens},
     policy::{Outcome, Risk},
@@ -21,7 +23,7 @@ use mc_proto::method::{
     agent::AgentView,
     approval::{Detail, Past},
     feed::{BeatNotice, Changed, FeedItem, Snapshot},
-    session::{HelloResult, Program, WhoAmI},
+    session::{Challenged, Factor, HelloResult, Program, WhoAmI},
     squad::Status,
     task::TimelineItem,
 };
@@ -114,8 +116,8 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
     }
 }
 
-pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Approval {
-    let statement = Statement {
+fn statement(id: i64, agent: &str, summary: &str) -> Statement {
+    Statement {
         version: 1,
         approval: ApprovalId(id),
         kind: ApprovalKind::ToolCall,
@@ -131,14 +133,21 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         }),
         arguments_sha256: "91bc".repeat(16),
         cwd: Some("/home/svc/billing".to_owned()),
+        home: None,
         program: None,
+        program_sha256: None,
+        links: Vec::new(),
         scripts: Vec::new(),
         env: vec![("VAULT_ADDR".to_owned(), "ab12".repeat(16))],
         policy_version: 14,
         nonce: "00112233".to_owned(),
         not_before: ago(780),
         expires_at: Timestamp(NOON.0 + 252_000 + id * 60_000),
-    };
+    }
+}
+
+pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Approval {
+    let statement = statement(id, agent, summary);
     Approval {
         id: ApprovalId(id),
         rev: 1,
@@ -161,7 +170,12 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         expires_at: statement.expires_at,
         statement,
         call_key: "k".repeat(64),
+        can_rewrite: true,
+        edited: None,
+        reminded: None,
+        remind_at: None,
         decided_by: None,
+        decided_level: None,
         decided_at: None,
         note: None,
         used_at: None,
@@ -181,6 +195,8 @@ pub(super) fn detail(approval: Approval) -> Detail {
         tool: "exec".to_owned(),
         preview: "cargo test -p billing".to_owned(),
         arguments_sha256: "aa".repeat(32),
+        original_sha256: None,
+        can_rewrite: true,
         risk: Risk::Red,
         decision: Outcome::Allow,
         rule: "risk.red".to_owned(),
@@ -419,6 +435,51 @@ fn task_detail(task: TaskId) -> mc_proto::method::task::Detail {
     serde_json::from_value(fields).unwrap()
 }
 
+/// A rule in force, and one that was revoked.
+fn rules(all: bool) -> Vec<StandingRule> {
+    let rule = |id: i64, scope, covers, summary: &str| StandingRule {
+        id: RuleId(id),
+        approval: ApprovalId(20 + id),
+        scope,
+        agent: name("wren"),
+        task: Some(TaskId(1092)),
+        tool: "exec".to_owned(),
+        covers,
+        cwd: Some("/srv/squad/billing".to_owned()),
+        summary: summary.to_owned(),
+        by: "ana".to_owned(),
+        at: ago(7_200),
+        expires_at: Timestamp(NOON.0 + 21_600_000),
+        uses_left: Some(3),
+        used: 2,
+        revoked_at: None,
+        revoked_by: None,
+    };
+    let prefix = vec!["git".to_owned(), "push".to_owned(), "origin".to_owned()];
+    let mut rules =
+        vec![rule(2, RuleScope::Task, Covers::Command { prefix }, "git push origin fix")];
+    if all {
+        let exact = Covers::Arguments { sha256: "ab".repeat(32) };
+        let mut old = rule(1, RuleScope::Everywhere, exact, "npm \u{202e}test");
+        (old.revoked_at, old.revoked_by) = (Some(ago(60)), Some("ben".to_owned()));
+        rules.push(old);
+    }
+    rules
+}
+
+/// What a second factor has to prove.
+pub(super) fn challenged() -> Challenged {
+    let text = "Mission Control asks for a second factor, mc-approval@v1\nsquad: squad-a\n\
+                operator: ana\nact: approval.deny\napproval: A-1\nparams: {\"approval\":\"A-1\"}\n\
+                challenge: 0011223344556677\nexpires: 2026-11-22T14:07:12.000Z";
+    Challenged {
+        challenge: "0011223344556677".to_owned(),
+        text: text.to_owned(),
+        factors: vec![Factor::Totp, Factor::Signature],
+        expires_at: Timestamp(NOON.0 + 300_000),
+    }
+}
+
 pub(super) fn hello() -> HelloResult {
     HelloResult {
         protocol: 1,
@@ -523,6 +584,8 @@ impl Stage {
                 let known = self.details.iter().find(|one| one.approval.id == *id)?;
                 Reply::Approval(Box::new(known.clone()))
             }
+            Call::Rules(all) => Reply::Rules(rules(*all)),
+            Call::Challenge(act) => Reply::Challenged(act.clone(), Box::new(challenged())),
             Call::Task(task) => Reply::Task(Box::new(task_detail(*task))),
             Call::Whoami => Reply::Whoami(hello().actor),
             Call::Unlock(_) | Call::Lock | Call::Act(..) => return None,
@@ -583,6 +646,14 @@ impl Stage {
 
     pub(super) fn frame(&self, width: u16, height: u16) -> String {
         crate::run::to_text(&self.buffer(width, height))
+    }
+
+    /// Answers the last thing that was sent with a refusal.
+    pub(super) fn refuse(&mut self, text: &str) {
+        let Some(Request::Call(ticket, _)) = self.asked.pop() else { panic!("nothing sent") };
+        let kind = Some(mc_proto::error::ErrorKind::Forbidden);
+        let failure = Failure { kind, text: text.to_owned() };
+        self.give(Message::Answer(ticket, Box::new(Err(failure))));
     }
 
     /// Returns the acts that were sent and are not answered.

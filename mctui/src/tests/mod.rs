@@ -4,9 +4,13 @@ mod behaviour;
 mod budgets;
 mod decisions;
 mod documents;
+mod edit;
+mod factor;
 mod fixture;
 mod frames;
+mod marks;
 mod properties;
+mod standing;
 
 #[cfg(feature = "demo")]
 mod demo;

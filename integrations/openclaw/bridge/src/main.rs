@@ -77,8 +77,7 @@ fn main() -> anyhow::Result<()> {
 
 fn configure(args: Run) -> anyhow::Result<BridgeConfig> {
     // The second lock is a device of its own: what ends orders needs no admin.
-    let state =
-        if args.strict { args.state_dir.join("strict") } else { args.state_dir };
+    let state = if args.strict { args.state_dir.join("strict") } else { args.state_dir };
     Ok(BridgeConfig {
         gateway: GatewayConfig {
             duty: if args.strict { Duty::SecondLock } else { Duty::Orders },

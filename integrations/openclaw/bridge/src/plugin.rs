@@ -81,7 +81,8 @@ fn configured(config: &Value) -> Option<String> {
 /// Returns what the gateway would run although nobody answers its question.
 fn unanswered(approvals: &Value) -> Vec<String> {
     let file = approvals.get("file");
-    let defaults = file.and_then(|file| file.get("defaults")).map(|defaults| ("defaults", defaults));
+    let defaults =
+        file.and_then(|file| file.get("defaults")).map(|defaults| ("defaults", defaults));
     let agents = file.and_then(|file| file.get("agents")).and_then(Value::as_object);
     let agents = agents.into_iter().flatten().map(|(id, agent)| (id.as_str(), agent));
     let loose = |(place, rules): (&str, &Value)| {

@@ -113,11 +113,7 @@ async fn judge<D: Confirms>(
 }
 
 /// Answers what is open: questions from before the bridge came, and those that found no room.
-pub async fn answer_open<C: Calls, D: Confirms>(
-    gateway: &C,
-    daemon: Option<&D>,
-    agents: &Agents,
-) {
+pub async fn answer_open<C: Calls, D: Confirms>(gateway: &C, daemon: Option<&D>, agents: &Agents) {
     let open = match gateway.call("exec.approval.list", json!({})).await {
         Ok(Value::Array(open)) => open,
         Ok(_) => return tracing::warn!("the list of open questions is not understood"),

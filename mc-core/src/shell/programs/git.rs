@@ -20,7 +20,8 @@ struct Row {
 
 const READS: Form = Form { operands: Operands::All(Text), ..Form::READS };
 
-/// Options that reading commands share.
+/// Options that reading commands share. An operand may be a revision or a file, so it is judged
+/// as a file: what a revision is called is no place that anything stands against.
 const LOOK: Form = Form {
     flags: "abcehilLmnprRsSuvwzE",
     valued: &[('n', Text), ('U', Text), ('G', Text)],
@@ -109,6 +110,7 @@ const LOOK: Form = Form {
         "ignored",
     ],
     numeric: true,
+    operands: Operands::All(Read),
     ..READS
 };
 
@@ -137,7 +139,8 @@ const ROWS: &[Row] = &[
             flags: "cEFhHiIlLnPvwz",
             valued: &[('A', Text), ('B', Text), ('C', Text), ('e', Text)],
             long: &["cached", "count", "files-with-matches", "ignore-case", "line-number"],
-            operands: Operands::All(Text),
+            replaces_first: &["-e"],
+            operands: Operands::TextThenRead,
             ..READS
         },
     },
@@ -162,15 +165,7 @@ const ROWS: &[Row] = &[
         },
     ),
     yellow_row("tag", Form { flags: "aln", valued: &[('m', Text)], long: &["list"], ..READS }),
-    yellow_row(
-        "fetch",
-        Form {
-            flags: "pqv",
-            long: &["prune", "quiet", "verbose"],
-            operands: Operands::None,
-            ..READS
-        },
-    ),
+    yellow_row("fetch", Form { flags: "pqv", long: &["prune", "quiet", "verbose"], ..READS }),
 ];
 
 /// Judges a call of git.
@@ -192,24 +187,16 @@ pub(super) fn judge(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Fi
         "stash" => stash(rest),
         "push" => push(judge, rest),
         "commit" => commit(judge, rest),
-        name => match ROWS.iter().find(|row| row.name == name) {
-            Some(row) => by_row(judge, row, rest),
-            None => Err(red("K12", format!("`git {name}` is on no list"))),
-        },
+        "fetch" => fetch(judge, rest),
+        name => row(judge, name, rest),
     }
 }
 
 fn by_row(judge: &mut Judge<'_>, row: &Row, words: &[Word]) -> Result<Finding, Finding> {
     let (rule, name) = if row.risk == Risk::Green { ("K10", row.name) } else { ("K11", row.name) };
     let parsed = judge.form(rule, &row.form, words)?;
-    // Names of files may be among the operands of readers, outside the repository too.
+    // A file of a revision is named behind a colon.
     for (_, word) in parsed.operands.iter().filter(|_| row.risk == Risk::Green) {
-        if parsed.has(&["--no-index"])
-            || word.text.starts_with(['/', '~'])
-            || word.text.contains("../")
-        {
-            judge.uses("K8", word, crate::policy::places::Use::Read)?;
-        }
         if let Some((_, file)) = word.text.split_once(':').filter(|(_, file)| !file.is_empty()) {
             judge.at("K8", file, crate::policy::places::Use::Read)?;
         }
@@ -224,6 +211,26 @@ fn by_row(judge: &mut Judge<'_>, row: &Row, words: &[Word]) -> Result<Finding, F
     })
 }
 
+fn row(judge: &mut Judge<'_>, name: &str, words: &[Word]) -> Result<Finding, Finding> {
+    match ROWS.iter().find(|row| row.name == name) {
+        Some(row) => by_row(judge, row, words),
+        None => Err(red("K12", format!("`git {name}` is on no list"))),
+    }
+}
+
+/// Fetching takes the remote that is known, and branches of it by name.
+fn fetch(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Finding> {
+    let found = row(judge, "fetch", words)?;
+    let mut named = words.iter().filter(|word| !word.text.starts_with('-'));
+    match named.next() {
+        Some(remote) if remote.text != "origin" => {
+            Err(red("K11", "it fetches from something else than origin"))
+        }
+        Some(_) | None if named.all(is_plain) => Ok(found),
+        Some(_) | None => Err(red("K11", "it fetches something else than branches by name")),
+    }
+}
+
 fn commit(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Finding> {
     // The output of a green command may be a message: it can't become anything else.
     let mut plain = words.to_vec();
@@ -234,10 +241,7 @@ fn commit(judge: &mut Judge<'_>, words: &[Word]) -> Result<Finding, Finding> {
         }
         is_message = word.text == "-m" || word.text == "-am";
     }
-    match ROWS.iter().find(|row| row.name == "commit") {
-        Some(row) => by_row(judge, row, &plain),
-        None => Err(red("K12", "`git commit` is on no list")),
-    }
+    row(judge, "commit", &plain)
 }
 
 fn branch(words: &[Word]) -> Result<Finding, Finding> {
@@ -299,5 +303,7 @@ fn is_plain(word: &Word) -> bool {
         && !text.starts_with(['-', '/', '.'])
         && !text.contains("..")
         && !text.starts_with("refs/")
+        // What `HEAD` means is only known when it runs.
+        && !text.ends_with("HEAD")
         && text.chars().all(is_plain)
 }
