@@ -236,13 +236,32 @@ impl Edit {
             Some(why) => title.own(Token::Crit, "FROZEN: ").says(Token::Crit, &text::line(why)),
             None => title,
         };
-        let lines: Vec<Line> =
-            self.lines(width).iter().flat_map(|line| line.wrap(width, 2)).collect();
+        let is_small = area.height < 8;
+        let lines = if is_small { self.few_lines(width) } else { self.lines(width) };
+        let lines: Vec<Line> = lines.iter().flat_map(|line| line.wrap(width, 2)).collect();
         let inside = canvas.dialog(area, (WIDTH, short(lines.len()).saturating_add(2)), &title);
         // Where not everything fits, the end stays: it says what the keys do.
         let cut = lines.len().saturating_sub(usize::from(inside.height));
         canvas.lines(inside, lines.iter().skip(cut));
         canvas.cursor = Some((inside.x, inside.bottom().saturating_sub(1)));
+    }
+
+    /// What matters most where only a few rows are left.
+    fn few_lines(&self, width: usize) -> Vec<Line> {
+        let strong = |words: &'static str| Line::new().own(Token::Strong, words);
+        match (&self.step, &self.frozen) {
+            (_, Some(_)) => vec![strong("[Esc] close")],
+            (Step::Sent, None) => vec![Line::new().own(Token::Pending, "~ sent")],
+            (Step::Writing, None) => {
+                let field = self.fields.get(self.focus).map(|field| field.line(width, true));
+                field.into_iter().chain([strong("Enter  Tab  Esc")]).collect()
+            }
+            (Step::Asking(arguments), None) => {
+                let after = evidence::changes(&self.original, arguments).pop();
+                let after = after.map(|line| line.fit(width));
+                after.into_iter().chain([strong("[y] change it")]).collect()
+            }
+        }
     }
 
     fn lines(&self, width: usize) -> Vec<Line> {

@@ -260,7 +260,11 @@ impl Approvals {
                 }
                 None
             }
-            Action::MarkAll => Some(Intent::Say(self.mark_all(scene))),
+            Action::MarkAll => {
+                let ids = self.list.ids().iter();
+                let shown = ids.filter_map(|id| scene.world.approvals.get(id));
+                Some(Intent::Say(self.marks.all(shown)))
+            }
             Action::MarkNone => {
                 self.marks.clear();
                 None
@@ -294,15 +298,6 @@ impl Approvals {
         }
         let dialog = Edit::new(approval, scene.now.steady);
         Some(Intent::Show(Box::new(Overlay::Edit(dialog))))
-    }
-
-    fn mark_all(&mut self, scene: &Scene) -> String {
-        let shown = self.list.ids().iter().filter_map(|id| scene.world.approvals.get(id));
-        let (marked, red) = self.marks.all(shown);
-        match red {
-            0 => format!("{marked} marked"),
-            _ => format!("{marked} marked; {red} RED not: each of those is decided by itself"),
-        }
     }
 
     fn decide_marked(&self, verdict: approval::Verdict, scene: &Scene) -> Intent {
