@@ -159,6 +159,9 @@ fn squad_line(recorded: &Recorded, why: &str) -> String {
             format!("{operator} gave a wrong second factor")
         }
         Event::OperatorUnlocked { operator, .. } => format!("{operator} gave a wrong passphrase"),
+        Event::OperatorsChanged { by_uid, changes, .. } => {
+            format!("who governs was changed by uid {by_uid}: {}", cut(&changes.join("; ")))
+        }
         Event::ClockJumped { by_ms } => format!("the clock jumped by {by_ms} ms"),
         Event::RuntimeAttached { name, version, .. } => {
             format!("{name} attached, {}", cut(version))

@@ -16,6 +16,7 @@ use crate::{
     id::{AlertId, ApprovalId, CallId, NotificationId, RuleId, RunId, Seq, TaskId},
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
+    operators::Operators,
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{SquadStatus, StoppedTask},
     task::{MoveDetails, Task, TaskPatch, TaskState},
@@ -416,6 +417,15 @@ pub enum Event {
         /// Whether it was a second factor and no passphrase.
         #[serde(default)]
         second_factor: bool,
+    },
+    /// Others govern, or otherwise: their files were changed.
+    OperatorsChanged {
+        /// The uid that `identity.toml` belongs to: who may write it.
+        by_uid: u32,
+        /// Who governs from now on.
+        now: Box<Operators>,
+        /// What is different, in words.
+        changes: Vec<String>,
     },
     /// The wall clock jumped by more than five seconds.
     ClockJumped {

@@ -130,6 +130,7 @@ impl Bench {
             "notifications",
             "squad",
             "policies",
+            "operators",
         ];
         let mut rows = Vec::new();
         for table in tables {

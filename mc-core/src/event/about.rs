@@ -47,6 +47,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -95,6 +96,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -144,6 +146,7 @@ impl Event {
             Self::SquadStatusChanged { .. } => "squad_status_changed",
             Self::PolicyActivated { .. } => "policy_activated",
             Self::OperatorUnlocked { .. } => "operator_unlocked",
+            Self::OperatorsChanged { .. } => "operators_changed",
             Self::ClockJumped { .. } => "clock_jumped",
         }
     }

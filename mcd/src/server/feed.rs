@@ -77,7 +77,8 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         | Event::AdapterEnrolled { .. }
         | Event::RuleRemembered { .. }
         | Event::RuleRevoked { .. }
-        | Event::OperatorUnlocked { .. } => false,
+        | Event::OperatorUnlocked { .. }
+        | Event::OperatorsChanged { .. } => false,
         _ => true,
     };
     open && changed.iter().all(|entity| match entity {

@@ -150,6 +150,11 @@ impl Projection<'_, '_> {
                 self.put_policy(*version, sha256, text)?;
                 self.squad()
             }
+            Event::OperatorsChanged { now, .. } => {
+                let sql = "INSERT INTO operators (id, body) VALUES (1, ?1)
+                           ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+                Ok(self.execute(sql, params![json(now)?]).map(drop)?)
+            }
             // Attachments, unlocks and jumps of the clock are history and nothing else.
             _ => Ok(()),
         }
