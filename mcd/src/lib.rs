@@ -15,6 +15,7 @@ pub mod keys;
 pub mod live;
 pub mod logging;
 pub mod policy;
+pub mod prices;
 pub mod server;
 pub mod store;
 mod workers;

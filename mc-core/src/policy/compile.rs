@@ -15,6 +15,7 @@ use super::{
 use crate::{
     actor::Level,
     agent::Autonomy,
+    budget::{Breaker, Scope},
     money::MicroUsd,
     refusal::FieldError,
     time::{QuietHours, Span},
@@ -187,6 +188,21 @@ impl Policy {
         budgets.task_uusd.get(task_type).copied().unwrap_or(budgets.task_default_uusd)
     }
 
+    /// Returns what the file caps the squad at in this scope; `None` in all others.
+    pub const fn squad_cap(&self, scope: Scope) -> Option<MicroUsd> {
+        match scope {
+            Scope::SquadDay => self.doc.budgets.squad_day_uusd,
+            Scope::SquadMonth => self.doc.budgets.squad_month_uusd,
+            Scope::Run | Scope::Task | Scope::AgentDay => None,
+        }
+    }
+
+    /// Returns when the breaker trips.
+    pub fn breaker(&self) -> Breaker {
+        let pace = self.doc.budgets.pace;
+        Breaker { times: i64::try_from(pace.times).unwrap_or(i64::MAX), floor: pace.floor_uusd }
+    }
+
     /// Returns how long an approval of this risk waits before it expires.
     pub const fn approval_expiry(&self, risk: Risk) -> Duration {
         let rules = &self.doc.approvals;
@@ -333,6 +349,8 @@ fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     for (at, share) in doc.budgets.warn_percent.iter().enumerate() {
         within(format!("budgets.warn_percent[{at}]"), u64::from(*share), 1, 100);
     }
+    let pace = doc.budgets.pace;
+    within("budgets.pace.times".into(), pace.times, 0, 10_000);
     for (field, amount) in amounts(doc) {
         if amount < MicroUsd::ZERO {
             errors.push(FieldError::new(field, format!("{amount} is below zero")));
@@ -379,6 +397,18 @@ fn amounts(doc: &PolicyDoc) -> Vec<(String, MicroUsd)> {
     }
     let of_type = |(name, cap): (&String, &MicroUsd)| (format!("budgets.task_uusd.{name}"), *cap);
     all.extend(budgets.task_uusd.iter().map(of_type));
+    all.push(("budgets.pace.floor_uusd".to_owned(), budgets.pace.floor_uusd));
+    let tokens = budgets.tokens;
+    let tokens = [
+        ("run", tokens.run),
+        ("task", tokens.task),
+        ("agent_day", tokens.agent_day),
+        ("squad_day", tokens.squad_day),
+        ("squad_month", tokens.squad_month),
+    ];
+    let of_tokens =
+        |(name, cap): (&str, Option<i64>)| Some((format!("budgets.tokens.{name}"), MicroUsd(cap?)));
+    all.extend(tokens.into_iter().filter_map(of_tokens));
     let squad = [
         ("budgets.squad_day_uusd", budgets.squad_day_uusd),
         ("budgets.squad_month_uusd", budgets.squad_month_uusd),

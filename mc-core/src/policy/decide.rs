@@ -8,7 +8,7 @@ use super::{
 use crate::{
     agent::{AgentStatus, Autonomy},
     approval::ApprovalKind,
-    money::MicroUsd,
+    budget::{self, Amount},
     run::RunStatus,
     squad::SquadStatus,
 };
@@ -113,28 +113,9 @@ fn tool_is_permitted(case: &Case<'_>) -> Option<Verdict> {
 }
 
 fn budget_is_left(case: &Case<'_>) -> Option<Verdict> {
-    let World { agent, task, run, day, estimate, .. } = *case.world;
-    let breached = |spent: MicroUsd, cap: MicroUsd| spent >= cap || spent + estimate > cap;
-    let ask = |rule, what: &str, spent: MicroUsd, cap: MicroUsd| {
-        let more = if estimate > MicroUsd::ZERO {
-            format!(" and the call may cost {estimate}")
-        } else {
-            String::new()
-        };
-        let reason = format!("{what} has spent {spent} of {cap}{more}; a human can grant more");
-        Some((Outcome::Ask, rule, reason))
-    };
-    if let Some(run) = run.filter(|run| breached(run.cost_uusd, agent.run_cap_uusd)) {
-        return ask("budget.run", "the run", run.cost_uusd, agent.run_cap_uusd);
-    }
-    if let Some(task) = task.filter(|task| breached(task.spent_uusd, task.budget_uusd)) {
-        return ask("budget.task", "the task", task.spent_uusd, task.budget_uusd);
-    }
-    let today = agent.spent_on(day);
-    if breached(today, agent.daily_cap_uusd) {
-        return ask("budget.day", "the agent's day", today, agent.daily_cap_uusd);
-    }
-    None
+    let want = Amount { uusd: case.world.estimate, tokens: 0 };
+    let short = budget::fit(case.world.budget, want).err()?;
+    Some((Outcome::Ask, short.key.scope.rule(), format!("{}; a human can grant more", short.text)))
 }
 
 fn red_is_asked(case: &Case<'_>) -> Option<Verdict> {

@@ -13,6 +13,7 @@ use super::{Risk, acts::Act};
 use crate::{
     actor::Level,
     agent::Autonomy,
+    budget::Scope,
     money::MicroUsd,
     task::{TASK_TYPES, checklist},
     time::{Span, TimeOfDay},
@@ -247,6 +248,55 @@ pub struct BudgetRules {
     pub squad_month_uusd: Option<MicroUsd>,
     /// The shares, in percent, at which a cap warns.
     pub warn_percent: Vec<u8>,
+    /// Caps in tokens, for work that no price is paid for; what is `None` is off.
+    pub tokens: TokenCaps,
+    /// When spending much faster than usual stops an agent.
+    pub pace: PaceRules,
+}
+
+/// Caps in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenCaps {
+    /// One run.
+    pub run: Option<i64>,
+    /// One task.
+    pub task: Option<i64>,
+    /// An agent's day.
+    pub agent_day: Option<i64>,
+    /// The squad's day.
+    pub squad_day: Option<i64>,
+    /// The squad's month.
+    pub squad_month: Option<i64>,
+}
+
+impl TokenCaps {
+    /// Returns the cap of a scope.
+    pub const fn of(self, scope: Scope) -> Option<i64> {
+        match scope {
+            Scope::Run => self.run,
+            Scope::Task => self.task,
+            Scope::AgentDay => self.agent_day,
+            Scope::SquadDay => self.squad_day,
+            Scope::SquadMonth => self.squad_month,
+        }
+    }
+}
+
+/// When spending much faster than usual stops an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PaceRules {
+    /// More than so many times its own mean; 0 is off.
+    pub times: u64,
+    /// And at least so much, in micro-dollars, within five minutes.
+    pub floor_uusd: MicroUsd,
+}
+
+impl Default for PaceRules {
+    fn default() -> Self {
+        Self { times: 10, floor_uusd: MicroUsd::cents(50) }
+    }
 }
 
 impl Default for BudgetRules {
@@ -259,6 +309,8 @@ impl Default for BudgetRules {
             squad_day_uusd: None,
             squad_month_uusd: None,
             warn_percent: vec![80, 95],
+            tokens: TokenCaps::default(),
+            pace: PaceRules::default(),
         }
     }
 }

@@ -22,8 +22,8 @@ pub use acts::Act;
 pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{
-    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PathRules, PolicyDoc,
-    QuietRules, TargetRules, TaskRules, ToolRules,
+    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PaceRules, PathRules,
+    PolicyDoc, QuietRules, TargetRules, TaskRules, TokenCaps, ToolRules,
 };
 pub use facts::{Facts, Wanted};
 pub use judge::wanted;
@@ -35,7 +35,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    agent::Agent, approval::ApprovalKind, money::MicroUsd, run::Run, squad::Squad, task::Task,
+    agent::Agent, approval::ApprovalKind, budget::Standing, money::MicroUsd, run::Run,
+    squad::Squad, task::Task,
 };
 
 /// How dangerous a call is (SPEC.md, section 5.1).
@@ -103,8 +104,8 @@ pub struct World<'a> {
     pub task: Option<&'a Task>,
     /// The run that it belongs to.
     pub run: Option<&'a Run>,
-    /// Today in the configured zone, `YYYY-MM-DD`.
-    pub day: &'a str,
+    /// The caps that the call would spend from, smallest scope first.
+    pub budget: &'a [Standing],
     /// What the call will cost, where the caller says so.
     pub estimate: MicroUsd,
 }

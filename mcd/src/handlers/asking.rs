@@ -35,6 +35,8 @@ use crate::store::{
 
 /// The longest that an approval may wait.
 const LONGEST: Duration = Duration::from_hours(24);
+/// What the daemon itself asks for when a budget is used up.
+pub(super) const OVERRUN: &str = "daemon:budget_override";
 /// How much of a call stands in a list.
 const SUMMARY_CHARS: usize = 120;
 
@@ -102,8 +104,77 @@ pub(super) fn of_call(
     ask(desk, draft)
 }
 
+/// A budget that is used up, as a question to a human.
+pub(super) struct Overrun {
+    pub(super) agent: AgentName,
+    pub(super) task: Option<TaskId>,
+    pub(super) run: RunId,
+    pub(super) session: String,
+    pub(super) rule: &'static str,
+    pub(super) reason: String,
+    pub(super) summary: String,
+    /// What is raised to what, and what the last runs cost.
+    pub(super) arguments: Value,
+    /// What makes two of them the same question.
+    pub(super) same: String,
+}
+
+/// Asks for more than a budget holds; the task waits. The same question is asked once.
+pub(super) fn of_overrun(desk: &mut Desk<'_>, overrun: Overrun) -> Result<ApprovalId, Fail> {
+    let task = overrun.task;
+    let same = canonical::sha256_hex(overrun.same.as_bytes());
+    let key = call_key(&overrun.agent, task, OVERRUN, &same, (None, &[]));
+    let open = queries::approval_for(desk.db, &overrun.agent, &key)?;
+    let open = open.filter(|open| open.status == ApprovalStatus::Pending);
+    let id = if let Some(open) = open {
+        open.id
+    } else {
+        let draft = overspent(desk, overrun, key);
+        ask_as(desk, draft, Actor::system("budgets"))?
+    };
+    if let Some(task) = task {
+        let task = queries::task(desk.db, task)?;
+        wait_for(desk, &task, id)?;
+    }
+    Ok(id)
+}
+
+fn overspent(desk: &Desk<'_>, overrun: Overrun, call_key: String) -> Draft {
+    let Overrun { agent, task, run, session, rule, reason, summary, arguments, .. } = overrun;
+    Draft {
+        kind: ApprovalKind::BudgetOverride,
+        agent,
+        task,
+        run: Some(run),
+        call: None,
+        session: Some(session),
+        risk: Risk::Yellow,
+        rule: rule.to_owned(),
+        reason,
+        summary,
+        justification: None,
+        rollback: None,
+        estimated_cost_uusd: None,
+        tool: OVERRUN.to_owned(),
+        arguments_sha256: canonical::sha256_hex(canonical::json(&arguments).as_bytes()),
+        arguments,
+        cwd: None,
+        home: None,
+        bound: Bound::default(),
+        env: Vec::new(),
+        call_key,
+        can_rewrite: false,
+        expires_at: desk.now.plus(desk.policy.approval_expiry(Risk::Yellow)),
+    }
+}
+
 /// Gives a draft its number and its digest, and records it as asked.
 fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
+    let actor = desk.caller.actor.clone();
+    ask_as(desk, draft, actor)
+}
+
+fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId, Fail> {
     let id = desk.next_approval();
     let statement = Statement {
         version: 3,
@@ -163,7 +234,7 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         endorsements: Vec::new(),
         needs: persons(desk, draft.risk),
     };
-    desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
+    desk.emit_as(actor, None, Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
 }
 

@@ -192,6 +192,10 @@ fn refuse(
         task: None,
         agent: Some(agent.name.clone()),
     };
-    notify::warn(desk, warning)?;
+    // A worse one is said also while a milder one is open.
+    let open = queries::open_alert(desk.db, warning.kind, warning.agent.as_deref(), None)?;
+    if open.is_none_or(|open| open.severity < warning.severity) {
+        notify::raise(desk, warning)?;
+    }
     Ok(Confirmed { decision: Outcome::Deny, call: call.map(|call| call.id), reason: why })
 }

@@ -17,7 +17,7 @@ use mc_core::{
 use mc_proto::method::run::{Await, Awaited, Checked};
 
 use super::{
-    asking, binding,
+    asking, binding, budget,
     case::{self, Case, Rows, denied},
     confirm,
     moves::acting_agent,
@@ -268,6 +268,10 @@ fn redeem(
         rewritten: rewritten(approval),
     })?;
     desk.emit(tool::changed(&call, CallStatus::Allowed, Some(lease)))?;
+    if let Some(estimate) = approval.estimated_cost_uusd {
+        let task = approval.task.map(|id| queries::task(desk.db, id)).transpose()?;
+        budget::promise_call(desk, (&agent.name, call.run, task.as_ref()), (call.id, estimate))?;
+    }
     Ok(granted(lease))
 }
 

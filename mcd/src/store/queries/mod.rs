@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+mod money;
 mod page;
 mod record;
 mod rules;
@@ -13,7 +14,11 @@ mod work;
 use mc_core::{
     alert::{Alert, Notification},
     approval::{Approval, StandingRule},
-    id::{AlertId, ApprovalId, CallId, MessageId, NotificationId, RuleId, RunId, TaskId},
+    budget::Reservation,
+    id::{
+        AlertId, ApprovalId, CallId, MessageId, NotificationId, ReservationId, RuleId, RunId,
+        TaskId,
+    },
     message::Message,
     refusal::Refusal,
     run::{Run, ToolCall},
@@ -22,7 +27,9 @@ use mc_core::{
 use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
-pub use self::{agents::*, approvals::*, page::*, record::*, rules::*, tasks::*, work::*};
+pub use self::{
+    agents::*, approvals::*, money::*, page::*, record::*, rules::*, tasks::*, work::*,
+};
 use super::StoreError;
 
 /// Names every open state, so that the index serves it however many tasks are closed.
@@ -137,6 +144,9 @@ by_id! {
     /// Returns a notification.
     notification(id: NotificationId) -> Notification, "notification",
         "SELECT body FROM notifications WHERE id = ?1";
+    /// Returns a promise.
+    reservation(id: ReservationId) -> Reservation, "reservation",
+        "SELECT body FROM reservations WHERE id = ?1";
     /// Returns a standing rule.
     rule(id: RuleId) -> StandingRule, "standing rule",
         "SELECT body FROM standing_rules WHERE id = ?1";
