@@ -9,7 +9,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Risk, acts::Act};
+use super::{
+    Risk,
+    acts::Act,
+    rules::{Examples, RuleDoc},
+    scope::ScopeDoc,
+};
 use crate::{
     actor::Level,
     agent::Autonomy,
@@ -45,6 +50,44 @@ pub struct PolicyDoc {
     pub limits: Limits,
     /// When people are not disturbed without need.
     pub quiet_hours: QuietRules,
+    /// Own rules that count everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<RuleDoc>,
+    /// What calls must get, or the file is refused.
+    #[serde(skip_serializing_if = "Examples::is_empty")]
+    pub examples: Examples,
+    /// What scopes have in common: counts only where one builds on it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: BTreeMap<String, ScopeDoc>,
+    /// What counts for the tasks of a project.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub project: BTreeMap<String, ScopeDoc>,
+    /// What counts for the tasks of a type.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_type: BTreeMap<String, ScopeDoc>,
+    /// What counts for an agent.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub agent: BTreeMap<String, ScopeDoc>,
+}
+
+impl PolicyDoc {
+    /// Returns what counts everywhere, without rules and examples.
+    pub(super) fn without_scopes(&self) -> Self {
+        Self {
+            tools: self.tools.clone(),
+            deny: self.deny.clone(),
+            paths: self.paths.clone(),
+            network: self.network.clone(),
+            targets: self.targets.clone(),
+            budgets: self.budgets.clone(),
+            approvals: self.approvals,
+            levels: self.levels.clone(),
+            tasks: self.tasks.clone(),
+            limits: self.limits,
+            quiet_hours: self.quiet_hours.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Which tools there are and how dangerous they are. A name may end in `*`; case doesn't matter.

@@ -1,20 +1,27 @@
 //! The policy: what a tool call gets, and which rule says so.
 //!
-//! [`PolicyDoc`] is the file, [`Policy`] the same made ready, and [`decide`] the judgement. Paths
+//! [`PolicyDoc`] is the file, [`Policy`] the same made ready, [`Scoped`] what of it counts in one
+//! place, and [`decide`] the judgement. Paths
 //! are compared as they are written, after `.`, `..` and `~`: links are not followed here, and no
 //! judgement of words replaces the walls of the operating system.
 
 mod acts;
 mod arguments;
+mod check;
 mod commands;
 mod compile;
 mod decide;
 mod doc;
+mod examples;
 mod facts;
+mod globs;
 mod judge;
 mod net;
 pub(crate) mod path;
 pub(crate) mod places;
+mod rules;
+mod scope;
+mod scoped;
 mod standing;
 mod tools;
 
@@ -27,6 +34,12 @@ pub use doc::{
 };
 pub use facts::{Facts, Wanted};
 pub use judge::wanted;
+pub use rules::{Example, Examples, RuleDoc, Then};
+pub use scope::{
+    ApprovalPatch, BudgetPatch, DenyPatch, NetworkPatch, PathPatch, ScopeDoc, TargetPatch,
+    ToolPatch, Within,
+};
+pub use scoped::Scoped;
 pub use standing::{Asker, coverable, covers};
 pub use tools::DENIED;
 

@@ -10,7 +10,7 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, RunId, TaskId},
     money::MicroUsd,
-    policy::{Decision, Risk},
+    policy::{Decision, Risk, Within},
     redact,
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
@@ -67,6 +67,12 @@ struct Draft {
     expires_at: Timestamp,
 }
 
+impl Draft {
+    fn persons(&self, desk: &Desk<'_>) -> Result<i64, Fail> {
+        persons(desk, (&self.agent, self.task), self.risk)
+    }
+}
+
 /// Creates the approval that a tool call waits for, and returns its number.
 pub(super) fn of_call(
     desk: &mut Desk<'_>,
@@ -99,7 +105,11 @@ pub(super) fn of_call(
         env: asked.env.clone(),
         call_key: asked.call_key.clone(),
         can_rewrite: asked.params.can_rewrite,
-        expires_at: desk.now.plus(desk.policy.approval_expiry(decision.risk)),
+        expires_at: desk.now.plus(
+            desk.policy
+                .at(Within::of(&asked.agent, asked.task.as_ref()))
+                .approval_expiry(decision.risk),
+        ),
     };
     ask(desk, draft)
 }
@@ -175,7 +185,7 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
 }
 
 fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId, Fail> {
-    let id = desk.next_approval();
+    let (id, needs) = (desk.next_approval(), draft.persons(desk)?);
     let statement = Statement {
         version: 3,
         approval: id,
@@ -232,15 +242,28 @@ fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId,
         // A question without a call is held by nobody.
         dropped: draft.call.is_none(),
         endorsements: Vec::new(),
-        needs: persons(desk, draft.risk),
+        needs,
     };
     desk.emit_as(actor, None, Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
 }
 
 /// Returns how many persons must say yes to something of this risk.
-pub(super) fn persons(desk: &Desk<'_>, risk: Risk) -> i64 {
-    if risk == Risk::Red { i64::from(desk.policy.doc().approvals.red_needs) } else { 1 }
+pub(super) fn persons(
+    desk: &Desk<'_>,
+    (agent, task): (&AgentName, Option<TaskId>),
+    risk: Risk,
+) -> Result<i64, Fail> {
+    if risk != Risk::Red {
+        return Ok(1);
+    }
+    let task = task.map(|task| queries::task(desk.db, task)).transpose()?;
+    let within = Within {
+        project: task.as_ref().and_then(|task| task.project.as_deref()),
+        task_type: task.as_ref().map(|task| task.task_type.as_str()),
+        agent: Some(agent.as_str()),
+    };
+    Ok(i64::from(desk.policy.at(within).doc().approvals.red_needs))
 }
 
 /// Returns a call in one line: the command of a shell, else the arguments.
