@@ -13,7 +13,7 @@ use mc_proto::method::{
     admin::{Health, Part, PolicyVersion},
     agent::{AgentView, TreeNode, TreeResult},
     approval::{Detail as ApprovalDetail, Past},
-    feed::Snapshot,
+    feed::{Capability, Snapshot},
     run::Detail as RunDetail,
     squad::Status,
     task::{Detail as TaskDetail, TransitionTable},
@@ -61,6 +61,7 @@ pub fn agent(agent: Agent, live: &Live) -> AgentView {
         last_heartbeat: heard.map(|heard| heard.at),
         silent_since: heard.and_then(|heard| rules.silent_since(&agent, heard, now)),
         attached: attached.iter().map(named).collect(),
+        has_second_lock: attached.iter().any(|one| one.capabilities.contains(&Capability::Confirm)),
         today_uusd: agent.spent_on(&live.day()),
         agent,
     }
