@@ -15,6 +15,7 @@ pub mod event;
 pub mod filter;
 pub mod fold;
 pub mod id;
+pub mod loops;
 pub mod message;
 pub mod money;
 pub mod policy;

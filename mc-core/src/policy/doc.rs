@@ -13,6 +13,7 @@ use super::{Risk, acts::Act};
 use crate::{
     actor::Level,
     agent::Autonomy,
+    loops::LoopRules,
     money::MicroUsd,
     task::{TASK_TYPES, checklist},
 };
@@ -39,6 +40,8 @@ pub struct PolicyDoc {
     pub levels: BTreeMap<Act, Level>,
     /// Task types and their checklists.
     pub tasks: TaskRules,
+    /// How much repetition is let pass.
+    pub loops: LoopRules,
     /// How much there may be of anything.
     pub limits: Limits,
 }

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod alert;
 pub mod approval;
 mod binding;
+mod contain;
 mod decide_set;
 pub mod enrol;
 mod input;

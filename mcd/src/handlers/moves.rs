@@ -23,7 +23,7 @@ use mc_proto::{
 };
 
 use super::{
-    input,
+    contain, input,
     notify::{self, Notice},
     task::check_names,
 };
@@ -292,6 +292,7 @@ fn end_of_cycles(
     if let Some(feedback) = &details.feedback {
         say(desk, task.id, MessageKind::Review, feedback)?;
     }
+    contain::after_cycles(desk, task, law::MAX_REVIEW_CYCLES)?;
     Ok(MoveMade { from: task.state, to: TaskState::Blocked, event: Some(id) })
 }
 

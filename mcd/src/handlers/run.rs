@@ -17,7 +17,7 @@ use mc_proto::{
 
 use super::{
     agent::orders,
-    input,
+    contain, input,
     moves::acting_agent,
     notify::{self, Warning},
 };
@@ -275,11 +275,12 @@ pub fn finish(desk: &mut Desk<'_>, params: Finish) -> Result<Run, Fail> {
     let error = params.error.map(|text| input::optional("error", &text, TEXT_BYTES)).transpose()?;
     desk.emit(Event::RunFinished {
         run: run.id,
-        agent: agent.name,
+        agent: agent.name.clone(),
         task: run.task,
         status: params.status,
         error,
     })?;
+    contain::after_run(desk, &agent.name, run.task)?;
     queries::run(desk.db, run.id)
 }
 

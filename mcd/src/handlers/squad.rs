@@ -29,7 +29,8 @@ pub fn pause(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     let reason = input::reason(reason)?;
     change(desk, (SquadStatus::Running, SquadStatus::Paused), &reason)?;
     let granted = |status| status == mc_core::approval::ApprovalStatus::Approved;
-    let approvals = stop::close_open(desk, None, granted)?;
+    let actor = desk.caller.actor.clone();
+    let approvals = stop::close_open(desk, &actor, None, granted)?;
     let text = "the squad is paused: no run starts, no tool call is allowed".to_owned();
     receipt(desk, text, Vec::new(), approvals.len())
 }
@@ -94,7 +95,8 @@ pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
         let event = Event::SquadStatusChanged { from: was, to: SquadStatus::Halted, tasks };
         desk.emit_because(reason, event)?;
     }
-    let approvals = stop::close_open(desk, None, |_| true)?;
+    let actor = desk.caller.actor.clone();
+    let approvals = stop::close_open(desk, &actor, None, |_| true)?;
     for task in &open {
         stop::block(desk, task, format!("emergency stop: {reason}"))?;
     }

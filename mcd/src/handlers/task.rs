@@ -70,6 +70,7 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
         self_review: Vec::new(),
         evidence: Vec::new(),
         review_cycles: 0,
+        counted_since: None,
         blocked_reason: None,
         resume_state: None,
         holder: None,

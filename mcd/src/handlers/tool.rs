@@ -8,6 +8,7 @@ use mc_core::{
     canonical,
     event::Event,
     id::{ApprovalId, CallId, RuleId},
+    loops,
     money::MicroUsd,
     policy::{self, Call, Decision, Outcome, Risk, World},
     redact,
@@ -22,7 +23,7 @@ use mc_proto::{
     method::run::{Await, Awaited, Check, Checked, Drop, Ended, ToolFinish},
 };
 
-use super::{approval, binding, input, moves::acting_agent, rule, run::own_run};
+use super::{approval, binding, contain, input, moves::acting_agent, rule, run::own_run};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -213,6 +214,7 @@ fn record(
         tool: asked.params.tool.clone(),
         preview: redact::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
+        shape_sha256: Some(shape_hash(&asked.arguments)),
         risk: decision.risk,
         decision: decision.outcome,
         rule: decision.rule.clone(),
@@ -227,11 +229,16 @@ fn record(
         duration_ms: None,
         result_preview: None,
         result_sha256: None,
+        outcome_sha256: None,
         error: None,
+        signature: None,
         at: now,
         ended_at: None,
     };
     desk.emit(Event::ToolChecked { call: Box::new(call) })?;
+    if decision.outcome == Outcome::Deny {
+        contain::after_call(desk, id)?;
+    }
     let waits = decision.outcome == Outcome::Ask;
     Ok(Checked {
         call: id,
@@ -401,7 +408,26 @@ fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timestamp>) -> Eve
         duration_ms: None,
         result_preview: None,
         result_sha256: None,
+        outcome_sha256: None,
         error: None,
+        signature: None,
+    }
+}
+
+/// Returns the hash of a text but for its numbers and ids, in hex.
+fn shape_hash(text: &str) -> String {
+    canonical::sha256_hex(loops::shape(text).as_bytes())
+}
+
+/// Returns what a result is but for its numbers and ids: of all of it where all of it was sent, else
+/// what the runtime hashed.
+fn outcome_hash(result: Option<&str>, sha256: Option<&String>) -> Option<String> {
+    match (result, sha256) {
+        (Some(text), Some(whole)) if canonical::sha256_hex(text.as_bytes()) != *whole => {
+            Some(whole.clone())
+        }
+        (Some(text), _) => Some(shape_hash(text)),
+        (None, whole) => whole.cloned(),
     }
 }
 
@@ -449,6 +475,12 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
     {
         return Err(Refusal::invalid("result_sha256", "must be 64 hex digits").into());
     }
+    let error = error.map(|text| redact::preview(text, PREVIEW_CHARS));
+    let asked = call.shape_sha256.as_ref().unwrap_or(&call.arguments_sha256);
+    let signature = (status == CallStatus::Failed).then(|| {
+        let printed = result.map(|text| redact::preview(text, TEXT_BYTES));
+        loops::signature(error.as_deref().unwrap_or_default(), printed.as_deref(), asked)
+    });
     desk.emit(Event::ToolChanged {
         call: call.id,
         agent: call.agent.clone(),
@@ -457,9 +489,12 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         lease_expires_at: None,
         duration_ms: params.duration_ms.map(|ms| ms.max(0)),
         result_preview: result.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        outcome_sha256: outcome_hash(result, params.result_sha256.as_ref()),
         result_sha256: params.result_sha256,
-        error: error.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        error,
+        signature,
     })?;
+    contain::after_call(desk, call.id)?;
     queries::call(desk.db, call.id)
 }
 

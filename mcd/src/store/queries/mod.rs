@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+mod loops;
 mod page;
 mod record;
 mod rules;
@@ -22,7 +23,9 @@ use mc_core::{
 use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
-pub use self::{agents::*, approvals::*, page::*, record::*, rules::*, tasks::*, work::*};
+pub use self::{
+    agents::*, approvals::*, loops::*, page::*, record::*, rules::*, tasks::*, work::*,
+};
 use super::StoreError;
 
 /// Names every open state, so that the index serves it however many tasks are closed.
