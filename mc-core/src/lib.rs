@@ -23,6 +23,7 @@ pub mod redact;
 pub mod refusal;
 pub mod run;
 pub mod shell;
+pub mod signers;
 pub mod squad;
 pub mod task;
 pub mod time;

@@ -1,5 +1,11 @@
 //! Points in time. The core never reads a clock: every `Timestamp` is handed in.
 
+mod quiet;
+mod span;
+
+pub use quiet::{QuietHours, TimeOfDay};
+pub use span::{Span, SpanError};
+
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
 use schemars::JsonSchema;

@@ -311,23 +311,26 @@ fn a_bad_file_is_refused_with_every_field_that_is_wrong() {
     let doc = json!({
         "paths": {"write": ["a/**", "[", "../x"]},
         "network": {"allow": ["https://x.org", "*.ok.org"]},
-        "approvals": {"hold_s": 9999},
+        "approvals": {"hold": "3h"},
         "budgets": {"task_default_uusd": -1},
         "tasks": {"types": ["No"]},
         "deny": {"paths": ["/"]},
         "tools": {"allow": ["*"]},
+        "quiet_hours": {"from": "22:00", "zone": "Mars/Base"},
     });
     let mut failed = file(doc).unwrap_err();
     failed.sort();
     assert_eq!(
         failed,
         [
-            "approvals.hold_s",
+            "approvals.hold",
             "budgets.task_default_uusd",
             "deny.paths[0]",
             "network.allow[0]",
             "paths.write[1]",
             "paths.write[2]",
+            "quiet_hours.from",
+            "quiet_hours.zone",
             "tasks.types[0]",
             "tools"
         ]

@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     decide, doctor,
     failure::{Exit, Failure},
-    feed, hook, init, message, openclaw, operator, output, policy, rule, run, squad,
+    feed, hook, init, mcp, message, openclaw, operator, output, policy, rule, run, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -136,6 +136,8 @@ pub(crate) enum Command {
     Openclaw(openclaw::Verb),
     /// Answer one hook of a runtime: Claude Code, Codex, Gemini, or any program.
     Hook(hook::Hook),
+    /// Serve an agent's verbs as MCP tools over standard input and output.
+    Mcp,
     /// Look for weaknesses of this machine; exit code 1 when one is an error.
     Doctor,
     /// Set a squad up, without a daemon. Safe to run again.
@@ -179,6 +181,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Describe => describe(cx),
         Command::Openclaw(verb) => openclaw::run(&verb, cx),
         Command::Hook(hook) => hook::run(&hook, cx),
+        Command::Mcp => mcp::run(cx),
         Command::Doctor => doctor::run(cx),
         Command::Init(args) => init::run(&args, cx),
         Command::Completions { shell } => completions(shell),

@@ -107,21 +107,26 @@ impl Failure {
 
     fn as_text(&self) -> String {
         let mut text = format!("\u{1b}[31merror:\u{1b}[0m {}\n", text::line(&self.to_string()));
-        if let Some(RpcError { data, .. }) = self.refusal() {
-            for field in &data.fields {
-                put!(text, "  {}: {}\n", text::line(&field.field), text::line(&field.message));
-            }
-            if !data.allowed.is_empty() {
-                let allowed: Vec<String> =
-                    data.allowed.iter().map(|word| text::line(word)).collect();
-                put!(text, "  open to you: {}\n", allowed.join(", "));
-            }
-            if let Some(wait) = data.retry_after_ms {
-                put!(text, "  try again in {wait} ms\n");
-            }
-        }
+        self.refusal().map(details).into_iter().for_each(|lines| text.push_str(&lines));
         text
     }
+}
+
+/// Returns what stands behind a refusal's sentence, a line each: the fields that are wrong, what
+/// is open to the caller, when to try again.
+pub(crate) fn details(RpcError { data, .. }: &RpcError) -> String {
+    let mut lines = String::new();
+    for field in &data.fields {
+        put!(lines, "  {}: {}\n", text::line(&field.field), text::line(&field.message));
+    }
+    if !data.allowed.is_empty() {
+        let allowed: Vec<String> = data.allowed.iter().map(|word| text::line(word)).collect();
+        put!(lines, "  open to you: {}\n", allowed.join(", "));
+    }
+    if let Some(wait) = data.retry_after_ms {
+        put!(lines, "  try again in {wait} ms\n");
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod feed;
 mod hook;
 mod identity;
 mod init;
+mod mcp;
 mod message;
 mod openclaw;
 mod operator;

@@ -76,6 +76,56 @@ impl Identity {
     }
 }
 
+/// Where the daemon listens for the caller, and who that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Door {
+    /// The socket.
+    pub(crate) socket: PathBuf,
+    /// Who calls.
+    pub(crate) identity: Identity,
+}
+
+impl Door {
+    /// Returns the door that options and environment name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Identity::of`].
+    pub(crate) fn of(global: &Global) -> Result<Self, Failure> {
+        let identity = Identity::of(home::agent_from_environment())?;
+        let socket = match global.socket.clone().or_else(home::socket_from_environment) {
+            Some(socket) => socket,
+            None => identity.socket(&Home::find(global.home.as_deref())),
+        };
+        Ok(Self { socket, identity })
+    }
+
+    /// As [`Door::of`], for what is done in the name of an agent and must never pass for the
+    /// operator.
+    ///
+    /// # Errors
+    ///
+    /// When `MC_AGENT` and `MC_TOKEN_FILE` don't name an agent.
+    pub(crate) fn of_agent(global: &Global) -> Result<Self, Failure> {
+        let door = Self::of(global)?;
+        match door.identity {
+            Identity::Agent { name: Some(_), .. } => Ok(door),
+            Identity::Agent { name: None, .. } | Identity::Operator => Err(Failure::Usage(
+                "MC_AGENT and MC_TOKEN_FILE must say which agent this is for".to_owned(),
+            )),
+        }
+    }
+
+    /// Returns the first words of the caller.
+    ///
+    /// # Errors
+    ///
+    /// As [`Identity::hello`].
+    pub(crate) fn hello(&self) -> Result<Hello, Failure> {
+        self.identity.hello()
+    }
+}
+
 /// A connection that unlocks itself when an act needs the passphrase.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -92,11 +142,7 @@ impl Session {
     ///
     /// When nobody listens, the token can't be read, or the daemon does not want the caller.
     pub(crate) fn open(global: &Global) -> Result<Self, Failure> {
-        let identity = Identity::of(home::agent_from_environment())?;
-        let socket = match global.socket.clone().or_else(home::socket_from_environment) {
-            Some(socket) => socket,
-            None => identity.socket(&Home::find(global.home.as_deref())),
-        };
+        let Door { socket, identity } = Door::of(global)?;
         Self::connect(&socket, &identity, global)
     }
 
@@ -179,8 +225,7 @@ impl Session {
             }
         };
         let open = self.client.call(&challenge_for(call)?)?;
-        let factor = SecondFactor { challenge: open.challenge, totp };
-        options.second_factor = Some(factor);
+        options.second_factor = Some(SecondFactor::code(open.challenge, totp));
         Ok(self.client.call_with(call, &options)?)
     }
 

@@ -1,16 +1,20 @@
 //! `identity.toml`: which uids are operators and agents, and how an operator proves it.
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use argon2::{Algorithm, PasswordHash};
 use mc_core::{
     actor::{Level, Role},
     refusal::FieldError,
+    time::Timestamp,
 };
-use mc_proto::{home::Home, method::admin::Finding};
+use mc_proto::{
+    home::Home,
+    method::{admin::Finding, session::Factor},
+};
 use serde::Deserialize;
 
-use crate::{config::ConfigError, findings};
+use crate::{config::ConfigError, findings, keys::Keys};
 
 /// The uid that every foreign user has inside a user namespace.
 pub const OVERFLOW_UID: u32 = 65534;
@@ -61,6 +65,12 @@ pub struct Identity {
     /// The agents' users.
     #[serde(default)]
     pub agents: AgentUsers,
+    /// The operators' SSH keys, which stand in a file of their own.
+    #[serde(skip)]
+    pub keys: Keys,
+    /// The uid that the file belongs to: who wrote it.
+    #[serde(skip)]
+    pub owner: u32,
 }
 
 /// The users that agents and adapters run as.
@@ -73,11 +83,12 @@ pub struct AgentUsers {
 }
 
 impl Identity {
-    /// Reads `identity.toml`.
+    /// Reads `identity.toml` and the allowed signers beside it.
     ///
     /// # Errors
     ///
-    /// When there is none, when others can read or write it, when something in it is wrong.
+    /// When there is no `identity.toml`, when others can read or write it, when something in one
+    /// of the files is wrong.
     pub fn load(home: &Home) -> Result<Self, ConfigError> {
         let path = home.config.join("identity.toml");
         let text = match fs::read_to_string(&path) {
@@ -87,8 +98,11 @@ impl Identity {
             }
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
         };
-        let identity = Self::parse(&text).map_err(|all| ConfigError::wrong(&path, &all))?;
-        identity.check_mode(&path)?;
+        let mut identity = Self::parse(&text).map_err(|all| ConfigError::wrong(&path, &all))?;
+        // Only the daemon's user may read the hashes; as a system service its group may too.
+        let forbidden = if identity.mode == Mode::System { 0o037 } else { 0o077 };
+        identity.owner = check_mode(&path, forbidden)?;
+        identity.keys = Keys::load(home)?;
         Ok(identity)
     }
 
@@ -138,19 +152,6 @@ impl Identity {
         errors
     }
 
-    /// Only the daemon's user may read the hashes; as a system service its group may too.
-    fn check_mode(&self, path: &Path) -> Result<(), ConfigError> {
-        let io_error = |source| ConfigError::Unreadable { path: path.into(), source };
-        let mode = fs::metadata(path).map_err(io_error)?.permissions().mode() & 0o777;
-        let forbidden = if self.mode == Mode::System { 0o037 } else { 0o077 };
-        if mode & forbidden == 0 {
-            return Ok(());
-        }
-        let path = path.display();
-        let text = format!("{path} has mode {mode:o}: others can use it; run `chmod 600 {path}`");
-        Err(ConfigError::Wrong { text })
-    }
-
     /// Returns the operator who has this uid.
     pub fn operator(&self, uid: u32) -> Option<&Operator> {
         self.operators.iter().find(|operator| operator.uid == uid && uid != OVERFLOW_UID)
@@ -159,6 +160,13 @@ impl Identity {
     /// Says whether agents may run as this uid.
     pub fn is_agent(&self, uid: u32) -> bool {
         uid != OVERFLOW_UID && self.agents.uids.contains(&uid)
+    }
+
+    /// Returns the second factors that an operator has at `now`.
+    pub fn factors(&self, operator: &Operator, now: Timestamp) -> Vec<Factor> {
+        let codes = operator.totp.is_some().then_some(Factor::Totp);
+        let keys = self.keys.can_sign(&operator.name, now).then_some(Factor::Signature);
+        codes.into_iter().chain(keys).collect()
     }
 
     /// Says whether some operator's uid is an agent's too.
@@ -172,12 +180,31 @@ impl Identity {
     }
 }
 
+/// Returns the owner of a file on which nobody has one of the `forbidden` rights.
+///
+/// # Errors
+///
+/// When somebody has.
+pub(crate) fn check_mode(path: &Path, forbidden: u32) -> Result<u32, ConfigError> {
+    let io_error = |source| ConfigError::Unreadable { path: path.into(), source };
+    let about = fs::metadata(path).map_err(io_error)?;
+    let mode = about.mode() & 0o777;
+    if mode & forbidden == 0 {
+        return Ok(about.uid());
+    }
+    let path = path.display();
+    let text = format!("{path} has mode {mode:o}: others can use it; run `chmod 600 {path}`");
+    Err(ConfigError::Wrong { text })
+}
+
 fn is_argon2id(hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| hash.algorithm == Algorithm::Argon2id.ident())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const GOOD: &str = r#"

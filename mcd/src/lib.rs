@@ -11,6 +11,7 @@ pub mod findings;
 pub mod handlers;
 pub mod identity;
 pub mod journal;
+pub mod keys;
 pub mod live;
 pub mod logging;
 pub mod policy;

@@ -128,11 +128,12 @@ pub struct Live {
     /// When the daemon began.
     pub started_at: Timestamp,
     /// Whether agents share the operators' uid.
-    pub shared_uid: bool,
+    pub shared_uid: AtomicBool,
     /// Whether this is a single-user squad: no act needs more than L1.
     pub single_user: bool,
     policy: RwLock<Arc<Policy>>,
     refused: Mutex<Vec<Finding>>,
+    refused_identity: Mutex<Option<String>>,
     beats: Mutex<HashMap<AgentName, Timestamp>>,
     attached: Mutex<Vec<AttachedRuntime>>,
     read_only: Mutex<Option<String>>,
@@ -168,10 +169,11 @@ impl Live {
             tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             started_at,
-            shared_uid: setup.shared_uid,
+            shared_uid: AtomicBool::new(setup.shared_uid),
             single_user: setup.single_user,
             policy: RwLock::new(Arc::new(Policy::default())),
             refused: Mutex::default(),
+            refused_identity: Mutex::default(),
             beats: Mutex::default(),
             attached: Mutex::default(),
             read_only: Mutex::default(),
@@ -203,6 +205,21 @@ impl Live {
     /// Notes what is wrong with the policy file on disk.
     pub fn set_refused_policy(&self, findings: Vec<Finding>) {
         *lock(&self.refused) = findings;
+    }
+
+    /// Returns why the files of who governs were refused; `None` when they are in force.
+    pub fn refused_identity(&self) -> Option<String> {
+        lock(&self.refused_identity).clone()
+    }
+
+    /// Notes why the files of who governs were refused.
+    pub fn set_refused_identity(&self, why: Option<String>) {
+        *lock(&self.refused_identity) = why;
+    }
+
+    /// Says whether agents share the operators' uid.
+    pub fn is_shared_uid(&self) -> bool {
+        self.shared_uid.load(Ordering::SeqCst)
     }
 
     /// Says whether `agent` is quarantined or retired: its token is good for heartbeats alone.

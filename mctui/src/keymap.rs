@@ -178,6 +178,14 @@ actions! {
     Approve,
     /// Says no, or that an alert is over.
     Deny,
+    /// Marks what is under the cursor, or takes its mark off.
+    Mark,
+    /// Marks all that are shown.
+    MarkAll,
+    /// Takes all marks off.
+    MarkNone,
+    /// The standing rules.
+    Rules,
     /// Scrolls the evidence down.
     EvidenceDown,
     /// Scrolls the evidence up.
@@ -216,13 +224,19 @@ pub const BINDINGS: &[Binding] = &[
         Approvals,
         &[Key::char('a')],
         Action::Approve,
-        ("approve…", "approve: a dialog, never at once"),
+        ("approve…", "approve this one, or all that are marked: a dialog, never at once"),
     ),
     bind(
         Approvals,
         &[Key::char('d')],
         Action::Deny,
-        ("deny…", "deny: a dialog, the agent gets your reason"),
+        ("deny…", "deny this one, or all that are marked: the agents get your reason"),
+    ),
+    bind(
+        Approvals,
+        &[Key::char(' ')],
+        Action::Mark,
+        ("mark", "mark it, to decide several together; red ones are decided by themselves"),
     ),
     bind(
         Task,
@@ -239,6 +253,19 @@ pub const BINDINGS: &[Binding] = &[
         ("scroll", "scroll the evidence down"),
     ),
     bind(Approvals, &[Key::char('K')], Action::EvidenceUp, ("", "scroll the evidence up")),
+    bind(
+        Approvals,
+        &[Key::char('V')],
+        Action::MarkAll,
+        ("", "mark all green and yellow ones that are shown"),
+    ),
+    bind(Approvals, &[Key::char('U')], Action::MarkNone, ("", "take all marks off")),
+    bind(
+        Approvals,
+        &[Key::char('s')],
+        Action::Rules,
+        ("rules", "the standing rules, which answer in your place; revoke them there"),
+    ),
     bind(All, &[Key::char('?')], Action::Help, ("help", "this help")),
     bind(All, &[Key::char('j'), Key::plain(KeyCode::Down)], Action::Down, ("move", "one row down")),
     bind(All, &[Key::char('k'), Key::plain(KeyCode::Up)], Action::Up, ("", "one row up")),

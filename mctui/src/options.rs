@@ -68,6 +68,10 @@ pub struct Environment {
     pub no_color: bool,
     /// Whether the locale is UTF-8.
     pub is_utf8: bool,
+    /// Whether this is a window of tmux.
+    pub is_tmux: bool,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
 }
 
 impl Environment {
@@ -80,7 +84,13 @@ impl Environment {
             let locale = locale.to_lowercase();
             locale.contains("utf-8") || locale.contains("utf8")
         });
-        Self { term: var("TERM"), no_color: var("NO_COLOR").is_some(), is_utf8 }
+        Self {
+            term: var("TERM"),
+            no_color: var("NO_COLOR").is_some(),
+            is_utf8,
+            is_tmux: var("TMUX").is_some(),
+            home: var("HOME").map(PathBuf::from),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use mc_core::{
     agent::AgentName,
     answers::Answers,
+    approval::StandingRule,
     id::{ApprovalId, TaskId},
     message::Message as ThreadMessage,
 };
@@ -30,6 +31,12 @@ pub enum Request {
     WriteHaltFile,
     /// Ring.
     Bell,
+    /// Put this into the clipboard.
+    Copy(String),
+    /// Write the text of a challenge to a file, so that it can be signed.
+    Save(String),
+    /// Read a signature from the file of this name.
+    ReadSignature(String),
     /// Start the demo in place of the real daemon.
     Demo,
     /// End.
@@ -51,24 +58,18 @@ pub enum Call {
     Thread(TaskId),
     /// An approval with its evidence.
     Approval(ApprovalId),
+    /// The standing rules; also those that ended or were revoked.
+    Rules(bool),
     /// Proves the passphrase.
     Unlock(session::Unlock),
     /// Gives the proof up.
     Lock,
     /// Who we are to the daemon now: the level falls by itself after idle minutes.
     Whoami,
-    /// Something that changes the world, with the code of a second factor when one was given.
-    Act(Box<Act>, Option<Code>),
-}
-
-/// The code of a second factor: it is shown nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Code(pub String);
-
-impl std::fmt::Debug for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Code(..)")
-    }
+    /// Opens a challenge for exactly this act: what a second factor has to prove.
+    Challenge(Box<Act>),
+    /// Something that changes the world, with a second factor when one was given for it.
+    Act(Box<Act>, Option<session::SecondFactor>),
 }
 
 /// What an operator does to an agent.
@@ -132,6 +133,10 @@ pub enum Act {
     Approve(approval::Approve),
     /// Says no.
     Deny(approval::Deny),
+    /// Decides a marked set.
+    Decide(approval::Decide),
+    /// Ends a standing rule.
+    Revoke(approval::RuleRevoke),
     /// Changes an agent's status.
     Agent(AgentVerb, AgentName, String),
     /// Changes the squad's status.
@@ -153,8 +158,14 @@ pub enum Reply {
     Thread(TaskId, Vec<ThreadMessage>),
     /// An approval.
     Approval(Box<approval::Detail>),
+    /// The standing rules, newest first.
+    Rules(Vec<StandingRule>),
+    /// What became of a marked set.
+    Decided(approval::DecidedSet),
     /// The level reached.
     Unlocked(session::UnlockResult),
+    /// What a second factor has to prove, for this act.
+    Challenged(Box<Act>, Box<session::Challenged>),
     /// Who we are now.
     Whoami(session::WhoAmI),
     /// What became of the squad.

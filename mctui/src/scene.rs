@@ -110,6 +110,8 @@ pub enum Intent {
     OpenAgent(mc_core::agent::AgentName),
     /// Open a dialog.
     Show(Box<Overlay>),
+    /// Open something to look at, which needs no link and no role.
+    Look(Box<Overlay>),
     /// Say something in the notice line.
     Say(String),
 }

@@ -22,6 +22,7 @@ pub fn kind(event: &Event) -> &'static str {
         "run" => "run",
         "tool" => "tool",
         "approval" => "appr",
+        "rule" => "rule",
         "alert" => "alert",
         "notification" => "note",
         "squad" | "policy" | "operator" => "squad",

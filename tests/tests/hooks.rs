@@ -16,10 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mc_tests::{PATIENCE, Squad, program, until};
+use mc_tests::{PATIENCE, Setup, Squad, program, until};
 use serde_json::{Value, json};
 
 const RUNTIMES: &[&str] = &["claude-code", "codex", "gemini"];
+
+/// Recorded calls that each of them has.
+const CALLS: &[&str] = &["read", "denied", "bash", "mcp"];
 
 fn event(name: &str) -> Vec<u8> {
     let file = format!("{}/data/hooks/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -28,7 +31,11 @@ fn event(name: &str) -> Vec<u8> {
 
 /// A squad with the agent wren, whose token lies in a file.
 fn squad() -> (Squad, PathBuf) {
-    let mut squad = Squad::default();
+    squad_as(&Setup::default())
+}
+
+fn squad_as(setup: &Setup) -> (Squad, PathBuf) {
+    let mut squad = Squad::new(setup);
     squad.specialist("wren");
     let token = squad.dir().join("wren.token");
     fs::write(&token, squad.token("wren")).unwrap();
@@ -78,27 +85,37 @@ fn verdict(done: &Output) -> (String, String) {
 fn each_runtime_is_told_yes_and_no_and_nothing_in_its_own_words() {
     let (squad, token) = squad();
     let rows = [
-        ("claude-code", "claude-code-read", "allow"),
-        ("claude-code", "claude-code-subagent", "allow"),
-        ("claude-code", "claude-code-permission", "allow"),
-        ("claude-code", "claude-code-denied", "deny"),
-        ("claude-code", "claude-code-prompt", "none"),
-        ("claude-code", "claude-code-stop", "none"),
-        ("claude-code", "claude-code-session-start", "none"),
-        ("claude-code", "claude-code-session-end", "none"),
-        ("codex", "codex-read", "allow"),
-        ("codex", "codex-denied", "deny"),
-        ("codex", "codex-permission", "deny"),
-        ("codex", "codex-prompt", "none"),
-        ("codex", "codex-stop", "none"),
-        ("gemini", "gemini-read", "allow"),
-        ("gemini", "gemini-denied", "deny"),
-        ("gemini", "gemini-prompt", "none"),
-        ("gemini", "gemini-after-agent", "none"),
-        ("gemini", "gemini-notification", "none"),
+        ("claude-code", "read", "allow"),
+        ("claude-code", "write", "allow"),
+        ("claude-code", "edit", "allow"),
+        ("claude-code", "spawn", "deny"),
+        ("claude-code", "subagent", "allow"),
+        ("claude-code", "denied", "deny"),
+        ("claude-code", "prompt", "none"),
+        ("claude-code", "stop", "none"),
+        ("claude-code", "subagent-stop", "none"),
+        ("claude-code", "session-start", "none"),
+        ("claude-code", "session-end", "none"),
+        ("codex", "read", "none"),
+        ("codex", "denied", "deny"),
+        ("codex", "permission", "deny"),
+        ("codex", "prompt", "none"),
+        ("codex", "stop", "none"),
+        ("codex", "session-start", "none"),
+        ("codex", "session-end", "none"),
+        ("gemini", "read", "allow"),
+        ("gemini", "write", "allow"),
+        ("gemini", "denied", "deny"),
+        ("gemini", "prompt", "none"),
+        ("gemini", "after-agent", "none"),
+        ("gemini", "notification", "none"),
+        ("gemini", "compress", "none"),
+        ("gemini", "session-start", "none"),
+        ("gemini", "session-end", "none"),
     ];
     for (runtime, name, wanted) in rows {
-        let done = hook(&squad, &token, &[runtime], &event(name));
+        let name = format!("{runtime}-{name}");
+        let done = hook(&squad, &token, &[runtime], &event(&name));
         assert_eq!(done.status.code(), Some(0), "{name}: {done:?}");
         let (word, reason) = verdict(&done);
         assert_eq!(word, wanted, "{name}: {done:?}");
@@ -115,20 +132,42 @@ fn each_runtime_is_told_yes_and_no_and_nothing_in_its_own_words() {
 
 #[test]
 fn a_call_belongs_to_the_turns_run_and_its_end_is_recorded() {
-    let (squad, token) = squad();
-    for name in ["prompt", "read", "read-done", "stop"] {
-        let done = hook(&squad, &token, &["claude-code"], &event(&format!("claude-code-{name}")));
-        assert!(done.status.success(), "{name}: {done:?}");
+    for (runtime, end) in [("claude-code", "stop"), ("codex", "stop"), ("gemini", "after-agent")] {
+        let (squad, token) = squad();
+        for name in ["prompt", "read", "read-done", end] {
+            let done = hook(&squad, &token, &[runtime], &event(&format!("{runtime}-{name}")));
+            assert!(done.status.success(), "{runtime} {name}: {done:?}");
+        }
+        let mut human = squad.operator();
+        let runs = human.ok("run.list", json!({}));
+        assert_eq!(runs["total"], 1, "{runs}");
+        assert_eq!(runs["items"][0]["status"], "succeeded", "{runs}");
+        let calls = human.ok("tool.list", json!({}));
+        assert_eq!(calls["total"], 1, "{calls}");
+        let call = &calls["items"][0];
+        let told = serde_json::from_slice::<Value>(&event(&format!("{runtime}-read-done")));
+        let took = &told.unwrap()["duration_ms"];
+        assert_eq!((&call["status"], &call["duration_ms"]), (&json!("succeeded"), took));
+        assert_eq!(call["run"], runs["items"][0]["id"]);
     }
-    let mut human = squad.operator();
-    let runs = human.ok("run.list", json!({}));
-    assert_eq!(runs["total"], 1, "{runs}");
-    assert_eq!(runs["items"][0]["status"], "succeeded", "{runs}");
-    let calls = human.ok("tool.list", json!({}));
-    let call = &calls["items"][0];
-    assert_eq!(calls["total"], 1, "{calls}");
-    assert_eq!((&call["status"], &call["duration_ms"]), (&json!("succeeded"), &json!(7)));
-    assert_eq!(call["run"], runs["items"][0]["id"]);
+}
+
+#[test]
+fn the_tools_of_mcctl_mcp_run_unasked_where_the_policy_says_so() {
+    let names = ["mcp__mission-control__*", "mcp__mission_control__*", "mcp_mission-control_*"];
+    let risks: Vec<String> = names.iter().map(|name| format!("\"{name}\" = \"green\"")).collect();
+    let policy = format!("[tools]\nrisk = {{ {} }}\n", risks.join(", "));
+    let (plain, own) = (Setup::default(), Setup { policy, ..Setup::default() });
+    for (setup, wanted) in [(plain, "deny"), (own, "allow")] {
+        let (squad, token) = squad_as(&setup);
+        for runtime in RUNTIMES {
+            let event = event(&format!("{runtime}-mcp"));
+            let done = hook(&squad, &token, &[runtime, "--wait", "0"], &event);
+            // Codex takes silence for a yes.
+            let wanted = if (runtime, wanted) == (&"codex", "allow") { "none" } else { wanted };
+            assert_eq!(verdict(&done).0, wanted, "{runtime}: {done:?}");
+        }
+    }
 }
 
 #[test]
@@ -149,14 +188,16 @@ fn a_held_call_runs_once_a_person_says_yes_and_its_failure_is_recorded() {
     hook(&squad, &token, &["claude-code"], &event("claude-code-bash-failed"));
     let calls = human.ok("tool.list", json!({}));
     assert_eq!(calls["items"][0]["status"], "failed", "{calls}");
-    assert_eq!(calls["items"][0]["error"], "exit code 1");
+    let told: Value = serde_json::from_slice(&event("claude-code-bash-failed")).unwrap();
+    assert_eq!(calls["items"][0]["error"], told["error"]);
 }
 
 #[test]
 fn a_call_that_nobody_decides_on_is_refused_and_its_approval_stays() {
     let (squad, token) = squad();
-    for runtime in RUNTIMES {
-        let name = format!("{runtime}-bash");
+    let permission = [("claude-code", "permission")];
+    for (runtime, name) in RUNTIMES.iter().map(|runtime| (*runtime, "bash")).chain(permission) {
+        let name = format!("{runtime}-{name}");
         let done = hook(&squad, &token, &[runtime, "--wait", "1"], &event(&name));
         let (word, reason) = verdict(&done);
         assert_eq!(word, "deny", "{done:?}");
@@ -215,7 +256,6 @@ fn what_is_not_the_runtimes_event_blocks() {
     let whole = event("claude-code-read");
     let big = |bytes: usize| {
         let mut call: Value = serde_json::from_slice(&whole).unwrap();
-        call["turn_id"] = Value::Null;
         call["tool_input"]["file_path"] = "x".repeat(bytes).into();
         call.to_string().into_bytes()
     };
@@ -247,11 +287,37 @@ fn what_is_not_the_runtimes_event_blocks() {
     }
     for told in RUNTIMES.iter().chain(&["generic"]) {
         for runtime in RUNTIMES.iter().filter(|runtime| *runtime != told) {
-            let done = hook(&squad, &token, &[runtime], &event(&format!("{told}-read")));
-            assert_eq!(done.status.code(), Some(2), "{told} to {runtime}: {done:?}");
+            // A call is refused whichever of them it is written by; the generic one has one form.
+            let names = if *told == "generic" { vec!["exec", "read"] } else { CALLS.to_vec() };
+            for name in names {
+                let done = hook(&squad, &token, &[runtime], &event(&format!("{told}-{name}")));
+                assert_eq!(done.status.code(), Some(2), "{told} {name} to {runtime}: {done:?}");
+            }
         }
     }
     assert_eq!(squad.operator().ok("tool.list", json!({}))["total"], 0, "nothing was recorded");
+}
+
+#[test]
+fn input_that_never_comes_or_comes_slowly_is_read_as_it_is() {
+    let (squad, token) = squad();
+    let whole = event("claude-code-read");
+    let mut command = Command::new(program("mcctl"));
+    command.arg("--home").arg(squad.dir()).args(["hook", "claude-code"]);
+    command.env("MC_AGENT", "wren").env("MC_TOKEN_FILE", &token).env_remove("MC_SOCKET");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let done = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(done.status.code(), Some(2), "nothing comes: {done:?}");
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for piece in whole.chunks(whole.len() / 4) {
+        stdin.write_all(piece).unwrap();
+        stdin.flush().unwrap();
+        assert!(child.try_wait().unwrap().is_none(), "it waits for the whole");
+    }
+    drop(stdin);
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(verdict(&done).0, "allow", "{done:?}");
 }
 
 #[test]

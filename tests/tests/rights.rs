@@ -342,9 +342,12 @@ fn where_agents_have_their_own_user_a_red_approval_needs_a_second_factor() {
     assert!(refused.message.contains("second factor"), "{refused:?}");
 
     let open = ana.ok("session.challenge", json!({"method": "approval.approve", "params": yes}));
-    let text: Value = serde_json::from_str(open["text"].as_str().unwrap()).unwrap();
-    assert_eq!(text["statement"]["arguments"]["command"], "ship", "{text}");
-    assert_eq!(text["namespace"], "mc-approval@v1");
+    let text = open["text"].as_str().unwrap();
+    let digest = detail["digest"].as_str().unwrap();
+    for line in ["act: approval.approve\napproval: A-1\n", "operator: ana\n", "mc-approval@v1\n"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(text.contains(&format!("digest: {digest}\n")) && text.contains("ship"), "{text}");
     let lifted = |params: &Value, challenge: &Value, code: String| {
         with(params.clone(), &json!({"second_factor": {"challenge": challenge, "totp": code}}))
     };

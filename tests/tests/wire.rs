@@ -335,3 +335,25 @@ fn who_never_reads_is_cut_and_holds_nobody_up() {
         .collect();
     assert!(percentile(&mut times, 0.9) < Duration::from_millis(250), "{times:?}");
 }
+
+#[test]
+fn many_calls_at_once_are_judged_like_one() {
+    let mut squad = Squad::default();
+    let names: Vec<String> = (0..30).map(|at| format!("wren-{at}")).collect();
+    for name in &names {
+        squad.specialist(name);
+    }
+    let mut clients: Vec<Client> = names.iter().map(|name| squad.agent(name)).collect();
+    let read = |at: usize, round: usize| json!({"tool": "read", "arguments": {"path": format!("/w/src/{round}/{at}.md")}});
+    for round in 0..20 {
+        let asked: Vec<i64> = clients
+            .iter_mut()
+            .enumerate()
+            .map(|(at, client)| client.send("tool.check", read(at, round)))
+            .collect();
+        for (client, id) in clients.iter_mut().zip(asked) {
+            let judged = client.answer(id).unwrap();
+            assert_eq!(judged["decision"], "allow", "{judged}");
+        }
+    }
+}

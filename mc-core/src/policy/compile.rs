@@ -3,15 +3,22 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use jiff::tz::TimeZone;
 
 use super::{
     Risk,
     acts::Act,
-    doc::{PathRules, PolicyDoc, TASK_DOLLARS},
+    doc::{PathRules, PolicyDoc, QuietRules, TASK_DOLLARS},
     path::Resolved,
     tools,
 };
-use crate::{actor::Level, agent::Autonomy, money::MicroUsd, refusal::FieldError};
+use crate::{
+    actor::Level,
+    agent::Autonomy,
+    money::MicroUsd,
+    refusal::FieldError,
+    time::{QuietHours, Span},
+};
 
 /// The policy in force.
 #[derive(Debug, Clone)]
@@ -20,6 +27,7 @@ pub struct Policy {
     pub(super) globs: PathGlobs,
     checklists: BTreeMap<String, Vec<String>>,
     general: Vec<String>,
+    quiet: Option<QuietHours>,
 }
 
 /// The path rules, compiled.
@@ -123,6 +131,7 @@ impl Policy {
         let globs = compile_paths(&doc.paths, &mut errors);
         check_lists(&doc, &mut errors);
         check_numbers(&doc, &mut errors);
+        let quiet = compile_quiet(&doc.quiet_hours, &mut errors);
         for (task_type, dollars) in TASK_DOLLARS {
             let cap = MicroUsd::cents(dollars * 100);
             doc.budgets.task_uusd.entry((*task_type).to_owned()).or_insert(cap);
@@ -133,7 +142,11 @@ impl Policy {
         let of_type = |name: &String| (name.clone(), doc.tasks.checklist(name));
         let checklists = doc.tasks.types.iter().map(of_type).collect();
         let general = doc.tasks.checklist("");
-        if errors.is_empty() { Ok(Self { doc, globs, checklists, general }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Self { doc, globs, checklists, general, quiet })
+        } else {
+            Err(errors)
+        }
     }
 
     /// Denies further places: those where this daemon keeps its own files and sockets.
@@ -177,16 +190,21 @@ impl Policy {
     /// Returns how long an approval of this risk waits before it expires.
     pub const fn approval_expiry(&self, risk: Risk) -> Duration {
         let rules = &self.doc.approvals;
-        Duration::from_secs(match risk {
-            Risk::Green => rules.green_expires_s,
-            Risk::Yellow => rules.yellow_expires_s,
-            Risk::Red => rules.red_expires_s,
-        })
+        match risk {
+            Risk::Green => rules.green_expires.duration(),
+            Risk::Yellow => rules.yellow_expires.duration(),
+            Risk::Red => rules.red_expires.duration(),
+        }
     }
 
     /// Returns how long a runtime may hold a call that waits.
     pub const fn hold(&self) -> Duration {
-        Duration::from_secs(self.doc.approvals.hold_s)
+        self.doc.approvals.hold.duration()
+    }
+
+    /// Returns the quiet hours; `None` when there are none.
+    pub const fn quiet_hours(&self) -> Option<&QuietHours> {
+        self.quiet.as_ref()
     }
 
     /// Says whether a task may have this type.
@@ -284,18 +302,27 @@ fn check_lists(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
 }
 
 fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
+    let (approvals, limits) = (&doc.approvals, &doc.limits);
+    let week = Span::hours(7 * 24);
+    for (field, span, least, most) in [
+        ("approvals.green_expires", approvals.green_expires, Span::seconds(10), week),
+        ("approvals.yellow_expires", approvals.yellow_expires, Span::seconds(10), week),
+        ("approvals.red_expires", approvals.red_expires, Span::seconds(10), week),
+        ("approvals.hold", approvals.hold, Span::seconds(0), Span::seconds(330)),
+        ("limits.child_ttl", limits.child_ttl, Span::minutes(1), week),
+        ("limits.lease", limits.lease, Span::seconds(1), Span::minutes(1)),
+    ] {
+        if !(least..=most).contains(&span) {
+            let text = format!("is {span}, expected {least} to {most}");
+            errors.push(FieldError::new(field, text));
+        }
+    }
     let mut within = |field: String, number: u64, least: u64, most: u64| {
         if !(least..=most).contains(&number) {
             let text = format!("is {number}, expected {least} to {most}");
             errors.push(FieldError::new(field, text));
         }
     };
-    let (approvals, limits) = (&doc.approvals, &doc.limits);
-    let week = 7 * 24 * 3600;
-    within("approvals.green_expires_s".into(), approvals.green_expires_s, 10, week);
-    within("approvals.yellow_expires_s".into(), approvals.yellow_expires_s, 10, week);
-    within("approvals.red_expires_s".into(), approvals.red_expires_s, 10, week);
-    within("approvals.hold_s".into(), approvals.hold_s, 0, 330);
     within("approvals.red_needs".into(), u64::from(approvals.red_needs), 1, 2);
     within("limits.argument_bytes".into(), limits.argument_bytes, 1024, 256 * 1024);
     within("limits.pending_per_agent".into(), limits.pending_per_agent, 1, 1000);
@@ -303,8 +330,6 @@ fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     within("limits.active_agents".into(), limits.active_agents, 1, 10_000);
     within("limits.children_per_task".into(), limits.children_per_task, 0, 100);
     within("limits.spawn_depth".into(), limits.spawn_depth, 0, 10);
-    within("limits.child_ttl_s".into(), limits.child_ttl_s, 60, week);
-    within("limits.lease_s".into(), limits.lease_s, 1, 60);
     for (at, share) in doc.budgets.warn_percent.iter().enumerate() {
         within(format!("budgets.warn_percent[{at}]"), u64::from(*share), 1, 100);
     }
@@ -312,6 +337,33 @@ fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
         if amount < MicroUsd::ZERO {
             errors.push(FieldError::new(field, format!("{amount} is below zero")));
         }
+    }
+}
+
+fn compile_quiet(rules: &QuietRules, errors: &mut Vec<FieldError>) -> Option<QuietHours> {
+    let mut fail = |field: &str, text: String| {
+        errors.push(FieldError::new(format!("quiet_hours.{field}"), text));
+    };
+    // The zones of the world are a table that comes with the machine, not something that happens.
+    let zone = rules.zone.as_ref().and_then(|name| {
+        let wrong = |_| fail("zone", format!("`{name}` is no time zone like `Europe/Berlin`"));
+        TimeZone::get(name).map_err(wrong).ok()
+    });
+    match (rules.from, rules.to) {
+        (Some(from), Some(to)) if from == to => {
+            fail("to", "is the same as `from`: leave both out for no quiet hours".into());
+            None
+        }
+        (Some(from), Some(to)) => Some(QuietHours { from, to, zone }),
+        (Some(_), None) => {
+            fail("from", "has no `to`: quiet hours need both".into());
+            None
+        }
+        (None, Some(_)) => {
+            fail("to", "has no `from`: quiet hours need both".into());
+            None
+        }
+        (None, None) => None,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     loops::LoopRules,
     money::MicroUsd,
     task::{TASK_TYPES, checklist},
+    time::{Span, TimeOfDay},
 };
 
 /// The whole policy as an operator writes it.
@@ -44,6 +45,8 @@ pub struct PolicyDoc {
     pub loops: LoopRules,
     /// How much there may be of anything.
     pub limits: Limits,
+    /// When people are not disturbed without need.
+    pub quiet_hours: QuietRules,
 }
 
 /// Which tools there are and how dangerous they are. A name may end in `*`; case doesn't matter.
@@ -275,30 +278,30 @@ pub(super) const TASK_DOLLARS: &[(&str, i64)] = &[
     ("ops", 3),
 ];
 
-/// How long approvals wait, in seconds.
+/// How long approvals wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApprovalRules {
     /// Until a green one expires.
-    pub green_expires_s: u64,
+    pub green_expires: Span,
     /// Until a yellow one expires.
-    pub yellow_expires_s: u64,
+    pub yellow_expires: Span,
     /// Until a red one expires.
-    pub red_expires_s: u64,
+    pub red_expires: Span,
     /// How long a runtime holds a call that waits.
-    pub hold_s: u64,
+    pub hold: Span,
     /// How many persons must say yes to a red one: 1 or 2.
     pub red_needs: u8,
 }
 
 impl Default for ApprovalRules {
     fn default() -> Self {
-        let day = 24 * 3600;
+        let day = Span::hours(24);
         Self {
-            green_expires_s: day,
-            yellow_expires_s: day,
-            red_expires_s: day,
-            hold_s: 240,
+            green_expires: day,
+            yellow_expires: day,
+            red_expires: day,
+            hold: Span::minutes(4),
             red_needs: 1,
         }
     }
@@ -344,10 +347,10 @@ pub struct Limits {
     pub children_per_task: u64,
     /// How deep sub-agents may spawn.
     pub spawn_depth: u64,
-    /// How long a sub-agent lives, in seconds.
-    pub child_ttl_s: u64,
-    /// Until when an allowed call must have started, in seconds.
-    pub lease_s: u64,
+    /// How long a sub-agent lives.
+    pub child_ttl: Span,
+    /// Until when an allowed call must have started.
+    pub lease: Span,
 }
 
 impl Default for Limits {
@@ -359,10 +362,22 @@ impl Default for Limits {
             active_agents: 30,
             children_per_task: 3,
             spawn_depth: 2,
-            child_ttl_s: 6 * 3600,
-            lease_s: 10,
+            child_ttl: Span::hours(6),
+            lease: Span::seconds(10),
         }
     }
+}
+
+/// When people are not disturbed without need; without `from` and `to` at no time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuietRules {
+    /// When the quiet hours begin, such as `22:00`.
+    pub from: Option<TimeOfDay>,
+    /// When they end; earlier than `from` is the next day.
+    pub to: Option<TimeOfDay>,
+    /// Their IANA zone, such as `Europe/Berlin`; without one the squad's.
+    pub zone: Option<String>,
 }
 
 pub(super) fn strings(items: &[&str]) -> Vec<String> {

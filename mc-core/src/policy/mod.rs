@@ -23,7 +23,7 @@ pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{
     ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PathRules, PolicyDoc,
-    TargetRules, TaskRules, ToolRules,
+    QuietRules, TargetRules, TaskRules, ToolRules,
 };
 pub use facts::{Facts, Wanted};
 pub use judge::wanted;

@@ -328,15 +328,27 @@ impl Request {
     ///
     /// `unknown_method`, or `invalid_params` with what is wrong.
     pub fn parse(method: &str, raw: Option<&RawValue>) -> Result<(Self, Common), RpcError> {
-        Self::read(method, raw).ok_or_else(|| unknown(method))?.map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.split(" at line ").next().unwrap_or_default();
-            let field = reason.split('`').nth(1).unwrap_or("params").to_owned();
-            let mut answer = RpcError::invalid(field, reason);
-            answer.message = format!("{method}: {reason}");
-            answer
-        })
+        let read = Self::read(method, raw).ok_or_else(|| unknown(method))?;
+        read.map_err(|error| unreadable(method, &error))
     }
+}
+
+/// Reads the parameters of `M`, as [`Request::parse`] does.
+///
+/// # Errors
+///
+/// `invalid_params` with what is wrong.
+pub fn params<M: Method>(raw: Option<&RawValue>) -> Result<(M, Common), RpcError> {
+    strict::params(raw, M::INFO.takes_agent).map_err(|error| unreadable(M::NAME, &error))
+}
+
+fn unreadable(method: &str, error: &serde_json::Error) -> RpcError {
+    let reason = error.to_string();
+    let reason = reason.split(" at line ").next().unwrap_or_default();
+    let field = reason.split('`').nth(1).unwrap_or("params").to_owned();
+    let mut answer = RpcError::invalid(field, reason);
+    answer.message = format!("{method}: {reason}");
+    answer
 }
 
 /// Returns the answer to a method that this socket does not have.

@@ -127,8 +127,9 @@ pub struct Challenge {
 pub struct Challenged {
     /// Its name: random, in hex.
     pub challenge: String,
-    /// What it stands for: canonical JSON with the request and, for an approval, the whole
-    /// statement.
+    /// What it stands for, and what is signed, byte for byte: printable ASCII in lines, the last
+    /// of which ends without a newline. Begins with the namespace and names squad, operator, act,
+    /// for an approval its number and digest, the challenge and when it ends.
     pub text: String,
     /// The factors that the operator has.
     pub factors: Vec<Factor>,
@@ -136,12 +137,17 @@ pub struct Challenged {
     pub expires_at: Timestamp,
 }
 
+/// What the text of a challenge is signed for: the namespace of `ssh-keygen -Y sign -n`.
+pub const NAMESPACE: &str = "mc-approval@v1";
+
 /// A kind of second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Factor {
     /// A code of six digits that changes every 30 seconds.
     Totp,
+    /// A signature by an SSH key over the challenge's text: bound to what is decided.
+    Signature,
 }
 
 /// The common parameter `second_factor`, which lifts one act of a human to L3.
@@ -150,8 +156,25 @@ pub enum Factor {
 pub struct SecondFactor {
     /// The challenge that it answers.
     pub challenge: String,
-    /// The code of the moment.
-    pub totp: String,
+    /// The code of the moment; this or `signature`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
+    /// What `ssh-keygen -Y sign -n mc-approval@v1` makes of the challenge's text, in its armour;
+    /// this or `totp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+impl SecondFactor {
+    /// Answers with a code.
+    pub fn code(challenge: String, code: String) -> Self {
+        Self { challenge, totp: Some(code), signature: None }
+    }
+
+    /// Answers with a signature.
+    pub fn signature(challenge: String, armoured: String) -> Self {
+        Self { challenge, totp: None, signature: Some(armoured) }
+    }
 }
 
 impl std::fmt::Debug for SecondFactor {

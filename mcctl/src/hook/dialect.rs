@@ -29,6 +29,8 @@ enum Means {
 enum Form {
     /// `hookSpecificOutput.permissionDecision`.
     Permission,
+    /// The same for a no. A yes is silence: a runtime that doesn't know it fails on it.
+    Refusal,
     /// `hookSpecificOutput.decision.behavior`.
     Behavior,
     /// `decision` and `reason`; a no is this word.
@@ -69,7 +71,7 @@ pub(super) const CLAUDE_CODE: Dialect = Dialect {
 
 pub(super) const CODEX: Dialect = Dialect {
     events: &[
-        ("PreToolUse", Means::Call, Form::Permission),
+        ("PreToolUse", Means::Call, Form::Refusal),
         ("PermissionRequest", Means::Call, Form::Behavior),
         ("PostToolUse", Means::Ended(Ended::Succeeded), BLOCK),
         ("UserPromptSubmit", Means::TurnBegins, BLOCK),
@@ -163,7 +165,7 @@ impl Dialect {
         let (_, _, form) = self.events.iter().find(|row| row.0 == name)?;
         match verdict {
             Verdict::Neutral => None,
-            Verdict::Allow(allowed) => Some(allow(name, *form, allowed)),
+            Verdict::Allow(allowed) => allow(name, *form, allowed),
             Verdict::Deny { reason, .. } | Verdict::Waiting { reason, .. } => {
                 Some(deny(name, *form, reason))
             }
@@ -171,19 +173,20 @@ impl Dialect {
     }
 }
 
-fn allow(name: &str, form: Form, allowed: &Allowed) -> Value {
-    match form {
+fn allow(name: &str, form: Form, allowed: &Allowed) -> Option<Value> {
+    Some(match form {
+        Form::Refusal => return None,
         Form::Permission => json!({"hookSpecificOutput": {"hookEventName": name,
             "permissionDecision": "allow", "permissionDecisionReason": allowed.reason}}),
         Form::Behavior => json!({"hookSpecificOutput": {"hookEventName": name,
             "decision": {"behavior": "allow"}}}),
         Form::Plain(_) => json!({"decision": "allow", "reason": allowed.reason}),
-    }
+    })
 }
 
 fn deny(name: &str, form: Form, reason: &str) -> Value {
     match form {
-        Form::Permission => json!({"hookSpecificOutput": {"hookEventName": name,
+        Form::Permission | Form::Refusal => json!({"hookSpecificOutput": {"hookEventName": name,
             "permissionDecision": "deny", "permissionDecisionReason": reason}}),
         Form::Behavior => json!({"hookSpecificOutput": {"hookEventName": name,
             "decision": {"behavior": "deny", "message": reason}}}),
@@ -284,15 +287,16 @@ mod tests {
     fn a_yes_is_put_as_the_event_wants_it() {
         let yes = |dialect: &Dialect, name: &str| {
             let allowed = Allowed { call: CallId(7), approval: None, reason: "ok".into() };
-            dialect.say(name, &Verdict::Allow(allowed)).unwrap()
+            dialect.say(name, &Verdict::Allow(allowed))
         };
         for dialect in [&CLAUDE_CODE, &CODEX] {
-            let answer = yes(dialect, "PreToolUse");
-            assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "allow");
-            let answer = yes(dialect, "PermissionRequest");
+            let answer = yes(dialect, "PermissionRequest").unwrap();
             assert_eq!(answer["hookSpecificOutput"]["decision"], json!({"behavior": "allow"}));
         }
-        assert_eq!(yes(&GEMINI, "BeforeTool"), json!({"decision": "allow", "reason": "ok"}));
+        let answer = yes(&CLAUDE_CODE, "PreToolUse").unwrap();
+        assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "allow");
+        assert_eq!(yes(&CODEX, "PreToolUse"), None, "Codex calls a spoken yes a failed hook");
+        assert_eq!(yes(&GEMINI, "BeforeTool").unwrap()["decision"], "allow");
     }
 
     #[test]

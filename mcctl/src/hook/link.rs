@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 use mc_core::agent::AgentName;
 use mc_proto::{
     client::{BlockingClient, CallOptions, ClientError},
-    home::{self, Home},
     method::{Kind, Method, session::Hello},
 };
 
 use crate::{
     cli::Global,
-    failure::Failure,
-    session::{Identity, random_key},
+    session::{Door, random_key},
 };
 
 /// How long the connection may take.
@@ -38,16 +36,9 @@ impl Link {
     ///
     /// Why not, in one sentence. A hook never speaks as the operator.
     pub(super) fn open(global: &Global) -> Result<Self, String> {
-        let identity =
-            Identity::of(home::agent_from_environment()).map_err(|error| told(&error))?;
-        let Identity::Agent { name: Some(_), .. } = &identity else {
-            return Err("MC_AGENT and MC_TOKEN_FILE must say whose hook this is".to_owned());
-        };
-        let socket = match global.socket.clone().or_else(home::socket_from_environment) {
-            Some(socket) => socket,
-            None => identity.socket(&Home::find(global.home.as_deref())),
-        };
-        let hello = identity.hello().map_err(|error| told(&error))?;
+        let door = Door::of_agent(global).map_err(|error| error.to_string())?;
+        let hello = door.hello().map_err(|error| error.to_string())?;
+        let socket = door.socket;
         let deadline = Instant::now() + ANSWER;
         let client = BlockingClient::connect_within(&socket, &hello, CONNECT, ANSWER)
             .map_err(|error| error.to_string())?;
@@ -107,8 +98,4 @@ impl Link {
         };
         self.client.call_with(call, &CallOptions { idempotency_key, ..CallOptions::default() })
     }
-}
-
-fn told(failure: &Failure) -> String {
-    failure.to_string()
 }

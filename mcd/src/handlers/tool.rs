@@ -253,7 +253,7 @@ fn record(
 }
 
 fn lease(desk: &Desk<'_>) -> Duration {
-    Duration::from_secs(desk.policy.doc().limits.lease_s)
+    desk.policy.doc().limits.lease.duration()
 }
 
 /// Lets a call run on the approval that was granted for exactly it.

@@ -186,7 +186,7 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         spent_today_uusd: agents.iter().map(|agent| agent.spent_on(&day)).sum(),
         daily_cap_uusd: live.policy().doc().budgets.squad_day_uusd,
         unpriced: agents.iter().any(|agent| agent.unpriced),
-        shared_uid: live.shared_uid,
+        shared_uid: live.is_shared_uid(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: live.started_at,
         read_only: live.read_only(),
@@ -262,6 +262,7 @@ pub(super) fn snapshot(db: Reader<'_>, live: &Live, caller: &Caller) -> Result<S
 pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, Fail> {
     let refused = live.refused_policy();
     let read_only = live.read_only();
+    let identity = live.refused_identity();
     let parts = vec![
         Part {
             name: "writer".to_owned(),
@@ -274,6 +275,14 @@ pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, Fail> {
             detail: refused.first().map_or_else(
                 || "the file on disk is in force".to_owned(),
                 |one| format!("the file on disk was refused: line {}: {}", one.line, one.message),
+            ),
+        },
+        Part {
+            name: "identity".to_owned(),
+            healthy: identity.is_none(),
+            detail: identity.map_or_else(
+                || "the files on disk are in force".to_owned(),
+                |why| format!("the files on disk were refused, the ones before hold: {why}"),
             ),
         },
     ];

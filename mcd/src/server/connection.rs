@@ -72,6 +72,7 @@ pub(super) struct Connection {
     stalled_since: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
     stopped: Pin<Box<OwnedNotified>>,
+    governed: Pin<Box<OwnedNotified>>,
     /// Nothing more is read.
     closing: bool,
     _seats: Vec<Seat>,
@@ -89,6 +90,7 @@ impl Connection {
         server.live().connections.fetch_add(1, Ordering::SeqCst);
         Self {
             stopped: Box::pin(Arc::clone(&server.stopped).notified_owned()),
+            governed: Box::pin(Arc::clone(&server.governed).notified_owned()),
             server: Arc::clone(server),
             stream,
             peer,
@@ -119,6 +121,7 @@ impl Connection {
             // What waits for a human goes on with the next daemon.
             self.pending.retain(|pending| !matches!(pending.wait, Wait::Later(_)));
         }
+        self.poll_governed(cx);
         for _ in 0..32 {
             let mut moved = self.poll_pending(cx);
             moved |= self.poll_inbox(cx);
@@ -141,6 +144,21 @@ impl Connection {
         // Others are served before this connection goes on.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Ends the connection of somebody who may be here no longer, as soon as that is known.
+    fn poll_governed(&mut self, cx: &mut Context<'_>) {
+        while self.governed.as_mut().poll(cx).is_ready() {
+            self.governed.set(Arc::clone(&self.server.governed).notified_owned());
+            let Some(session) = &mut self.session else { continue };
+            if let Err(error) = session.look_again(&self.server) {
+                self.server.feeds.leave(self.peer.connection);
+                self.server.orders.close(self.peer.connection);
+                (session.feed, session.inbox) = (None, None);
+                self.hang_up();
+                self.part(None, &error);
+            }
+        }
     }
 
     /// Says whether nothing more is taken from the peer for now.

@@ -81,16 +81,19 @@ fn workspace(server: &Server, caller: &Caller, agent: &AgentName) -> Option<Stri
 
 /// Looks things up; what could not be looked up in time makes the call one to be asked for.
 pub(super) async fn look_up(server: &Server, wanted: Wanted) -> Facts {
-    let late = || Facts { is_late: true, ..Facts::default() };
-    let Ok(turn) = std::sync::Arc::clone(&server.disk.turns).try_acquire_owned() else {
-        return late();
+    let turns = std::sync::Arc::clone(&server.disk.turns);
+    // Many calls at once wait for their turn: a busy moment is no reason to ask a person.
+    let looked = async move {
+        let turn = turns.acquire_owned().await.ok()?;
+        let look = move || {
+            let facts = find(&wanted);
+            drop(turn);
+            facts
+        };
+        tokio::task::spawn_blocking(look).await.ok()
     };
-    let looked = tokio::task::spawn_blocking(move || {
-        let facts = find(&wanted);
-        drop(turn);
-        facts
-    });
-    timeout(DEADLINE, looked).await.ok().and_then(Result::ok).unwrap_or_else(late)
+    let late = || Facts { is_late: true, ..Facts::default() };
+    timeout(DEADLINE, looked).await.ok().flatten().unwrap_or_else(late)
 }
 
 fn find(wanted: &Wanted) -> Facts {

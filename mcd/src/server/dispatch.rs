@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     caller::{Caller, Factor, SystemCommand, Work},
+    identity::Operator,
     store::{Answer, Store},
 };
 
@@ -77,7 +78,7 @@ pub(super) fn dispatch(
     session: &mut Session,
     (method, params): (&str, Option<&RawValue>),
 ) -> Outcome {
-    if let Err(error) = session.check_token(server) {
+    if let Err(error) = session.look_again(server).and_then(|()| session.check_token(server)) {
         return if error.kind() == ErrorKind::Unauthorized {
             Outcome::Farewell(error)
         } else {
@@ -285,7 +286,16 @@ fn unlock(server: &Arc<Server>, session: &Session, params: Unlock) -> Outcome {
         let verified =
             server.unlocks.verify(&operator, params.passphrase, || clock.elapsed_ms()).await;
         let guessed = verified.as_ref().err().is_none_or(|e| e.kind() == ErrorKind::Forbidden);
-        let level = server.identity.level_of(operator.uid);
+        let identity = server.identity();
+        let level = identity.level_of(operator.uid);
+        let is_same =
+            |now: &Operator| now.name == operator.name && now.passphrase == operator.passphrase;
+        let verified = match identity.operator(operator.uid).filter(|now| is_same(now)) {
+            Some(_) => verified,
+            None => {
+                Err(RpcError::new(ErrorKind::Conflict, "who governs has changed: say hello again"))
+            }
+        };
         if guessed && operator.passphrase.is_some() {
             let command = SystemCommand::OperatorUnlocked {
                 operator: operator.name.clone(),

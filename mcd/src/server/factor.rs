@@ -9,31 +9,33 @@ use std::{
     time::Duration,
 };
 
-use mc_core::canonical;
+use mc_core::{canonical, id::ApprovalId};
 use mc_proto::{
     error::{ErrorKind, RpcError},
     method::{
         Request, approval,
-        session::{Challenge, Challenged, Factor, SecondFactor},
+        session::{Challenge, Challenged, NAMESPACE, SecondFactor},
     },
 };
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Server, levels::look, session::Session};
-use crate::{caller::Caller, identity::Operator, store::Answer};
+use crate::{caller::Caller, identity::Operator, keys::Unsigned, store::Answer};
 
 /// How long a challenge is good, in milliseconds.
 const GOOD_MS: i64 = 5 * 60 * 1000;
 /// How many challenges a connection may have open.
 const OPEN: usize = 8;
-/// What a challenge's text is for.
-const NAMESPACE: &str = "mc-approval@v1";
+/// How much JSON one line of a challenge's text shows, in bytes.
+const SHOWN_BYTES: usize = 4096;
 
 /// A challenge that was not answered yet.
 #[derive(Debug)]
 pub(super) struct Open {
     name: String,
     fingerprint: String,
+    text: String,
     until_ms: i64,
     epoch: u64,
 }
@@ -84,43 +86,96 @@ pub(super) fn challenge(server: &Server, session: &mut Session, params: &Challen
     let Some(operator) = session.as_operator().cloned() else {
         return Err(mc_proto::method::unknown("session.challenge"));
     };
-    if operator.totp.is_none() {
+    let now = server.live().clock.now();
+    let factors = server.identity().factors(&operator, now);
+    if factors.is_empty() {
         return Err(RpcError::new(ErrorKind::Forbidden, none_enrolled(&operator.name)));
     }
     let caller = session.caller(server, None)?;
     let request = parse(params)?;
-    let expires_at = server.live().clock.now().plus(Duration::from_millis(GOOD_MS.unsigned_abs()));
+    let expires_at = now.plus(Duration::from_millis(GOOD_MS.unsigned_abs()));
     let name = random_name()?;
-    let text = canonical::json(&json!({
-        "namespace": NAMESPACE,
-        "squad": server.squad,
-        "operator": operator.name,
-        "method": params.method,
-        "params": params.params,
-        "statement": statement(server, &caller, &request)?,
-        "challenge": name,
-        "expires_at": expires_at,
-    }));
+    let asked = Asked { params, request: &request, decided: decided(server, &caller, &request)? };
+    let text = asked.text(&[
+        ("squad", &server.squad),
+        ("operator", &operator.name),
+        ("challenge", &name),
+        ("expires", &expires_at.to_string()),
+    ]);
     let open = Open {
         name: name.clone(),
         fingerprint: request.fingerprint(),
+        text: text.clone(),
         until_ms: server.live().clock.elapsed_ms() + GOOD_MS,
         epoch: server.epoch.load(Ordering::SeqCst),
     };
     session.challenges.truncate(OPEN - 1);
     session.challenges.insert(0, open);
-    super::dispatch::json(&Challenged {
-        challenge: name,
-        text,
-        factors: vec![Factor::Totp],
-        expires_at,
-    })
+    super::dispatch::json(&Challenged { challenge: name, text, factors, expires_at })
+}
+
+/// What a challenge is for.
+struct Asked<'a> {
+    params: &'a Challenge,
+    request: &'a Request,
+    decided: Option<Decided>,
+}
+
+/// The approval that a request decides.
+#[derive(Deserialize)]
+struct Decided {
+    id: ApprovalId,
+    digest: String,
+    statement: Value,
+}
+
+impl Asked<'_> {
+    /// Returns the text that is signed: ASCII, a thing a line, each by its name.
+    fn text(&self, [squad, operator, challenge, expires]: &[(&str, &str); 4]) -> String {
+        let mut lines = vec![format!("Mission Control asks for a second factor, {NAMESPACE}")];
+        let mut line = |name: &str, value: &str| lines.push(format!("{name}: {value}"));
+        line(squad.0, &ascii(squad.1));
+        line(operator.0, &ascii(operator.1));
+        line("act", &ascii(&self.params.method));
+        if let Some(decided) = &self.decided {
+            line("approval", &decided.id.to_string());
+            line("digest", &ascii(&decided.digest));
+            line("statement", &shown(&decided.statement));
+        }
+        line("params", &shown(&self.params.params));
+        line("request", &self.request.fingerprint());
+        line(challenge.0, challenge.1);
+        line(expires.0, expires.1);
+        lines.join("\n")
+    }
+}
+
+/// Returns a value as canonical JSON in ASCII; what is too long for a screen is named by its
+/// length, because the digests beside it are bound to it all the same.
+fn shown(value: &Value) -> String {
+    let text = ascii(&canonical::json(value));
+    if text.len() <= SHOWN_BYTES { text } else { format!("{} bytes, not shown", text.len()) }
+}
+
+/// Spells out what is no printable ASCII, so that nothing hides or steers where it is read.
+fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == ' ' || c.is_ascii_graphic() {
+            plain.push(c);
+        } else {
+            let mut units = [0; 2];
+            plain.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    plain
 }
 
 /// Returns what to do for an operator who has no second factor.
 pub(super) fn none_enrolled(name: &str) -> String {
     format!(
-        "{name} has no second factor: run `mcctl operator totp {name}` as root, then restart mcd"
+        "{name} has no second factor: run `mcctl operator totp {name}` or `mcctl operator key add \
+         {name} KEY.pub` as root"
     )
 }
 
@@ -135,17 +190,25 @@ fn parse(params: &Challenge) -> Result<Request, RpcError> {
     Ok(request)
 }
 
-/// Returns the statement of the approval that a request decides; null for other requests.
+/// Returns the approval that a request decides, when it is one by itself.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only approvals have a statement")]
-fn statement(server: &Server, caller: &Caller, request: &Request) -> Result<Value, RpcError> {
-    let approval = match request {
-        Request::ApprovalApprove(p) => p.approval,
-        Request::ApprovalDeny(p) => p.approval,
-        _ => return Ok(Value::Null),
+fn decided(
+    server: &Server,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Option<Decided>, RpcError> {
+    let (approval, digest) = match request {
+        Request::ApprovalApprove(p) => (p.approval, &p.digest),
+        Request::ApprovalDeny(p) => (p.approval, &p.digest),
+        _ => return Ok(None),
     };
     let get = Request::ApprovalGet(approval::Get { approval });
-    let mut detail: Value = look(&server.store, caller, &get)?;
-    Ok(detail.get_mut("statement").map(Value::take).unwrap_or_default())
+    let decided: Decided = look(&server.store, caller, &get)?;
+    if decided.digest != *digest {
+        let text = format!("{approval} has another digest: read it again, then open a challenge");
+        return Err(RpcError::new(ErrorKind::Conflict, text));
+    }
+    Ok(Some(decided))
 }
 
 fn random_name() -> Result<String, RpcError> {
@@ -181,16 +244,53 @@ pub(super) fn verify(
     if !fits {
         return Err(refuse("this challenge was opened for another request"));
     }
-    let found = server.unlocks.guess(operator.uid, now, || check(server, &operator, &given.totp));
-    match found? {
-        Checked::Right => {
-            session.challenges.remove(at);
+    match (&given.totp, &given.signature) {
+        (Some(code), None) => check_code(server, &operator, code)?,
+        (None, Some(armoured)) => {
+            let text = session.challenges.get(at).map_or("", |open| open.text.as_str());
+            check_signature(server, &operator, (text, armoured))?;
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            let text = "expected one of `totp` and `signature`";
+            return Err(RpcError::invalid("second_factor", text));
+        }
+    }
+    session.challenges.remove(at);
+    Ok(())
+}
+
+fn check_code(server: &Arc<Server>, operator: &Operator, code: &str) -> Result<(), RpcError> {
+    let refuse = |text: &str| Err(RpcError::new(ErrorKind::Forbidden, text));
+    let now = server.live().clock.elapsed_ms();
+    match server.unlocks.guess(operator.uid, now, || check(server, operator, code))? {
+        Checked::Right => Ok(()),
+        Checked::Used => refuse("this code was used already: wait for the next one"),
+        Checked::Wrong => {
+            server.note_wrong_factor(operator);
+            refuse("the code is wrong: look at the clocks of both machines")
+        }
+    }
+}
+
+/// Nobody guesses a signature, so wrong ones don't slow down; they are recorded all the same.
+fn check_signature(
+    server: &Server,
+    operator: &Operator,
+    (text, armoured): (&str, &str),
+) -> Result<(), RpcError> {
+    let identity = server.identity();
+    let who = (operator.name.as_str(), server.live().clock.now());
+    match identity.keys.verify(who, text, armoured) {
+        Ok(fingerprint) => {
+            tracing::info!(operator = operator.name, fingerprint, "signed");
             Ok(())
         }
-        Checked::Used => Err(refuse("this code was used already: wait for the next one")),
-        Checked::Wrong => {
-            server.note_wrong_factor(&operator);
-            Err(refuse("the code is wrong: look at the clocks of both machines"))
+        Err(unsigned @ Unsigned::Unreadable) => {
+            Err(RpcError::invalid("second_factor.signature", unsigned.to_string()))
+        }
+        Err(unsigned) => {
+            server.note_wrong_factor(operator);
+            Err(RpcError::new(ErrorKind::Forbidden, unsigned.to_string()))
         }
     }
 }

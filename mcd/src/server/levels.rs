@@ -143,7 +143,7 @@ pub(super) fn level_for(live: &Live, act: Act) -> Level {
 fn too_low((level, needed): (Level, Level), caller: &Caller, live: &Live) -> String {
     let how = if level == Level::L0 {
         "unlock with your passphrase".to_owned()
-    } else if live.shared_uid && level < Level::L2 {
+    } else if live.is_shared_uid() && level < Level::L2 {
         "use an account that no agent uses, or lower `levels` in policy.toml knowingly".to_owned()
     } else if needed == Level::L3 && caller.factor == Factor::None {
         factor::none_enrolled(&caller.actor.name)

@@ -305,8 +305,8 @@ fn admit(server: &Arc<Server>, stream: UnixStream, side: Side) -> Option<Connect
         }
     };
     let known = match side {
-        Side::Agent => server.identity.is_agent(uid),
-        Side::Operator => server.identity.operator(uid).is_some(),
+        Side::Agent => server.identity().is_agent(uid),
+        Side::Operator => server.identity().operator(uid).is_some(),
     };
     let refused = if known {
         server.limits.admit(side, uid)

@@ -21,7 +21,7 @@ pub(crate) mod waits;
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -50,7 +50,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Server {
     pub(crate) store: Store,
-    pub(crate) identity: Identity,
+    identity: RwLock<Arc<Identity>>,
     pub(crate) squad: String,
     pub(crate) limits: Limits,
     pub(crate) orders: Orders,
@@ -67,6 +67,8 @@ pub struct Server {
     stops: Mutex<u64>,
     stopping: AtomicBool,
     stopped: Arc<Notify>,
+    /// Says that somebody else governs, or otherwise.
+    governed: Arc<Notify>,
 }
 
 impl Server {
@@ -75,7 +77,7 @@ impl Server {
         let command = SystemCommand::OperatorUnlocked {
             operator: operator.name.clone(),
             role: operator.role,
-            level: self.identity.level_of(operator.uid),
+            level: self.identity().level_of(operator.uid),
             success: false,
             second_factor: true,
         };
@@ -87,7 +89,7 @@ impl Server {
     pub fn new(store: Store, identity: Identity, config: &Config, state: &Path) -> Self {
         let now = store.live().clock.elapsed_ms();
         Self {
-            identity,
+            identity: RwLock::new(Arc::new(identity)),
             squad: config.squad.clone(),
             limits: Limits::new(&config.limits),
             orders: Orders::default(),
@@ -103,8 +105,22 @@ impl Server {
             stops: Mutex::default(),
             stopping: AtomicBool::new(false),
             stopped: Arc::new(Notify::new()),
+            governed: Arc::new(Notify::new()),
             store,
         }
+    }
+
+    /// Returns who governs at the moment.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says from now on who governs; every connection looks at once whether it may go on.
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        self.live().shared_uid.store(identity.has_shared_uid(), Ordering::SeqCst);
+        let identity = Arc::new(identity);
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
+        self.governed.notify_waiters();
     }
 
     /// Returns what lives outside of the database.

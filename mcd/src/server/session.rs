@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     caller::{Caller, Factor},
-    identity::Operator,
+    identity::{Identity, Operator},
     store::TokenOwner,
 };
 
@@ -40,6 +40,9 @@ pub(super) struct Session {
     /// The agents that an adapter may name.
     agents: Vec<AgentName>,
     operator: Option<Operator>,
+    /// Who governed when the connection last looked.
+    identity: Arc<Identity>,
+    uid: u32,
     token: Option<Token>,
     pub(super) proof: Option<Proof>,
     pub(super) challenges: Vec<factor::Open>,
@@ -86,7 +89,8 @@ impl Session {
         if hello.token.is_some() || hello.agent.is_some() {
             return Err(unauthorized("agents use the agents' socket"));
         }
-        let operator = server.identity.operator(peer.uid);
+        let identity = server.identity();
+        let operator = identity.operator(peer.uid);
         let operator = operator.ok_or_else(|| unauthorized("your user is no operator here"))?;
         let caller = Caller {
             actor: Actor::human(operator.name.clone(), Level::L0),
@@ -94,15 +98,19 @@ impl Session {
             agent: None,
             adapter: None,
             connection: peer.connection,
-            factor: if operator.totp.is_some() { Factor::Enrolled } else { Factor::None },
+            factor: Factor::None,
             home: None,
         };
-        let mut session = Self::of(peer.side, caller);
+        let mut session = Self::of(peer, Arc::clone(&identity), caller);
         session.operator = Some(operator.clone());
         Ok(session)
     }
 
     fn agent(server: &Server, peer: Peer, hello: Hello) -> Result<Self, RpcError> {
+        let identity = server.identity();
+        if !identity.is_agent(peer.uid) {
+            return Err(unauthorized("your user is no agent's here"));
+        }
         let token = hello.token.ok_or_else(|| unauthorized("a token is needed on this socket"))?;
         let sha256 = canonical::sha256_hex(token.as_bytes());
         drop(zeroize::Zeroizing::new(token));
@@ -131,7 +139,7 @@ impl Session {
             factor: Factor::None,
             home: home_of(peer.uid),
         };
-        let mut session = Self::of(peer.side, caller);
+        let mut session = Self::of(peer, identity, caller);
         session.seat = Some(server.limits.admit_agent(&name)?);
         session.bucket = Some(server.limits.bucket(&name));
         session.agents = agents;
@@ -141,9 +149,11 @@ impl Session {
         Ok(session)
     }
 
-    fn of(side: Side, caller: Caller) -> Self {
+    fn of(peer: Peer, identity: Arc<Identity>, caller: Caller) -> Self {
         Self {
-            side,
+            side: peer.side,
+            uid: peer.uid,
+            identity,
             caller,
             agents: Vec::new(),
             operator: None,
@@ -192,15 +202,16 @@ impl Session {
             role: self.caller.role,
             level: human.then(|| self.level(server)),
             level_expires_at: self.good_proof(server).map(|proof| expires_at(server, &proof)),
-            shared_uid: human && server.live().shared_uid,
+            shared_uid: human && server.live().is_shared_uid(),
             agents: self.agents.clone(),
-            factors: self.factors(),
+            factors: self.factors(server),
         }
     }
 
-    fn factors(&self) -> Vec<session::Factor> {
-        let has_codes = self.operator.as_ref().is_some_and(|operator| operator.totp.is_some());
-        if has_codes { vec![session::Factor::Totp] } else { Vec::new() }
+    fn factors(&self, server: &Server) -> Vec<session::Factor> {
+        let now = server.live().clock.now();
+        let operator = self.operator.as_ref();
+        operator.map(|operator| self.identity.factors(operator, now)).unwrap_or_default()
     }
 
     /// Returns the operator behind the connection.
@@ -256,6 +267,8 @@ impl Session {
                 proof.used_ms = server.live().clock.elapsed_ms();
             }
             caller.actor.level = Some(proof.map_or(Level::L0, |proof| proof.level));
+            let has_factor = !self.factors(server).is_empty();
+            caller.factor = if has_factor { Factor::Enrolled } else { Factor::None };
             return Ok(caller);
         }
         let Some(named) = named else { return Ok(caller) };
@@ -288,6 +301,34 @@ impl Session {
             Some(_) | None => own,
         };
         server.limits.pass(bucket, now)
+    }
+
+    /// Looks whether the caller may still be here when somebody else governs.
+    ///
+    /// # Errors
+    ///
+    /// `unauthorized` when not: the connection then ends.
+    pub(super) fn look_again(&mut self, server: &Server) -> Result<(), RpcError> {
+        let identity = server.identity();
+        if Arc::ptr_eq(&identity, &self.identity) {
+            return Ok(());
+        }
+        if self.side == Side::Agent && !identity.is_agent(self.uid) {
+            return Err(unauthorized("agents no longer run as your user"));
+        }
+        if let Some(before) = &self.operator {
+            let now = identity.operator(self.uid).filter(|now| now.name == before.name);
+            let now = now.ok_or_else(|| unauthorized("you are no longer an operator here"))?;
+            // What was proved by a passphrase that was taken away is proved no longer.
+            self.proof = self.proof.filter(|_| now.passphrase == before.passphrase);
+            if let Some(proof) = &mut self.proof {
+                proof.level = proof.level.min(identity.level_of(self.uid));
+            }
+            self.caller.role = Some(now.role);
+            self.operator = Some(now.clone());
+        }
+        self.identity = identity;
+        Ok(())
     }
 
     /// Looks now and then whether the token is still good.

@@ -1,8 +1,10 @@
-//! Hot reload: `policy.toml` and `config.toml` are read again when they change and on SIGHUP.
+//! Hot reload: `policy.toml`, `config.toml`, `identity.toml` and the allowed signers are read again
+//! when they change and on SIGHUP.
 //! A file that is wrong changes nothing; what is wrong with it is kept for everybody to see.
 
 use std::{io, sync::Arc, time::Duration};
 
+use mc_core::signers;
 use notify::{RecursiveMode, Watcher as _};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -13,7 +15,9 @@ use super::Setting;
 use crate::{
     caller::{SystemCommand, Work},
     config::Config,
-    findings, policy,
+    findings,
+    identity::Identity,
+    policy,
 };
 
 /// How long to wait for a writer of the file to finish.
@@ -39,6 +43,7 @@ pub(super) async fn run(setting: &Setting) {
             while wake.try_recv().is_ok() {}
             reload_policy(setting);
             reload_config(setting);
+            reload_identity(setting);
         }
     };
     tokio::join!(hear, reload);
@@ -57,7 +62,7 @@ fn watch(
             live.halt.refresh();
         }
         let is_ours = |event: &notify::Event| {
-            let files = ["policy.toml", "config.toml"];
+            let files = ["policy.toml", "config.toml", "identity.toml", signers::FILE];
             let named = |path: &std::path::PathBuf| files.iter().any(|file| path.ends_with(file));
             event.paths.iter().any(named)
         };
@@ -114,5 +119,31 @@ fn reload_config(setting: &Setting) {
             }
         }
         Err(error) => tracing::error!(%error, "config.toml is refused; the one before stays"),
+    }
+}
+
+/// Lets those govern who stand in the files, or says what is wrong with them.
+fn reload_identity(setting: &Setting) {
+    let server = &setting.server;
+    let before = server.identity();
+    let read = Identity::load(&setting.home).map_err(|error| error.to_string());
+    let read = read.and_then(|now| {
+        let is_same = now.mode == before.mode;
+        is_same
+            .then_some(now)
+            .ok_or_else(|| "identity.toml: a new `mode` needs a restart".to_owned())
+    });
+    match read {
+        Ok(now) => {
+            server.live().set_refused_identity(None);
+            if now != *before {
+                tracing::info!("who governs has changed");
+                server.set_identity(now);
+            }
+        }
+        Err(why) => {
+            tracing::error!(why, "who governs stays as it was");
+            server.live().set_refused_identity(Some(why));
+        }
     }
 }

@@ -5,7 +5,7 @@ use mc_proto::error::ErrorKind;
 use super::{App, Origin, Place};
 use crate::{
     link::Phase,
-    overlays::Overlay,
+    overlays::{Overlay, report::Report},
     request::{Call, Failure, Reply, Ticket},
     text,
     theme::Token,
@@ -47,6 +47,15 @@ impl App {
             Reply::Timeline(task, items) => self.task.take_timeline(task, items),
             Reply::Thread(task, messages) => self.task.take_thread(task, messages),
             Reply::Approval(detail) => self.approvals.take(detail),
+            Reply::Rules(rules) => {
+                if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_rules) {
+                    open.take(rules);
+                }
+            }
+            Reply::Decided(set) => {
+                self.approvals.unmark();
+                self.overlays.push(Overlay::Report(Report::receipts(&set)));
+            }
             Reply::Unlocked(unlocked) => {
                 if let Some(me) = &mut self.scene.me {
                     me.level = Some(unlocked.level);
@@ -59,6 +68,7 @@ impl App {
                 ));
                 self.reopen_below();
             }
+            Reply::Challenged(act, open) => self.challenged(*act, *open),
             Reply::Whoami(me) => {
                 let before = self.scene.me.as_ref().and_then(|me| me.level);
                 if before != me.level {
@@ -113,20 +123,18 @@ impl App {
 
     pub(super) fn reopen_below(&mut self) {
         let steady = self.scene.now.steady;
-        if let Some(Overlay::Decide(dialog)) = self.overlays.last_mut() {
-            dialog.reopen(steady);
+        if let Some(overlay) = self.overlays.last_mut() {
+            overlay.reopen(steady);
         }
     }
 
     fn failed(&mut self, failure: &Failure, origin: Origin, label: &str) {
+        if origin == Origin::Dialog
+            && let Some(act) = self.factor.wanted(failure)
+        {
+            return self.ask_factor(act, failure);
+        }
         match origin {
-            Origin::Dialog if wants_code(&failure.text) => {
-                if let Some(overlay) = self.overlays.last_mut() {
-                    overlay.answered(Some(&failure.text));
-                }
-                let why = Line::new().says(Token::Fg, &text::line(&failure.text));
-                self.open_code(why);
-            }
             Origin::Dialog => {
                 if let Some(overlay) = self.overlays.last_mut() {
                     overlay.answered(Some(&failure.text));
@@ -135,7 +143,7 @@ impl App {
                 if is_locked {
                     self.ask(Call::Whoami, Origin::Screen);
                 }
-                let is_unlocking = matches!(self.overlays.last(), Some(Overlay::Unlock(open)) if open.wants_passphrase());
+                let is_unlocking = matches!(self.overlays.last(), Some(Overlay::Unlock(_)));
                 let may_rise = self.can_rise() || names_level(&failure.text);
                 if is_locked && !is_unlocking && may_rise {
                     let why = Line::new()
@@ -178,11 +186,6 @@ impl App {
         let top = if me.shared_uid { Level::L1 } else { Level::L2 };
         me.role != Some(Role::Viewer) && me.level.unwrap_or_default() < top
     }
-}
-
-/// Says whether a refusal asks for the second factor.
-fn wants_code(text: &str) -> bool {
-    text.contains("your second factor")
 }
 
 /// Says whether a refusal is about the level: the one that we believe to have may have fallen.

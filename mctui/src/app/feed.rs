@@ -5,6 +5,7 @@ use mc_proto::method::{feed::FeedItem, session::HelloResult};
 use super::{App, Origin, Place};
 use crate::{
     link::Phase,
+    overlays::Overlay,
     request::{Call, Failure, Request},
     widgets::Line,
     world::Applied,
@@ -53,9 +54,18 @@ impl App {
                 "the link was lost: not known whether it was done, look before you repeat it";
             overlay.answered(Some(words));
         }
+        self.factor.forget();
         self.approvals.forget();
+        self.touch_rules();
         self.task.forget();
         self.board.answers.is_asked = false;
+    }
+
+    /// The list of standing rules is asked again, where it is open.
+    fn touch_rules(&mut self) {
+        if let Some(rules) = self.overlays.iter_mut().find_map(Overlay::as_rules) {
+            rules.touch();
+        }
     }
 
     pub(super) fn item(&mut self, item: FeedItem) {
@@ -72,10 +82,14 @@ impl App {
     pub(super) fn apply(&mut self, item: FeedItem) {
         let task = item.event.event.task();
         let arrived = arrival(&item);
+        let is_rule = crate::story::kind(&item.event.event) == "rule";
         match self.scene.world.apply(item) {
             Applied::Old => return,
             Applied::Gap => self.resync(),
             Applied::Yes => {}
+        }
+        if is_rule {
+            self.touch_rules();
         }
         if task.is_some() && task == self.board.answers.task {
             self.board.answers.is_old = true;

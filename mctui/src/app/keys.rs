@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use mc_core::{actor::Level, id::TaskId};
 
-use super::{App, CODE_MS, Origin, Place};
+use super::{App, Origin, Place};
 use crate::{
     keymap::{self, Action, Key},
     link::Phase,
@@ -87,7 +87,7 @@ impl App {
         }
     }
 
-    fn follow(&mut self, outcome: Outcome) {
+    pub(super) fn follow(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Stay => {}
             Outcome::Close => self.close(),
@@ -95,16 +95,16 @@ impl App {
                 self.overlays.pop();
                 self.show(*overlay);
             }
+            Outcome::Over(overlay) => self.show(*overlay),
             Outcome::Send(act) => self.send(*act, Origin::Dialog),
             Outcome::Ask(call) => {
                 self.ask(call, Origin::Dialog);
             }
-            Outcome::Keep(code) => {
+            Outcome::Keep(act, factor) => {
                 self.close();
-                self.code = Some((code, self.scene.now.steady + CODE_MS));
-                self.say_own("the code is kept for the next act");
-                self.reopen_below();
+                self.keep(*act, factor);
             }
+            Outcome::Do(request) => self.out.push(request),
             Outcome::Refuse(why) => self.say_own(why),
         }
     }
@@ -116,10 +116,7 @@ impl App {
         {
             self.drafts.insert(task, draft);
         }
-        let steady = self.scene.now.steady;
-        if let Some(Overlay::Decide(dialog)) = self.overlays.last_mut() {
-            dialog.reopen(steady);
-        }
+        self.reopen_below();
     }
 
     fn show(&mut self, mut overlay: Overlay) {
@@ -129,7 +126,7 @@ impl App {
         {
             form.restore(draft);
         }
-        let is_decision = matches!(overlay, Overlay::Decide(_));
+        let is_decision = matches!(overlay, Overlay::Decide(_) | Overlay::Bulk(_));
         self.overlays.push(overlay);
         let level = self.scene.me.as_ref().and_then(|me| me.level).unwrap_or_default();
         if is_decision && level == Level::L0 && self.can_rise() {
@@ -223,6 +220,7 @@ impl App {
                 self.fleet.open(&agent, &self.scene);
             }
             Some(Intent::Say(words)) => self.say_own(words),
+            Some(Intent::Look(overlay)) => self.show(*overlay),
             Some(Intent::Show(overlay)) => match self.scene.obstacle() {
                 Some(obstacle) => self.say_own(obstacle),
                 None => self.show(*overlay),
@@ -260,7 +258,8 @@ impl App {
 
     fn back(&mut self) {
         let shape = self.shape();
-        if self.place == Place::Approvals && self.approvals.back(shape) {
+        if self.place == Place::Approvals && (self.approvals.back(shape) || self.approvals.unmark())
+        {
             return;
         }
         if let Some(before) = self.trail.pop() {
@@ -326,11 +325,6 @@ impl App {
             why
         };
         self.overlays.push(Overlay::Unlock(Unlock::new(why)));
-    }
-
-    /// Asks for the code of the second factor.
-    pub(super) fn open_code(&mut self, why: Line) {
-        self.overlays.push(Overlay::Unlock(Unlock::for_code(why)));
     }
 
     /// Goes to the next thing that needs a person, worst and soonest first.

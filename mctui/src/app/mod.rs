@@ -1,6 +1,7 @@
 //! The whole console as a value: messages come in, requests go out, `view` only reads.
 
 mod answers;
+mod factor;
 mod feed;
 mod keys;
 mod view;
@@ -17,9 +18,9 @@ use ratatui::layout::{Rect, Size};
 use crate::{
     keymap::{Context, Key},
     link::{Health, Now},
-    overlays::{Overlay, emergency::Emergency},
+    overlays::{Overlay, emergency::Emergency, rules::Rules},
     query::Query,
-    request::{Act, Call, Code, Failure, Reply, Request, Ticket},
+    request::{Act, Call, Failure, Reply, Request, Ticket},
     scene::{Pending, Scene},
     screens::{alerts::Alerts, approvals::Approvals, board::Board, fleet::Fleet, task::TaskScreen},
     text,
@@ -29,8 +30,8 @@ use crate::{
 
 /// How long a notice stays, in milliseconds.
 const NOTICE_MS: u64 = 10_000;
-/// How long the code of a second factor is kept for the next act, in milliseconds.
-const CODE_MS: u64 = 30_000;
+/// After this time without a key the session is locked, in milliseconds.
+const IDLE_MS: u64 = 15 * 60 * 1000;
 
 /// What comes in.
 #[derive(Debug)]
@@ -62,10 +63,23 @@ pub enum Message {
     Answer(Ticket, Box<Result<Reply, Failure>>),
     /// What became of the halt file.
     Halted(Result<(), String>),
+    /// How a text was copied or written, or why not.
+    Copied(Result<Copied, String>),
+    /// The signature that stood in a file, or why it can't be read.
+    Signature(Result<String, String>),
     /// A frame was drawn: what stood on it was seen.
     Drawn,
     /// Time has passed.
     Tick,
+}
+
+/// Where a text went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// Into the clipboard, this way.
+    Clipboard(&'static str),
+    /// Into this file.
+    File(String),
 }
 
 /// Where the operator is.
@@ -133,8 +147,8 @@ pub struct App {
     drafts: HashMap<TaskId, String>,
     notice: Option<(Line, u64)>,
     sent: HashMap<Ticket, Origin>,
-    /// The code of a second factor for the next act, and until when it is kept.
-    code: Option<(Code, u64)>,
+    factor: factor::Kept,
+    last_key: u64,
     next_ticket: Ticket,
     waiting_items: Vec<FeedItem>,
     is_first_load: bool,
@@ -166,7 +180,8 @@ impl App {
             drafts: HashMap::new(),
             notice: None,
             sent: HashMap::new(),
-            code: None,
+            factor: factor::Kept::default(),
+            last_key: 0,
             next_ticket: 1,
             waiting_items: Vec::new(),
             is_first_load: true,
@@ -229,6 +244,7 @@ impl App {
         if self.emergency.as_ref().is_some_and(|open| open.is_overdue(now.steady)) {
             self.out.push(Request::WriteHaltFile);
         }
+        self.lock_when_idle();
         self.want();
         self.is_dirty |= !is_quiet;
         std::mem::take(&mut self.out)
@@ -237,7 +253,10 @@ impl App {
     fn take(&mut self, message: Message) {
         let now = self.scene.now;
         match message {
-            Message::Key(key) => self.press(key),
+            Message::Key(key) => {
+                self.last_key = now.steady;
+                self.press(key);
+            }
             Message::Paste(pasted) => self.paste(&pasted),
             Message::Resize(size) => self.size = size,
             Message::Up(hello) => self.up(*hello),
@@ -257,6 +276,8 @@ impl App {
                     open.halted(result);
                 }
             }
+            Message::Copied(result) => self.copied(result),
+            Message::Signature(result) => self.signature(&result),
             Message::Drawn => self.drawn(),
             Message::Tick => {}
         }
@@ -315,6 +336,10 @@ impl App {
             }
             Place::Fleet | Place::Alerts => {}
         }
+        let rules = self.overlays.iter_mut().find_map(Overlay::as_rules);
+        if let Some(call) = rules.and_then(Rules::wants) {
+            self.ask(call, Origin::Screen);
+        }
     }
 
     fn ask(&mut self, call: Call, origin: Origin) -> Ticket {
@@ -337,13 +362,14 @@ impl App {
             | Act::Resolve(_)
             | Act::Approve(_)
             | Act::Deny(_)
+            | Act::Decide(_)
+            | Act::Revoke(_)
             | Act::Agent(..)
             | Act::Squad(..) => None,
         };
         let label = label(&act);
-        let now = self.scene.now.steady;
-        let code = self.code.take().filter(|(_, until)| now < *until).map(|(code, _)| code);
-        let ticket = self.ask(Call::Act(Box::new(act), code), origin);
+        let factor = self.factor.for_act(&act, self.scene.now.steady);
+        let ticket = self.ask(Call::Act(Box::new(act), factor), origin);
         self.scene.pending.push(Pending { ticket, label, task, since: self.scene.now.steady });
     }
 
@@ -387,6 +413,10 @@ impl App {
             self.approvals.drawn(body, shape, &self.scene);
             self.is_dirty |= was_seen != self.approvals.is_seen(&self.scene);
         }
+        if self.emergency.is_none() {
+            let middle = Places::of(self.area()).middle();
+            self.is_dirty |= self.overlays.last_mut().is_some_and(|top| top.drawn(middle));
+        }
     }
 
     /// Returns in how many milliseconds something shown changes by itself.
@@ -399,6 +429,7 @@ impl App {
             let to_second = 1_000 - time.0.rem_euclid(1_000);
             soonest = soonest.min(u64::try_from(to_second).unwrap_or(1_000));
         }
+        soonest = soonest.min(self.idle_in(now.steady).unwrap_or(u64::MAX));
         if let Some((_, until)) = &self.notice {
             soonest = soonest.min(until.saturating_sub(now.steady));
         }
@@ -428,6 +459,8 @@ fn label(act: &Act) -> String {
         Act::Resolve(call) => format!("resolve of {}", call.alert),
         Act::Approve(call) => format!("approval of {}", call.approval),
         Act::Deny(call) => format!("denial of {}", call.approval),
+        Act::Decide(call) => format!("decision on {} approvals", call.items.len()),
+        Act::Revoke(call) => format!("end of {}", call.rule),
         Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
         Act::Squad(..) => "order to the squad".to_owned(),
     }

@@ -29,10 +29,10 @@ impl App {
             self.notice_row(&mut canvas, places, shape);
         }
         for overlay in &self.overlays {
-            overlay.view(&mut canvas, middle(places));
+            overlay.view(&mut canvas, places.middle());
         }
         if let Some(open) = &self.emergency {
-            open.view(&mut canvas, middle(places), &self.scene);
+            open.view(&mut canvas, places.middle(), &self.scene);
         }
         canvas.cursor
     }
@@ -157,17 +157,6 @@ impl App {
     /// Returns the state whose column has the cursor.
     pub fn column(&self) -> TaskState {
         self.board.state()
-    }
-}
-
-/// Dialogs never cover row 1.
-fn middle(places: Places) -> Rect {
-    let top = places.status.bottom();
-    let bottom = places.hints.y.max(top);
-    if bottom <= top {
-        Rect::default()
-    } else {
-        Rect { y: top, height: bottom - top, ..places.status }
     }
 }
 

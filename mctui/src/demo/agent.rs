@@ -43,7 +43,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("read", "path", "docs/limits.md"),
     ("edit", "path", "src/export/csv.rs"),
     ("ls", "path", "tests"),
-    ("web_search", "query", "RFC 4180 quoting"),
+    ("read", "path", "tests/export.rs"),
 ];
 
 /// Commands that are asked.
@@ -227,6 +227,19 @@ impl Worker {
         }
     }
 
+    /// Asks for something that can be remembered, and says which approval waits.
+    pub(super) async fn ask_yellow_command(&mut self) -> Option<ApprovalId> {
+        let command = json!({"command": "git push origin fix/export"});
+        self.ask(command, "The branch is ready; the review needs it.").await;
+        self.waits
+    }
+
+    /// Asks again what a standing rule covers by now: it runs unasked.
+    pub(super) async fn push_again(&mut self) {
+        self.look_for_answer().await;
+        self.ask_yellow_command().await;
+    }
+
     async fn ask(&mut self, arguments: Value, why: &str) {
         let Some(work) = self.work else { return };
         let check = run::Check {
@@ -243,7 +256,10 @@ impl Worker {
             wait_ms: 0,
         };
         if let Ok(checked) = self.client.call(&check).await {
-            self.waits = checked.approval;
+            self.waits = checked.approval.filter(|_| checked.decision == Outcome::Ask);
+            if checked.decision == Outcome::Allow {
+                self.end_call(checked.call, true).await;
+            }
         }
     }
 

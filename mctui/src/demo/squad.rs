@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use mc_core::{
     agent::{AgentName, Autonomy, Runtime},
-    id::TaskId,
+    approval::RuleScope,
+    id::{ApprovalId, TaskId},
     money::MicroUsd,
     task::TaskState,
 };
 use mc_proto::{
     client::{Client, ClientError, hello},
     home::Home,
-    method::{agent, session, task, thread},
+    method::{agent, approval, session, task, thread},
 };
 
 use super::agent::Worker;
@@ -22,7 +23,7 @@ const AGENTS: &[(&str, Autonomy, Option<&str>, i64)] = &[
     ("heron", Autonomy::Lead, None, 2_000),
     ("kestrel", Autonomy::Specialist, Some("heron"), 500),
     ("osprey", Autonomy::Specialist, None, 500),
-    ("robin", Autonomy::Specialist, None, 500),
+    ("robin", Autonomy::Intern, None, 500),
     ("wren", Autonomy::Intern, None, 200),
     ("crane", Autonomy::Specialist, None, 15),
 ];
@@ -134,6 +135,24 @@ async fn create(
     Ok(operator.call(&call).await?.id)
 }
 
+/// Approves `id`, and the same again for the day.
+async fn remember(operator: &Client, id: ApprovalId) -> Result<(), ClientError> {
+    let detail = operator.call(&approval::Get { approval: id }).await?;
+    let call = approval::Approve {
+        approval: id,
+        rev: detail.approval.rev,
+        digest: detail.approval.digest,
+        note: Some("its own branch, seen often".to_owned()),
+        remember: Some(approval::Remember {
+            scope: RuleScope::Agent,
+            for_s: 24 * 3600,
+            uses: Some(20),
+            prefix_words: None,
+        }),
+    };
+    operator.call(&call).await.map(|_| ())
+}
+
 impl Squad {
     /// Brings the board into motion, so that the first look shows every state.
     async fn begin(&mut self) -> Result<(), ClientError> {
@@ -159,8 +178,25 @@ impl Squad {
                 _ => {}
             }
         }
+        self.remember_one().await;
         self.close_some().await;
         Ok(())
+    }
+
+    /// Makes a standing rule of one question, and leaves another one open.
+    async fn remember_one(&mut self) {
+        let worker = |name: &str| self.workers.iter().position(|one| one.name() == name);
+        let (wren, robin) = (worker("wren"), worker("robin"));
+        if let Some(wren) = wren.and_then(|at| self.workers.get_mut(at))
+            && let Some(asked) = wren.ask_yellow_command().await
+            // What the rules refuse, the demo does without.
+            && remember(&self.operator, asked).await.is_ok()
+        {
+            wren.push_again().await;
+        }
+        if let Some(robin) = robin.and_then(|at| self.workers.get_mut(at)) {
+            robin.ask_yellow_command().await;
+        }
     }
 
     /// Ends two tasks, so that no column is empty.

@@ -2,15 +2,15 @@
 //! and digest. When the request changes, ends or the link drops, it freezes and never swaps.
 
 use crossterm::event::KeyCode;
-use mc_core::{
-    approval::{Approval, ApprovalStatus},
-    id::ApprovalId,
-    policy::Risk,
-};
+use mc_core::{approval::Approval, policy::Risk};
 use mc_proto::method::approval::{Approve, Deny};
 use ratatui::layout::Rect;
 
-use super::Outcome;
+use super::{
+    Outcome,
+    bound::{Bound, Guard},
+    remember::Subject,
+};
 use crate::{
     format::{left, short, short_digest},
     keymap::Key,
@@ -23,16 +23,13 @@ use crate::{
     widgets::{Canvas, Field, Line, Manner},
 };
 
-/// How long a dialog ignores keys after it opened, in milliseconds.
-pub const GUARD_MS: u64 = 350;
-/// How long after the last key Enter counts, so that a paste without brackets can't decide.
-const SETTLE_MS: u64 = 150;
-
 /// Yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Yes, this one time.
     Approve,
+    /// Yes, and a standing rule that says it again.
+    Remember,
     /// No.
     Deny,
 }
@@ -41,17 +38,16 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Decide {
     verdict: Verdict,
-    id: ApprovalId,
-    rev: i64,
-    digest: String,
+    bound: Bound,
     risk: Risk,
     summary: Clean,
     agent: Clean,
     fields: Vec<Field>,
     focus: usize,
     is_writing: bool,
-    quiet_since: u64,
-    last_key: u64,
+    guard: Guard,
+    /// What a standing rule would be about, or why none can be made.
+    subject: Result<Subject, &'static str>,
     frozen: Option<String>,
     is_sent: bool,
     error: Option<Clean>,
@@ -67,21 +63,19 @@ impl Decide {
             (Verdict::Approve, Risk::Red) => {
                 vec![Field::needed("reason"), Field::needed("code").with(Manner::Typed)]
             }
-            (Verdict::Approve, Risk::Green | Risk::Yellow) => Vec::new(),
+            (Verdict::Approve | Verdict::Remember, _) => Vec::new(),
         };
         Self {
             verdict,
-            id: approval.id,
-            rev: approval.rev,
-            digest: approval.digest.clone(),
+            bound: Bound::to(approval),
             risk: approval.risk,
             summary: text::line(&approval.summary),
             agent: text::line(&approval.agent),
             is_writing: verdict == Verdict::Approve && !fields.is_empty(),
             fields,
             focus: 0,
-            quiet_since: steady,
-            last_key: 0,
+            guard: Guard::new(steady),
+            subject: Subject::of(approval).ok_or("only calls that are not RED can be remembered"),
             frozen: None,
             is_sent: false,
             error: None,
@@ -90,9 +84,18 @@ impl Decide {
         }
     }
 
+    /// Notes whether the evidence was read to its last line.
+    #[must_use]
+    pub fn seen(mut self, is_seen: bool) -> Self {
+        if !is_seen && self.subject.is_ok() {
+            self.subject = Err("locked: read the evidence to its last line first (Esc, J)");
+        }
+        self
+    }
+
     /// Starts the time anew in which keys are ignored: something else had covered it.
-    pub fn reopen(&mut self, steady: u64) {
-        self.quiet_since = steady;
+    pub const fn reopen(&mut self, steady: u64) {
+        self.guard.restart(steady);
     }
 
     /// Says whether every printable key goes into a field.
@@ -108,30 +111,11 @@ impl Decide {
     /// Takes in how the request stands now, and freezes when it is no longer what was shown.
     pub fn watch(&mut self, scene: &Scene) {
         self.is_late = scene.link.health(scene.now) == Health::Late;
-        let Some(now) = scene.world.approvals.get(&self.id) else {
-            return self.freeze("the request is gone".to_owned());
-        };
-        self.left = left(scene.time(), now.expires_at);
-        if self.frozen.is_some() || self.is_sent {
-            return;
+        if let Some(now) = scene.world.approvals.get(&self.bound.id) {
+            self.left = left(scene.time(), now.expires_at);
         }
-        if now.status != ApprovalStatus::Pending {
-            let by = now.decided_by.as_deref().map(text::line).unwrap_or_default();
-            let by =
-                if by.as_str().is_empty() { String::new() } else { format!(" by {}", by.as_str()) };
-            self.freeze(format!("{}{by}", now.status.as_str()));
-        } else if now.rev != self.rev || now.digest != self.digest {
-            self.freeze("the request has changed: read it again".to_owned());
-        } else if now.expires_at <= scene.time() {
-            self.freeze("the request has expired".to_owned());
-        } else if scene.link.health(scene.now) == Health::Off {
-            self.freeze("the link to the daemon is down".to_owned());
-        }
-    }
-
-    fn freeze(&mut self, reason: String) {
-        if self.frozen.is_none() {
-            self.frozen = Some(reason);
+        if self.frozen.is_none() && !self.is_sent {
+            self.frozen = self.bound.why_not(scene);
         }
     }
 
@@ -144,32 +128,25 @@ impl Decide {
         if self.frozen.is_some() || self.is_sent {
             return Outcome::Refuse("this dialog no longer decides: Esc closes it");
         }
-        if now.saturating_sub(self.quiet_since) < GUARD_MS {
-            self.quiet_since = now;
+        if self.guard.ignores(now) {
             return Outcome::Refuse("too soon after it opened: the key was ignored");
         }
-        let since_last = now.saturating_sub(self.last_key);
-        self.last_key = now;
+        let is_fast = self.guard.is_fast(now);
         if !self.is_writing {
             return match key.code {
                 KeyCode::Char('y') => self.send(),
                 KeyCode::Char('n' | 'q') => Outcome::Close,
-                KeyCode::Char('r') if self.verdict == Verdict::Deny => {
-                    self.is_writing = true;
-                    Outcome::Stay
-                }
+                KeyCode::Char('r') => self.write(now),
                 _ => Outcome::Stay,
             };
         }
         match key.code {
-            KeyCode::Enter if since_last < SETTLE_MS => {
+            KeyCode::Enter if is_fast => {
                 Outcome::Refuse("Enter came too fast after typing: press it again")
             }
             KeyCode::Enter => self.enter(),
-            KeyCode::Tab | KeyCode::BackTab => {
-                self.focus = (self.focus + 1) % self.fields.len().max(1);
-                Outcome::Stay
-            }
+            KeyCode::Tab | KeyCode::Down => self.step(1),
+            KeyCode::BackTab | KeyCode::Up => self.step(self.fields.len().saturating_sub(1)),
             _ => {
                 if let Some(field) = self.fields.get_mut(self.focus) {
                     field.press(key);
@@ -177,6 +154,26 @@ impl Decide {
                 Outcome::Stay
             }
         }
+    }
+
+    fn step(&mut self, by: usize) -> Outcome {
+        self.focus = (self.focus + by) % self.fields.len().max(1);
+        Outcome::Stay
+    }
+
+    /// Goes on to the reason of a denial, or to the rule that an approval is remembered as.
+    fn write(&mut self, steady: u64) -> Outcome {
+        if self.verdict == Verdict::Approve {
+            let subject = match &self.subject {
+                Ok(subject) => subject,
+                Err(why) => return Outcome::Refuse(why),
+            };
+            self.fields = subject.fields();
+            self.verdict = Verdict::Remember;
+            self.guard.restart(steady);
+        }
+        self.is_writing = true;
+        Outcome::Stay
     }
 
     fn enter(&mut self) -> Outcome {
@@ -193,7 +190,7 @@ impl Decide {
             Some(_) => Outcome::Refuse("this field is needed"),
             None => {
                 let code = self.fields.last().map(Field::value).unwrap_or_default();
-                if code.eq_ignore_ascii_case(&evidence::code(&self.digest)) {
+                if code.eq_ignore_ascii_case(&evidence::code(&self.bound.digest)) {
                     self.send()
                 } else {
                     Outcome::Refuse("that is not the code at the end of the evidence")
@@ -203,17 +200,24 @@ impl Decide {
     }
 
     fn send(&mut self) -> Outcome {
-        self.is_sent = true;
         self.error = None;
-        let note = self
-            .fields
-            .first()
-            .map(|field| field.value().to_owned())
-            .filter(|note| !note.is_empty());
-        let (approval, rev, digest) = (self.id, self.rev, self.digest.clone());
+        let remember = match (&self.subject, self.verdict) {
+            (Ok(subject), Verdict::Remember) => match subject.read(&self.fields) {
+                Ok(remember) => Some(remember),
+                Err(why) => {
+                    self.error = Some(text::line(&why));
+                    return Outcome::Stay;
+                }
+            },
+            _ => None,
+        };
+        self.is_sent = true;
+        let reason = self.fields.iter().find(|field| field.label == "reason");
+        let note = reason.map(|field| field.value().to_owned()).filter(|note| !note.is_empty());
+        let Bound { id: approval, rev, digest } = self.bound.clone();
         Outcome::Send(Box::new(match self.verdict {
-            Verdict::Approve => {
-                Act::Approve(Approve { approval, rev, digest, note, remember: None })
+            Verdict::Approve | Verdict::Remember => {
+                Act::Approve(Approve { approval, rev, digest, note, remember })
             }
             Verdict::Deny => Act::Deny(Deny { approval, rev, digest, note }),
         }))
@@ -236,9 +240,10 @@ impl Decide {
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let verb = match self.verdict {
             Verdict::Approve => "Approve",
+            Verdict::Remember => "Approve and remember",
             Verdict::Deny => "Deny",
         };
-        let mut title = Line::new().own(Token::Strong, format!(" {verb} {} ", self.id));
+        let mut title = Line::new().own(Token::Strong, format!(" {verb} {} ", self.bound.id));
         if let Some(reason) = &self.frozen {
             title = title
                 .own(Token::Crit, "FROZEN: ")
@@ -292,8 +297,8 @@ impl Decide {
                 Token::Dim,
                 format!(
                     "bound to {}, rev {} · time left {}",
-                    short_digest(&self.digest),
-                    self.rev,
+                    short_digest(&self.bound.digest),
+                    self.bound.rev,
                     self.left
                 ),
             ),
@@ -302,8 +307,15 @@ impl Decide {
             Verdict::Approve => {
                 "What happens: exactly this runs once; what it does can't be taken back. It goes on record in your name."
             }
+            Verdict::Remember => {
+                "What happens: exactly this runs once, and a standing rule answers for you from then on. It goes on record in your name."
+            }
             Verdict::Deny => "What happens: it does not run; the agent gets your reason. It goes on record in your name.",
         }));
+        if let (Ok(subject), Verdict::Remember) = (&self.subject, self.verdict) {
+            lines.push(subject.sentence(&self.fields));
+            lines.extend(subject.numbered());
+        }
         for (at, field) in self.fields.iter().enumerate() {
             lines.push(field.line(70, self.is_writing && at == self.focus));
         }
@@ -324,8 +336,15 @@ impl Decide {
                 Token::Strong,
                 "reason, then the code printed at the end of the evidence, Enter   [Esc] no",
             ),
+            (Verdict::Remember, _) => line.own(
+                Token::Strong,
+                "arrows choose, Tab next; last the code of the evidence, Enter  [Esc] no",
+            ),
             (Verdict::Approve, false) => {
-                line.own(Token::Dim, "[y] approve once   ").own(Token::Strong, ">[n] no   [Esc] no")
+                let remember = if self.subject.is_ok() { "[r] and remember…   " } else { "" };
+                line.own(Token::Dim, "[y] approve once   ")
+                    .own(Token::Dim, remember)
+                    .own(Token::Strong, ">[n] no   [Esc] no")
             }
             (Verdict::Deny, true) => line.own(Token::Strong, "Enter, then [y]   [Esc] back"),
             (Verdict::Deny, false) => line

@@ -3,17 +3,18 @@
 use crossterm::event::KeyCode;
 use mc_core::{
     agent::AgentName,
-    id::{AlertId, TaskId},
+    id::{AlertId, RuleId, TaskId},
     task::TaskState,
 };
 use mc_proto::method::{
+    approval::RuleRevoke,
     squad::{AlertAck, AlertResolve},
     task::{Assign, Complete, Create, Transition},
     thread::Post,
 };
 use ratatui::layout::Rect;
 
-use super::{Outcome, decide::GUARD_MS};
+use super::{Outcome, bound::GUARD_MS};
 use crate::{
     format::short,
     keymap::Key,
@@ -41,6 +42,8 @@ pub enum Purpose {
     Ack(AlertId),
     /// Ends an alert.
     Resolve(AlertId),
+    /// Ends a standing rule.
+    Revoke(RuleId),
     /// Changes an agent's status.
     Agent(AgentVerb, AgentName),
     /// Changes the squad's status.
@@ -247,6 +250,7 @@ impl Form {
             Purpose::Resolve(alert) => {
                 Act::Resolve(AlertResolve { alert, note: self.value("note") })
             }
+            Purpose::Revoke(rule) => Act::Revoke(RuleRevoke { rule, reason: self.value("reason") }),
             Purpose::Agent(verb, agent) => Act::Agent(verb, agent, reason()),
             Purpose::Squad(verb) => Act::Squad(verb, reason()),
         })

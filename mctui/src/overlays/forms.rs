@@ -3,7 +3,7 @@
 use mc_core::{
     actor::ActorKind,
     agent::{Agent, AgentName, AgentStatus},
-    id::{AlertId, TaskId},
+    id::{AlertId, RuleId, TaskId},
     task::{
         TaskState,
         law::{Guard, MOVES, Move},
@@ -19,7 +19,8 @@ use super::{
 use crate::{
     request::{AgentVerb, SquadVerb},
     scene::{Intent, Scene},
-    story, text,
+    story,
+    text::{self, Clean},
     theme::Token,
     widgets::{Field, Line, Manner},
 };
@@ -166,6 +167,18 @@ pub fn resolve(alert: AlertId) -> Intent {
         fields,
         Confirm::Enter,
     )))
+}
+
+/// The dialog that ends a standing rule; `passes` is what it lets pass.
+pub fn revoke(rule: RuleId, passes: &Clean) -> Form {
+    let fields = vec![Field::optional("reason")];
+    Form::new(Purpose::Revoke(rule), format!("Revoke {rule}"), fields, Confirm::Yes)
+        .says(
+            Line::new()
+                .own(Token::Fg, "From now on this is asked again: ")
+                .says(Token::Strong, passes),
+        )
+        .says(dim("What it has let pass stays done. It goes on record in your name."))
 }
 
 /// What can be done to an agent.

@@ -1,18 +1,25 @@
 //! What opens over a screen: dialogs, menus, help, and Emergency above all of them.
 
+pub mod bound;
+pub mod bulk;
 pub mod decide;
 pub mod emergency;
+pub mod factor;
 pub mod form;
 pub mod forms;
 pub mod help;
 pub mod menu;
+pub mod remember;
+pub mod report;
+pub mod rules;
 pub mod unlock;
 
+use mc_proto::method::session::SecondFactor;
 use ratatui::layout::Rect;
 
 use crate::{
     keymap::Key,
-    request::{Act, Call, Code},
+    request::{Act, Call, Request},
     scene::Scene,
     widgets::Canvas,
 };
@@ -22,14 +29,22 @@ use crate::{
 pub enum Overlay {
     /// A decision on an approval.
     Decide(decide::Decide),
+    /// A decision on a marked set.
+    Bulk(bulk::Bulk),
     /// Fields to fill, and a confirmation.
     Form(form::Form),
     /// One of several.
     Menu(menu::Menu),
     /// The passphrase.
     Unlock(unlock::Unlock),
+    /// The second factor.
+    Factor(Box<factor::Factor>),
     /// The keys.
     Help(help::Help),
+    /// What became of something, to read.
+    Report(report::Report),
+    /// The standing rules.
+    Rules(rules::Rules),
 }
 
 /// What a dialog wants after a key.
@@ -41,12 +56,16 @@ pub enum Outcome {
     Close,
     /// Closes and opens another.
     Become(Box<Overlay>),
+    /// Stays and opens another over itself.
+    Over(Box<Overlay>),
     /// Sends this; stays open until it is answered.
     Send(Box<Act>),
     /// Asks this; stays open until it is answered.
     Ask(Call),
-    /// Closes and keeps the code of a second factor for the next act.
-    Keep(Code),
+    /// Closes and keeps the second factor for exactly this act.
+    Keep(Box<Act>, SecondFactor),
+    /// Stays and asks the terminal for something.
+    Do(Request),
     /// Stays and rings: the key was refused.
     Refuse(&'static str),
 }
@@ -59,7 +78,11 @@ impl Overlay {
             Self::Form(dialog) => dialog.press(key, scene),
             Self::Menu(dialog) => dialog.press(key),
             Self::Unlock(dialog) => dialog.press(key),
+            Self::Factor(dialog) => dialog.press(key),
             Self::Help(dialog) => dialog.press(key),
+            Self::Bulk(dialog) => dialog.press(key, scene),
+            Self::Report(dialog) => dialog.press(key),
+            Self::Rules(dialog) => dialog.press(key),
         }
     }
 
@@ -69,15 +92,44 @@ impl Overlay {
             Self::Decide(dialog) => dialog.paste(pasted),
             Self::Form(dialog) => dialog.paste(pasted),
             Self::Unlock(dialog) => dialog.paste(pasted),
-            Self::Help(_) | Self::Menu(_) => Outcome::Stay,
+            Self::Factor(dialog) => dialog.paste(pasted),
+            Self::Bulk(dialog) => dialog.paste(pasted),
+            Self::Help(_) | Self::Menu(_) | Self::Report(_) | Self::Rules(_) => Outcome::Stay,
         }
     }
 
     /// Takes in how the world has changed below it.
     pub fn watch(&mut self, scene: &Scene) {
-        if let Self::Decide(dialog) = self {
-            dialog.watch(scene);
+        match self {
+            Self::Decide(dialog) => dialog.watch(scene),
+            Self::Bulk(dialog) => dialog.watch(scene),
+            Self::Rules(dialog) => dialog.watch(scene),
+            Self::Factor(dialog) => dialog.watch(scene),
+            _ => {}
         }
+    }
+
+    /// Starts the time anew in which a decision ignores keys: something else had covered it.
+    pub fn reopen(&mut self, steady: u64) {
+        match self {
+            Self::Decide(dialog) => dialog.reopen(steady),
+            Self::Bulk(dialog) => dialog.reopen(steady),
+            _ => {}
+        }
+    }
+
+    /// Notes that it was drawn in `area`, uncovered; says whether that changes what it shows.
+    pub fn drawn(&mut self, area: Rect) -> bool {
+        match self {
+            Self::Bulk(dialog) => dialog.drawn(area),
+            Self::Report(dialog) => dialog.drawn(area),
+            _ => false,
+        }
+    }
+
+    /// Returns the standing rules, if it is their list.
+    pub fn as_rules(&mut self) -> Option<&mut rules::Rules> {
+        if let Self::Rules(rules) = self { Some(rules) } else { None }
     }
 
     /// Says whether every printable key goes into a field.
@@ -85,8 +137,9 @@ impl Overlay {
         match self {
             Self::Decide(dialog) => dialog.is_typing(),
             Self::Form(dialog) => dialog.is_typing(),
-            Self::Unlock(_) | Self::Help(_) => true,
-            Self::Menu(_) => false,
+            Self::Unlock(_) | Self::Factor(_) | Self::Help(_) => true,
+            Self::Bulk(dialog) => dialog.is_typing(),
+            Self::Menu(_) | Self::Report(_) | Self::Rules(_) => false,
         }
     }
 
@@ -97,7 +150,8 @@ impl Overlay {
             Self::Decide(dialog) => dialog.failed(failure),
             Self::Form(dialog) => dialog.failed(failure),
             Self::Unlock(dialog) => dialog.failed(failure),
-            Self::Menu(_) | Self::Help(_) => {}
+            Self::Bulk(dialog) => dialog.failed(failure),
+            Self::Menu(_) | Self::Help(_) | Self::Report(_) | Self::Rules(_) | Self::Factor(_) => {}
         }
         false
     }
@@ -109,7 +163,11 @@ impl Overlay {
             Self::Form(dialog) => dialog.view(canvas, area),
             Self::Menu(dialog) => dialog.view(canvas, area),
             Self::Unlock(dialog) => dialog.view(canvas, area),
+            Self::Factor(dialog) => dialog.view(canvas, area),
             Self::Help(dialog) => dialog.view(canvas, area),
+            Self::Bulk(dialog) => dialog.view(canvas, area),
+            Self::Report(dialog) => dialog.view(canvas, area),
+            Self::Rules(dialog) => dialog.view(canvas, area),
         }
     }
 }

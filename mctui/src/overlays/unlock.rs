@@ -1,5 +1,4 @@
-//! The passphrase and the code of the second factor: they raise the level of this session or of its
-//! next act, and never carry a decision with them.
+//! The passphrase: it raises the level of this session, and never carries a decision with it.
 
 use crossterm::event::KeyCode;
 use mc_proto::method::session;
@@ -9,23 +8,15 @@ use super::Outcome;
 use crate::{
     format::short,
     keymap::Key,
-    request::{Call, Code},
+    request::Call,
     text::{self, Clean},
     theme::Token,
     widgets::{Canvas, Field, Line, Manner},
 };
 
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wants {
-    Passphrase,
-    Code,
-}
-
 /// The dialog.
 #[derive(Debug)]
 pub struct Unlock {
-    wants: Wants,
     field: Field,
     why: Line,
     is_sent: bool,
@@ -36,23 +27,11 @@ impl Unlock {
     /// Opens the dialog; `why` says which act needs it.
     pub fn new(why: Line) -> Self {
         Self {
-            wants: Wants::Passphrase,
             field: Field::needed("phrase").with(Manner::Masked),
             why,
             is_sent: false,
             error: None,
         }
-    }
-
-    /// Opens the dialog for the code of a second factor; the act is confirmed again behind it.
-    pub fn for_code(why: Line) -> Self {
-        let field = Field::needed("code of your authenticator");
-        Self { wants: Wants::Code, field, ..Self::new(why) }
-    }
-
-    /// Says whether it asks for the passphrase.
-    pub fn wants_passphrase(&self) -> bool {
-        self.wants == Wants::Passphrase
     }
 
     /// Takes in a key.
@@ -64,9 +43,6 @@ impl Unlock {
                 Outcome::Refuse("sent already: the daemon takes its time on purpose")
             }
             KeyCode::Enter if !self.field.is_complete() => Outcome::Refuse("type it first"),
-            KeyCode::Enter if self.wants == Wants::Code => {
-                Outcome::Keep(Code(self.field.take().trim().to_owned()))
-            }
             KeyCode::Enter => {
                 self.is_sent = true;
                 Outcome::Ask(Call::Unlock(session::Unlock { passphrase: self.field.take() }))
@@ -100,10 +76,10 @@ impl Unlock {
         }
         lines.push(Line::new().own(
             Token::Strong,
-            match (self.is_sent, self.wants) {
-                (true, _) => "~ asking the daemon",
-                (false, Wants::Passphrase) => "Enter unlocks, Esc closes; nothing else is sent",
-                (false, Wants::Code) => "Enter keeps it 30 s for the act below: confirm that again",
+            if self.is_sent {
+                "~ asking the daemon"
+            } else {
+                "Enter unlocks, Esc closes; nothing else is sent"
             },
         ));
         let title = Line::new().own(Token::Strong, " Unlock ");

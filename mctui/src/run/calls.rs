@@ -1,12 +1,12 @@
 //! Calls to the daemon, made of what the pure part asks.
 
-use mc_core::id::TaskId;
+use mc_core::{approval::StandingRule, id::TaskId};
 use mc_proto::{
     client::{CallOptions, Client, ClientError, challenge_for},
     method::{Method, agent, approval, feed, session, squad, task, thread},
 };
 
-use crate::request::{Act, AgentVerb, Call, Code, Failure, Reply, SquadVerb};
+use crate::request::{Act, AgentVerb, Call, Failure, Reply, SquadVerb};
 
 /// The largest number of pages that one list is followed for.
 const PAGES: usize = 10;
@@ -26,36 +26,75 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
         Call::Approval(approval) => {
             Reply::Approval(Box::new(client.call(&approval::Get { approval }).await?))
         }
+        Call::Rules(all) => Reply::Rules(rules(client, all).await?),
         Call::Unlock(unlock) => Reply::Unlocked(client.call(&unlock).await?),
         Call::Whoami => Reply::Whoami(client.call(&session::Whoami {}).await?),
         Call::Lock => Reply::Whoami(client.call(&session::Lock {}).await?),
-        Call::Act(act, code) => {
-            let options = CallOptions { idempotency_key: Some(key), ..CallOptions::default() };
-            return perform_act(&Sender { client, options, code }, *act).await;
+        Call::Challenge(act) => {
+            let options = CallOptions::default();
+            let sender = Sender { client, options, purpose: Purpose::Challenge };
+            match perform_act(&sender, (*act).clone()).await {
+                Err(Stop::Opened(open)) => Reply::Challenged(act, open),
+                Err(Stop::Failed(error)) => return Err(error.into()),
+                Ok(reply) => reply,
+            }
+        }
+        Call::Act(act, factor) => {
+            let options = CallOptions {
+                idempotency_key: Some(key),
+                second_factor: factor,
+                ..CallOptions::default()
+            };
+            let sender = Sender { client, options, purpose: Purpose::Do };
+            match perform_act(&sender, *act).await {
+                Ok(reply) => reply,
+                Err(Stop::Failed(error)) => return Err(error.into()),
+                Err(Stop::Opened(_)) => Reply::Done(String::new()),
+            }
         }
     })
+}
+
+/// What an act is turned into a call for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To be done.
+    Do,
+    /// To open a challenge for it, so that what is proved is exactly what will be sent.
+    Challenge,
+}
+
+/// Why a call came back without its result.
+enum Stop {
+    Failed(ClientError),
+    Opened(Box<session::Challenged>),
+}
+
+impl From<ClientError> for Stop {
+    fn from(error: ClientError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 struct Sender<'a> {
     client: &'a Client,
     options: CallOptions,
-    code: Option<Code>,
+    purpose: Purpose,
 }
 
 impl Sender<'_> {
-    async fn send<M: Method>(&self, call: &M) -> Result<M::Result, ClientError> {
-        let mut options = self.options.clone();
-        if let Some(Code(totp)) = &self.code {
-            let challenge = challenge_for(call)?;
-            let open = self.client.call(&challenge).await?;
-            options.second_factor =
-                Some(session::SecondFactor { challenge: open.challenge, totp: totp.clone() });
+    async fn send<M: Method>(&self, call: &M) -> Result<M::Result, Stop> {
+        match self.purpose {
+            Purpose::Do => Ok(self.client.call_with(call, &self.options).await?),
+            Purpose::Challenge => {
+                let open = self.client.call(&challenge_for(call)?).await?;
+                Err(Stop::Opened(Box::new(open)))
+            }
         }
-        self.client.call_with(call, &options).await
     }
 }
 
-async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Failure> {
+async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Stop> {
     Ok(match act {
         Act::Move(call) => moved(&to.send(&call).await?),
         Act::Complete(call) => moved(&to.send(&call).await?),
@@ -72,6 +111,11 @@ async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Failure> {
         Act::Resolve(call) => Reply::Done(format!("{} resolved", to.send(&call).await?.id)),
         Act::Approve(call) => receipt(&to.send(&call).await?),
         Act::Deny(call) => receipt(&to.send(&call).await?),
+        Act::Decide(call) => Reply::Decided(to.send(&call).await?),
+        Act::Revoke(call) => {
+            let rule = to.send(&call).await?;
+            Reply::Done(format!("{} is revoked: what it let pass is asked again", rule.id))
+        }
         Act::Agent(verb, agent, reason) => agent_act(to, verb, (agent, reason)).await?,
         Act::Squad(verb, reason) => Reply::Squad(Box::new(squad_act(to, verb, reason).await?)),
     })
@@ -91,7 +135,7 @@ async fn agent_act(
     to: &Sender<'_>,
     verb: AgentVerb,
     (agent, reason): (mc_core::agent::AgentName, String),
-) -> Result<Reply, ClientError> {
+) -> Result<Reply, Stop> {
     let touched = match verb {
         AgentVerb::Pause => to.send(&agent::Pause { agent, reason }).await?,
         AgentVerb::Resume => to.send(&agent::Resume { agent, reason }).await?,
@@ -112,7 +156,7 @@ async fn squad_act(
     to: &Sender<'_>,
     verb: SquadVerb,
     reason: String,
-) -> Result<squad::Receipt, ClientError> {
+) -> Result<squad::Receipt, Stop> {
     match verb {
         SquadVerb::Pause => to.send(&squad::Pause { reason }).await,
         SquadVerb::Resume => to.send(&squad::Resume { reason }).await,
@@ -130,6 +174,20 @@ async fn timeline(client: &Client, task: TaskId) -> Result<Vec<task::TimelineIte
     for _ in 0..PAGES {
         let call = task::Timeline { task, limit: LIMIT, cursor, ..task::Timeline::default() };
         let page = client.call(&call).await?;
+        items.extend(page.items);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(items)
+}
+
+async fn rules(client: &Client, all: bool) -> Result<Vec<StandingRule>, ClientError> {
+    let mut items = Vec::new();
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        let page = client.call(&approval::RuleList { all, limit: LIMIT, cursor }).await?;
         items.extend(page.items);
         cursor = page.next_cursor;
         if cursor.is_none() {

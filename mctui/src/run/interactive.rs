@@ -8,7 +8,7 @@ use ratatui::{Terminal, layout::Size};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    Clock, Engine,
+    Clock, Engine, clipboard,
     demo::{Playing, Ready},
 };
 use crate::{
@@ -49,7 +49,9 @@ pub(super) async fn show(options: &Options, environment: &Environment) -> anyhow
     let socket = (!options.is_demo()).then_some(socket);
     let engine = Engine::start(app, clock, (socket, halt_file));
     let playing = Playing::default();
-    let mut console = Console { engine, screen, session, last_frame: 0, is_urgent: false, playing };
+    let environment = environment.clone();
+    let mut console =
+        Console { engine, screen, session, environment, last_frame: 0, is_urgent: false, playing };
     if options.is_demo() {
         console.playing.begin();
     }
@@ -63,6 +65,7 @@ struct Console {
     engine: Engine,
     screen: Frames,
     session: Session,
+    environment: Environment,
     last_frame: u64,
     is_urgent: bool,
     playing: Playing,
@@ -169,6 +172,13 @@ impl Console {
         }
     }
 
+    /// Gives the console what the terminal did for it; that asks for nothing more of the terminal.
+    fn tell(&mut self, message: Message) {
+        self.is_urgent = true;
+        let left = self.engine.give(message);
+        debug_assert!(left.is_empty(), "an answer of the terminal asks for nothing");
+    }
+
     fn finish(&mut self, left: Vec<Request>) -> anyhow::Result<Next> {
         for request in left {
             match request {
@@ -187,6 +197,16 @@ impl Console {
                     debug_assert!(left.is_empty(), "a resize asks for nothing");
                 }
                 Request::Demo => self.playing.begin(),
+                Request::Copy(text) => {
+                    let copied = clipboard::copy(&text, self.environment.is_tmux);
+                    self.tell(Message::Copied(copied));
+                }
+                Request::Save(text) => self.tell(Message::Copied(clipboard::save(&text))),
+                Request::ReadSignature(name) => {
+                    let home = self.environment.home.as_deref();
+                    let read = clipboard::read_signature(&name, home);
+                    self.tell(Message::Signature(read));
+                }
                 Request::Call(..) | Request::Reconnect | Request::WriteHaltFile => {}
             }
         }

@@ -1,6 +1,7 @@
 //! The part with a terminal, a socket and a clock: it feeds the pure part and does what it asks.
 
 mod calls;
+mod clipboard;
 #[cfg_attr(not(feature = "demo"), path = "no_demo.rs")]
 mod demo;
 mod interactive;
@@ -106,7 +107,10 @@ impl Engine {
                     let result = write_halt_file(&self.halt_file);
                     left.extend(self.app.update(self.clock.now(), Message::Halted(result)));
                 }
-                Request::Repaint
+                Request::Copy(_)
+                | Request::Save(_)
+                | Request::ReadSignature(_)
+                | Request::Repaint
                 | Request::Suspend
                 | Request::Bell
                 | Request::Demo

@@ -8,17 +8,19 @@ use mc_core::{
     id::ApprovalId,
     policy::Risk,
 };
-use mc_proto::method::approval::Detail;
+use mc_proto::method::approval::{self, Detail};
 use ratatui::layout::Rect;
 
-use super::evidence;
+use super::{evidence, marks::Marks};
 use crate::{
     format::{left, short},
     keymap::Action,
     overlays::{
         Overlay,
+        bulk::{self, Bulk},
         decide::{Decide, Verdict},
         forms,
+        rules::Rules,
     },
     request::Call,
     scene::{Intent, Scene},
@@ -43,6 +45,7 @@ pub struct Approvals {
     scroll: usize,
     is_evidence_open: bool,
     seen: HashSet<Seen>,
+    marks: Marks,
 }
 
 impl Approvals {
@@ -54,6 +57,12 @@ impl Approvals {
     /// Takes in what the world holds now.
     pub fn merge(&mut self, scene: &Scene) {
         self.list.merge(&current(scene));
+        self.marks.prune(scene);
+    }
+
+    /// Takes all marks off; says whether there were any.
+    pub fn unmark(&mut self) -> bool {
+        self.marks.clear()
     }
 
     /// Sorts the list anew.
@@ -172,6 +181,16 @@ impl Approvals {
         None
     }
 
+    /// After a mark the cursor is on the next one; on the last it stays.
+    fn step_down(&mut self, scene: &Scene) {
+        let before = self.selected();
+        self.settle(scene);
+        self.list.step(1);
+        if self.selected() != before {
+            self.scroll = 0;
+        }
+    }
+
     fn scroll_by(&mut self, step: isize, scene: &Scene, area: Rect, shape: Shape) {
         let Some(place) = self.evidence_place(area, shape) else {
             self.is_evidence_open = true;
@@ -193,8 +212,28 @@ impl Approvals {
                 self.is_evidence_open = !self.is_evidence_open;
                 None
             }
+            Action::Approve if self.marks.count() > 0 => {
+                Some(self.decide_marked(approval::Verdict::Approve, scene))
+            }
+            Action::Deny if self.marks.count() > 0 => {
+                Some(self.decide_marked(approval::Verdict::Deny, scene))
+            }
             Action::Open | Action::Approve => self.decide(Verdict::Approve, scene),
             Action::Deny => self.decide(Verdict::Deny, scene),
+            Action::Mark => {
+                let approval = scene.world.approvals.get(&self.selected()?)?;
+                match self.marks.toggle(approval) {
+                    Ok(()) => self.step_down(scene),
+                    Err(why) => return Some(Intent::Say(why)),
+                }
+                None
+            }
+            Action::MarkAll => Some(Intent::Say(self.mark_all(scene))),
+            Action::MarkNone => {
+                self.marks.clear();
+                None
+            }
+            Action::Rules => Some(Intent::Look(Box::new(Overlay::Rules(Rules::default())))),
             Action::Comment => {
                 let approval = scene.world.approvals.get(&self.selected()?)?;
                 match approval.task {
@@ -206,6 +245,36 @@ impl Approvals {
             }
             _ => None,
         }
+    }
+
+    fn mark_all(&mut self, scene: &Scene) -> String {
+        let shown = self.list.ids().iter().filter_map(|id| scene.world.approvals.get(id));
+        let (marked, red) = self.marks.all(shown);
+        match red {
+            0 => format!("{marked} marked"),
+            _ => format!("{marked} marked; {red} RED not: each of those is decided by itself"),
+        }
+    }
+
+    fn decide_marked(&self, verdict: approval::Verdict, scene: &Scene) -> Intent {
+        if let Some(obstacle) = scene.obstacle() {
+            return Intent::Say(obstacle);
+        }
+        let marked = self.marks.standing(scene);
+        if marked.is_empty() {
+            return Intent::Say("what was marked has changed or is decided: mark anew".to_owned());
+        }
+        if marked.len() > bulk::LARGEST {
+            let words =
+                format!("{} are marked, at most {} go together", marked.len(), bulk::LARGEST);
+            return Intent::Say(words);
+        }
+        let broken = marked.iter().find(|one| !evidence::is_bound(one));
+        if let Some(one) = broken.filter(|_| verdict == approval::Verdict::Approve) {
+            let words = "the digest does not fit the statement: it can't be approved, deny it";
+            return Intent::Say(format!("{}: {words}", one.id));
+        }
+        Intent::Show(Box::new(Overlay::Bulk(Bulk::new(verdict, &marked, scene.now.steady))))
     }
 
     fn decide(&self, verdict: Verdict, scene: &Scene) -> Option<Intent> {
@@ -223,7 +292,7 @@ impl Approvals {
                     "the evidence is not here yet: nothing to decide on".to_owned(),
                 ));
             };
-            if !evidence::is_bound(detail) {
+            if !evidence::is_bound(&detail.approval) {
                 let words = "the digest does not fit the statement: it can't be approved, deny it";
                 return Some(Intent::Say(words.to_owned()));
             }
@@ -232,7 +301,7 @@ impl Approvals {
                 return Some(Intent::Say(words.to_owned()));
             }
         }
-        let dialog = Decide::new(verdict, approval, scene.now.steady);
+        let dialog = Decide::new(verdict, approval, scene.now.steady).seen(self.is_seen(scene));
         Some(Intent::Show(Box::new(Overlay::Decide(dialog))))
     }
 
@@ -275,6 +344,10 @@ impl Approvals {
         let shape = Shape::of(canvas.area());
         let waiting = scene.world.waiting().len();
         let title = Line::new().own(Token::Strong, format!("Waiting {waiting}"));
+        let title = match self.marks.count() {
+            0 => title,
+            marked => title.own(Token::Warn, format!(" · {marked} marked")),
+        };
         let inside = if shape.tall > Tall::Low && shape.wide > Wide::List {
             let token = if self.is_evidence_open { Token::Border } else { Token::Focus };
             canvas.framed(area, &title, token)
@@ -315,12 +388,14 @@ impl Approvals {
         } else {
             (Token::Dim, Token::Dim)
         };
+        let mark = if self.marks.has(approval) { "*" } else { " " };
         let id = approval.id.to_string();
         let facts =
             if width < 40 { format!("{id} {state} ") } else { format!("{id:<5} {state:<9} ") };
         Line::new()
             .own(Token::Strong, cursor)
-            .own(risk, format!("{:<4} ", badge(approval.risk)))
+            .own(risk, format!("{:<4}", badge(approval.risk)))
+            .own(Token::Warn, mark)
             .own(words, facts)
             .says(words, &text::line(&approval.agent))
             .own(words, "  ")

@@ -23,8 +23,7 @@ pub fn code(digest: &str) -> String {
 }
 
 /// Says whether the statement really has the digest that a decision would be bound to.
-pub fn is_bound(detail: &Detail) -> bool {
-    let approval = &detail.approval;
+pub fn is_bound(approval: &Approval) -> bool {
     let statement = &approval.statement;
     statement.digest() == approval.digest
         && statement.approval == approval.id
@@ -128,6 +127,25 @@ fn runs(statement: &Statement) -> Vec<Line> {
         lines.push(row("script").says(Token::Fg, &text::exact(path)).own(Token::Dim, hash));
     }
     lines
+}
+
+/// Returns act and target of a request in as few lines as hold them whole.
+pub fn act(statement: &Statement) -> Vec<Line> {
+    let mut leaves = Vec::new();
+    flatten("", &statement.arguments, &mut leaves);
+    let tool = Line::new().says(Token::Strong, &text::exact(&statement.tool));
+    let leaf = |(path, value): &(String, String)| {
+        let line = Line::new().own(Token::Fg, "  ").says(Token::Dim, &text::exact(path));
+        line.own(Token::Dim, " = ").says(Token::Fg, &text::exact(value))
+    };
+    let cwd = statement.cwd.as_deref().map(text::exact);
+    let tool = match cwd {
+        Some(cwd) => tool.own(Token::Dim, " in ").says(Token::Dim, &cwd),
+        None => tool,
+    };
+    let warned = leaves.iter().filter_map(|(_, value)| text::mixed(value));
+    let warned = warned.map(|note| Line::new().own(Token::Crit, "  (!) ").says(Token::Crit, &note));
+    std::iter::once(tool).chain(leaves.iter().map(leaf)).chain(warned).collect()
 }
 
 /// The statement's request, and how many parts of it hold what can't be seen.
@@ -256,18 +274,18 @@ fn binding(detail: &Detail, now: Timestamp) -> Vec<Line> {
             )
             .says(Token::Dim, &text::exact(&statement.nonce)),
     ];
-    if !is_bound(detail) {
+    if !is_bound(approval) {
         lines.push(row("BROKEN").own(
             Token::Crit,
             "the digest does not fit this statement: it can't be approved here. Deny it and tell an admin.",
         ));
-    } else if approval.risk == Risk::Red && approval.status == ApprovalStatus::Pending {
-        let code = code(&approval.digest);
-        lines.push(
-            row("code")
-                .own(Token::Crit, code)
-                .own(Token::Dim, "  type it to approve this red request"),
-        );
+    } else if approval.status == ApprovalStatus::Pending {
+        let words = match approval.risk {
+            Risk::Red => "  type it to approve this red request",
+            Risk::Yellow | Risk::Green => "  type it to make a standing rule of this request",
+        };
+        let code = Line::new().own(Token::Crit, code(&approval.digest)).own(Token::Dim, words);
+        lines.push(row("code").then(code));
     }
     lines.push(row("end").own(Token::Dim, "this was all"));
     lines

@@ -6,5 +6,6 @@ pub mod approvals;
 pub mod board;
 pub mod evidence;
 pub mod fleet;
+pub mod marks;
 pub mod start;
 pub mod task;

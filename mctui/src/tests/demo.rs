@@ -2,10 +2,10 @@
 
 use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
-use mc_core::approval::ApprovalStatus;
+use mc_core::{approval::ApprovalStatus, policy::Risk};
 use mc_proto::{
     client::{Client, hello},
-    method::feed::SnapshotGet,
+    method::{approval::RuleList, feed::SnapshotGet},
 };
 
 use crate::demo::Demo;
@@ -18,14 +18,18 @@ fn the_demo_answers_with_a_squad_in_motion_and_leaves_nothing_behind() {
         let started = tokio::time::timeout(Duration::from_mins(1), address).await;
         started.expect("in time").expect("told").expect("started")
     });
-    let snapshot = runtime.block_on(async {
+    let (snapshot, rules) = runtime.block_on(async {
         let program = hello("test", "0");
         let (client, _unasked) = Client::connect(&address.socket, &program).await.unwrap();
-        client.call(&SnapshotGet {}).await.unwrap()
+        let rules = client.call(&RuleList::default()).await.unwrap();
+        (client.call(&SnapshotGet {}).await.unwrap(), rules)
     });
     assert!(snapshot.tasks.len() >= 12 && snapshot.agents.len() >= 6);
     let waits = |one: &&mc_core::approval::Approval| one.status == ApprovalStatus::Pending;
-    assert!(snapshot.approvals.iter().filter(waits).count() >= 2);
+    assert!(snapshot.approvals.iter().filter(waits).count() >= 3);
+    let markable = |one: &&mc_core::approval::Approval| waits(one) && one.risk != Risk::Red;
+    assert!(snapshot.approvals.iter().filter(markable).count() >= 2, "something to mark");
+    assert!(rules.items.iter().any(|rule| rule.used == 1), "a standing rule that was used");
     for approval in &snapshot.approvals {
         assert_eq!(approval.statement.digest(), approval.digest);
     }

@@ -6,9 +6,11 @@ use mc_core::{
     agent::{Agent, AgentName, AgentStatus, Autonomy, Liveness, Runtime},
     alert::{Alert, AlertKind, AlertStatus, Severity},
     answers::{Answer, Answers},
-    approval::{Approval, ApprovalKind, ApprovalStatus, Statement},
+    approval::{
+        Approval, ApprovalKind, ApprovalStatus, Covers, RuleScope, StandingRule, Statement,
+    },
     event::{Event, Recorded},
-    id::{AlertId, ApprovalId, CallId, EventId, MessageId, RunId, TaskId},
+    id::{AlertId, ApprovalId, CallId, EventId, MessageId, RuleId, RunId, TaskId},
     message::{Message as ThreadMessage, MessageKind},
     money::{CostState, MicroUsd, Tokens},
     policy::{Outcome, Risk},
@@ -21,7 +23,7 @@ use mc_proto::method::{
     agent::AgentView,
     approval::{Detail, Past},
     feed::{BeatNotice, Changed, FeedItem, Snapshot},
-    session::{HelloResult, Program, WhoAmI},
+    session::{Challenged, Factor, HelloResult, Program, WhoAmI},
     squad::Status,
     task::TimelineItem,
 };
@@ -419,6 +421,51 @@ fn task_detail(task: TaskId) -> mc_proto::method::task::Detail {
     serde_json::from_value(fields).unwrap()
 }
 
+/// A rule in force, and one that was revoked.
+fn rules(all: bool) -> Vec<StandingRule> {
+    let rule = |id: i64, scope, covers, summary: &str| StandingRule {
+        id: RuleId(id),
+        approval: ApprovalId(20 + id),
+        scope,
+        agent: name("wren"),
+        task: Some(TaskId(1092)),
+        tool: "exec".to_owned(),
+        covers,
+        cwd: Some("/srv/squad/billing".to_owned()),
+        summary: summary.to_owned(),
+        by: "ana".to_owned(),
+        at: ago(7_200),
+        expires_at: Timestamp(NOON.0 + 21_600_000),
+        uses_left: Some(3),
+        used: 2,
+        revoked_at: None,
+        revoked_by: None,
+    };
+    let prefix = vec!["git".to_owned(), "push".to_owned(), "origin".to_owned()];
+    let mut rules =
+        vec![rule(2, RuleScope::Task, Covers::Command { prefix }, "git push origin fix")];
+    if all {
+        let exact = Covers::Arguments { sha256: "ab".repeat(32) };
+        let mut old = rule(1, RuleScope::Everywhere, exact, "npm \u{202e}test");
+        (old.revoked_at, old.revoked_by) = (Some(ago(60)), Some("ben".to_owned()));
+        rules.push(old);
+    }
+    rules
+}
+
+/// What a second factor has to prove.
+pub(super) fn challenged() -> Challenged {
+    let text = "Mission Control asks for a second factor, mc-approval@v1\nsquad: squad-a\n\
+                operator: ana\nact: approval.deny\napproval: A-1\nparams: {\"approval\":\"A-1\"}\n\
+                challenge: 0011223344556677\nexpires: 2026-11-22T14:07:12.000Z";
+    Challenged {
+        challenge: "0011223344556677".to_owned(),
+        text: text.to_owned(),
+        factors: vec![Factor::Totp, Factor::Signature],
+        expires_at: Timestamp(NOON.0 + 300_000),
+    }
+}
+
 pub(super) fn hello() -> HelloResult {
     HelloResult {
         protocol: 1,
@@ -523,6 +570,8 @@ impl Stage {
                 let known = self.details.iter().find(|one| one.approval.id == *id)?;
                 Reply::Approval(Box::new(known.clone()))
             }
+            Call::Rules(all) => Reply::Rules(rules(*all)),
+            Call::Challenge(act) => Reply::Challenged(act.clone(), Box::new(challenged())),
             Call::Task(task) => Reply::Task(Box::new(task_detail(*task))),
             Call::Whoami => Reply::Whoami(hello().actor),
             Call::Unlock(_) | Call::Lock | Call::Act(..) => return None,
@@ -583,6 +632,14 @@ impl Stage {
 
     pub(super) fn frame(&self, width: u16, height: u16) -> String {
         crate::run::to_text(&self.buffer(width, height))
+    }
+
+    /// Answers the last thing that was sent with a refusal.
+    pub(super) fn refuse(&mut self, text: &str) {
+        let Some(Request::Call(ticket, _)) = self.asked.pop() else { panic!("nothing sent") };
+        let kind = Some(mc_proto::error::ErrorKind::Forbidden);
+        let failure = Failure { kind, text: text.to_owned() };
+        self.give(Message::Answer(ticket, Box::new(Err(failure))));
     }
 
     /// Returns the acts that were sent and are not answered.

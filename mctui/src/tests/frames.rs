@@ -49,6 +49,41 @@ fn a_decision_fits_every_size() {
 }
 
 #[test]
+fn marks_and_their_dialogs_fit_every_size() {
+    frames("marks", "2V");
+    frames("bulk", "2Va");
+    frames("bulk_deny", "2Vdrnot today");
+}
+
+#[test]
+fn a_second_factor_fits_every_size() {
+    for (name, keys) in [("factor_code", "123"), ("factor_signature", "\t")] {
+        for (width, height) in SIZES {
+            for ascii in [false, true] {
+                let stage = Stage::live(width, height);
+                let mut stage = if ascii { stage.ascii() } else { stage };
+                stage.keys("2dy");
+                stage.refuse(super::factor::NEEDED);
+                stage.keys(keys);
+                let frame = stage.frame(width, height);
+                if ascii {
+                    assert!(frame.is_ascii(), "{frame}");
+                } else {
+                    insta::assert_snapshot!(format!("{name}_{width}x{height}"), frame);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn standing_rules_fit_every_size() {
+    frames("remember", &format!("2j\t{}ar", "J".repeat(90)));
+    frames("rules", "2s\t");
+    frames("revoke", "2sd");
+}
+
+#[test]
 fn help_and_menus_fit_every_size() {
     frames("help", "?");
     frames("move", "m");
@@ -58,7 +93,8 @@ fn help_and_menus_fit_every_size() {
 
 #[test]
 fn plain_ascii_shows_no_other_character() {
-    for keys in ["", "2", "3", "4", "\n", "!", "?"] {
+    let remember = format!("2j\t{}ar", "J".repeat(90));
+    for keys in ["", "2", "3", "4", "\n", "!", "?", "2V", "2Va", "2Vdr", "2s\t", "2sd", &remember] {
         for (width, height) in SIZES {
             let mut stage = Stage::live(width, height).ascii();
             stage.keys(keys);
@@ -70,6 +106,10 @@ fn plain_ascii_shows_no_other_character() {
     insta::assert_snapshot!("board_ascii_120x36", stage.frame(120, 36));
     stage.keys("2");
     insta::assert_snapshot!("approvals_ascii_120x36", stage.frame(120, 36));
+    stage.keys("Va");
+    insta::assert_snapshot!("bulk_ascii_120x36", stage.frame(120, 36));
+    stage.keys("\u{1b}s\t");
+    insta::assert_snapshot!("rules_ascii_120x36", stage.frame(120, 36));
 }
 
 #[test]

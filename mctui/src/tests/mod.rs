@@ -4,9 +4,12 @@ mod behaviour;
 mod budgets;
 mod decisions;
 mod documents;
+mod factor;
 mod fixture;
 mod frames;
+mod marks;
 mod properties;
+mod standing;
 
 #[cfg(feature = "demo")]
 mod demo;

@@ -16,6 +16,8 @@ pub enum Manner {
     Masked,
     /// Shows it and refuses pastes: what is typed here confirms something.
     Typed,
+    /// One of several, chosen with the arrows; refuses pastes.
+    OneOf(&'static [&'static str]),
 }
 
 /// A label and what was typed.
@@ -41,6 +43,12 @@ impl Field {
         Self { label, optional: true, ..Self::default() }
     }
 
+    /// Returns a field that holds one of `choices`, the first one to begin with.
+    pub fn one_of(label: &'static str, choices: &'static [&'static str]) -> Self {
+        let input = Input::new(choices.first().copied().unwrap_or_default().to_owned());
+        Self { label, manner: Manner::OneOf(choices), input, ..Self::default() }
+    }
+
     /// Returns a field that treats what is typed as `manner` says.
     #[must_use]
     pub fn with(mut self, manner: Manner) -> Self {
@@ -51,6 +59,11 @@ impl Field {
     /// Returns what was typed, without blanks around it.
     pub fn value(&self) -> &str {
         self.input.value().trim()
+    }
+
+    /// Puts `text` in the place of what was typed.
+    pub fn set(&mut self, text: &str) {
+        self.input = Input::new(text.to_owned());
     }
 
     /// Takes what was typed out.
@@ -65,6 +78,9 @@ impl Field {
 
     /// Takes in a key; says whether it was one for a text field.
     pub fn press(&mut self, key: Key) -> bool {
+        if let Manner::OneOf(choices) = self.manner {
+            return self.choose(key, choices);
+        }
         let control = key.modifiers == KeyModifiers::CONTROL;
         let request = match key.code {
             KeyCode::Char('u') if control => InputRequest::DeleteFromStart,
@@ -81,9 +97,25 @@ impl Field {
         true
     }
 
+    /// Goes to the choice beside, or to the first that begins with the letter.
+    fn choose(&mut self, key: Key, choices: &[&'static str]) -> bool {
+        let at = choices.iter().position(|one| *one == self.value()).unwrap_or(0);
+        let last = choices.len().saturating_sub(1);
+        let to = match key.code {
+            KeyCode::Right | KeyCode::Char(' ') => (at < last).then_some(at + 1).or(Some(0)),
+            KeyCode::Left => at.checked_sub(1).or(Some(last)),
+            KeyCode::Char(c) => choices.iter().position(|one| one.starts_with(c)),
+            _ => return false,
+        };
+        if let Some(choice) = to.and_then(|to| choices.get(to)) {
+            self.input = Input::new((*choice).to_owned());
+        }
+        true
+    }
+
     /// Takes in a paste, unless it refuses them; line ends become blanks.
     pub fn paste(&mut self, pasted: &str) -> bool {
-        if self.manner == Manner::Typed {
+        if !matches!(self.manner, Manner::Open | Manner::Masked) {
             return false;
         }
         for c in pasted.chars().take(64 * 1024) {
@@ -97,9 +129,21 @@ impl Field {
     pub fn line(&self, width: usize, focused: bool) -> Line {
         let label = format!("{:<9}", self.label);
         let token = if focused { Token::Strong } else { Token::Dim };
+        if let Manner::OneOf(choices) = self.manner {
+            let line = Line::new().own(token, label);
+            let line = choices.iter().fold(line, |line, choice| {
+                let (token, shown) = if *choice == self.value() {
+                    (Token::Strong, format!("[{choice}]"))
+                } else {
+                    (Token::Dim, format!(" {choice} "))
+                };
+                line.own(token, shown)
+            });
+            return if focused { line.own(Token::Focus, "_") } else { line };
+        }
         let typed = match self.manner {
             Manner::Masked => "*".repeat(self.input.value().chars().count().min(40)),
-            Manner::Open | Manner::Typed => self.tail(width.saturating_sub(12)),
+            Manner::Open | Manner::Typed | Manner::OneOf(_) => self.tail(width.saturating_sub(12)),
         };
         let line = Line::new().own(token, label).says(Token::Fg, &text::line(&typed));
         if focused { line.own(Token::Focus, "_") } else { line }

@@ -121,6 +121,17 @@ impl Places {
             hints,
         }
     }
+
+    /// Returns where dialogs are drawn: they never cover row 1.
+    pub fn middle(&self) -> Rect {
+        let top = self.status.bottom();
+        let bottom = self.hints.y.max(top);
+        if bottom <= top {
+            Rect::default()
+        } else {
+            Rect { y: top, height: bottom - top, ..self.status }
+        }
+    }
 }
 
 /// Draws row 1: what stands here comes from the console alone.

@@ -53,7 +53,7 @@ fn hook(squad: &Squad) -> Value {
     let mut file =
         options.write(true).create(true).truncate(true).mode(0o600).open(&token).unwrap();
     file.write_all(squad.token("wren").as_bytes()).unwrap();
-    let event = br#"{"session_id":"s","hook_event_name":"PreToolUse","cwd":"/w","tool_name":"Read","tool_input":{"file_path":"/w/a.rs"},"tool_use_id":"t"}"#;
+    let event = include_bytes!("../../../data/hooks/claude-code-read.json");
     let timed = |words: &[&str], input: &[u8]| {
         let mut times = Vec::new();
         for _ in 0..100 {

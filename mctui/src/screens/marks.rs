@@ -1,0 +1,87 @@
+//! Marks: requests to decide together. A mark holds what was on the screen, so one that has
+//! changed since then is no longer marked.
+
+use mc_core::{
+    approval::{Approval, ApprovalStatus},
+    policy::Risk,
+};
+
+use crate::{overlays::bound::Bound, scene::Scene};
+
+/// The marks, in the order in which they were set.
+#[derive(Debug, Clone, Default)]
+pub struct Marks(Vec<Bound>);
+
+impl Marks {
+    /// Says whether `approval`, as it is now, is marked.
+    pub fn has(&self, approval: &Approval) -> bool {
+        self.0.contains(&Bound::to(approval))
+    }
+
+    /// Sets the mark of `approval`, or takes it off.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be marked.
+    pub fn toggle(&mut self, approval: &Approval) -> Result<(), String> {
+        if self.has(approval) {
+            self.0.retain(|one| one.id != approval.id);
+            return Ok(());
+        }
+        may_be_marked(approval)?;
+        self.0.retain(|one| one.id != approval.id);
+        self.0.push(Bound::to(approval));
+        Ok(())
+    }
+
+    /// Marks all of `shown` that may be; returns how many are marked and how many are red.
+    pub fn all<'a>(&mut self, shown: impl Iterator<Item = &'a Approval>) -> (usize, usize) {
+        let mut red = 0;
+        for approval in shown.filter(|one| one.status == ApprovalStatus::Pending) {
+            if may_be_marked(approval).is_err() {
+                red += 1;
+            } else if !self.has(approval) {
+                self.0.retain(|one| one.id != approval.id);
+                self.0.push(Bound::to(approval));
+            }
+        }
+        (self.0.len(), red)
+    }
+
+    /// Takes all marks off; says whether there were any.
+    pub fn clear(&mut self) -> bool {
+        !std::mem::take(&mut self.0).is_empty()
+    }
+
+    /// Forgets marks of what was decided or has changed.
+    pub fn prune(&mut self, scene: &Scene) {
+        let is_same = |one: &Bound, now: &Approval| {
+            now.status == ApprovalStatus::Pending && *one == Bound::to(now)
+        };
+        self.0
+            .retain(|one| scene.world.approvals.get(&one.id).is_some_and(|now| is_same(one, now)));
+    }
+
+    /// Returns what is marked and still as it was.
+    pub fn standing<'a>(&self, scene: &'a Scene) -> Vec<&'a Approval> {
+        let known = |one: &Bound| scene.world.approvals.get(&one.id);
+        let all = self.0.iter().filter_map(|one| known(one).filter(|now| *one == Bound::to(now)));
+        all.collect()
+    }
+
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn may_be_marked(approval: &Approval) -> Result<(), String> {
+    let id = approval.id;
+    if approval.status != ApprovalStatus::Pending {
+        return Err(format!("{id} is {} already", approval.status.as_str()));
+    }
+    match approval.risk {
+        Risk::Red => Err(format!("{id} is RED: it is decided by itself, never in a set")),
+        Risk::Yellow | Risk::Green => Ok(()),
+    }
+}
