@@ -6,8 +6,6 @@
 
 mod shape;
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,21 +13,21 @@ pub use shape::{shape, signature};
 
 use crate::{
     run::{CallStatus, ToolCall},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// How much repetition is let pass. A count is the last one that is still no loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoopRules {
-    /// Comments of agents on one task, within `comments_within_s`.
+    /// Comments of agents on one task, within `comments_within`.
     pub comments: u32,
-    /// Seconds.
-    pub comments_within_s: u64,
-    /// Comments of the same two agents in turn, within `turns_within_s`.
+    /// How long a comment counts.
+    pub comments_within: Span,
+    /// Comments of the same two agents in turn, within `turns_within`.
     pub turns: u32,
-    /// Seconds.
-    pub turns_within_s: u64,
+    /// How long a turn counts.
+    pub turns_within: Span,
     /// Calls of one tool in a row that end with the same error.
     pub same_error: u32,
     /// Calls of one tool in a row with the same arguments and the same result.
@@ -42,9 +40,9 @@ impl Default for LoopRules {
     fn default() -> Self {
         Self {
             comments: 20,
-            comments_within_s: 30 * 60,
+            comments_within: Span::minutes(30),
             turns: 8,
-            turns_within_s: 10 * 60,
+            turns_within: Span::minutes(10),
             same_error: 3,
             same_call: 5,
             error_streak: 5,
@@ -150,11 +148,11 @@ pub struct Said {
 /// Looks at the comments of agents on one task, newest first, none older than the last unblocking.
 pub fn in_thread(rules: &LoopRules, said: &[Said]) -> Option<Found> {
     let now = said.first()?.at;
-    let within = |seconds: u64| {
-        let span = Duration::from_secs(seconds);
+    let within = |span: Span| {
+        let span = span.duration();
         said.iter().take_while(move |one| now.since(one.at) <= span)
     };
-    let in_turn = alternating(within(rules.turns_within_s).map(|one| one.who.as_str()));
+    let in_turn = alternating(within(rules.turns_within).map(|one| one.who.as_str()));
     if in_turn.count > rules.turns {
         return Some(Found {
             sign: Sign::Turns,
@@ -164,16 +162,15 @@ pub fn in_thread(rules: &LoopRules, said: &[Said]) -> Option<Found> {
             who: in_turn.who,
         });
     }
-    let count = counted(within(rules.comments_within_s).count());
+    let count = counted(within(rules.comments_within).count());
     (count > rules.comments).then(|| {
         let mut who: Vec<String> = Vec::new();
-        for one in within(rules.comments_within_s) {
+        for one in within(rules.comments_within) {
             if !who.contains(&one.who) {
                 who.push(one.who.clone());
             }
         }
-        let minutes = rules.comments_within_s / 60;
-        let what = format!("{count} comments of agents within {minutes} min");
+        let what = format!("{count} comments of agents within {}", rules.comments_within);
         Found { sign: Sign::Comments, count, limit: rules.comments, who, what }
     })
 }

@@ -148,6 +148,10 @@ impl Default for PathRules {
                 "**/CLAUDE.md",
                 "**/SOUL.md",
                 "**/.claude/**",
+                "**/.codex/**",
+                "**/.gemini/**",
+                "**/.cursor/**",
+                "**/.mcp.json",
             ]),
         }
     }

@@ -39,17 +39,15 @@ pub(super) fn may_comment(desk: &Desk<'_>, task: &Task) -> Result<(), Fail> {
         return Ok(());
     }
     let rules = desk.policy.doc().loops;
-    let span = std::time::Duration::from_secs(rules.comments_within_s);
+    let span = rules.comments_within.duration();
     let said = queries::comments_of_agents(desk.db, task.id, rules.messages_needed())?;
     let recent = said.iter().filter(|one| desk.now.since(one.at) <= span).count();
     if recent < usize::try_from(rules.comments).unwrap_or(usize::MAX) {
         return Ok(());
     }
     let text = format!(
-        "{recent} comments of agents on {} within {} min: it is {}; wait for a person",
-        task.id,
-        rules.comments_within_s / 60,
-        task.state
+        "{recent} comments of agents on {} within {}: it is {}; wait for a person",
+        task.id, rules.comments_within, task.state
     );
     Err(Refusal::new(RefusalKind::RateLimited, text).into())
 }
