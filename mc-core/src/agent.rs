@@ -192,6 +192,9 @@ pub struct Agent {
     /// Why it has that status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
+    /// Since when it has this status; `None` for as long as it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_since: Option<Timestamp>,
     /// What runs it.
     pub runtime: Runtime,
     /// Where it works: the absolute path of its workspace.

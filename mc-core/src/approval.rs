@@ -82,11 +82,22 @@ pub struct Statement {
     pub arguments: Value,
     /// Hash of the arguments as received, in canonical form and before masking.
     pub arguments_sha256: String,
-    /// The directory that it runs in.
+    /// The directory that it runs in, as the runtime named it; where it is a link, `links` says
+    /// where it leads.
     pub cwd: Option<String>,
+    /// The home directory that `~` stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// The program that the command names first, where it lies; `None` when nobody could look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
+    /// SHA-256 of that program's file, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program_sha256: Option<String>,
+    /// Paths that the call names and that lead elsewhere than they are written, each with where it
+    /// leads once all links are followed; its directory among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<(String, String)>,
     /// Scripts that the call runs, each by its real path with SHA-256 of its content, in hex.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scripts: Vec<(String, String)>,
@@ -118,6 +129,67 @@ pub struct Endorsement {
     pub level: Level,
     /// When.
     pub at: Timestamp,
+}
+
+/// How an operator changed what was asked for: the statement is the changed one, this is what it
+/// was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Edited {
+    /// The operator who changed it last.
+    pub by: String,
+    /// At which assurance level.
+    pub level: Level,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The arguments that the agent asked for, with secrets masked.
+    pub original: Value,
+    /// Hash of the arguments that the agent asked for, before masking.
+    pub original_sha256: String,
+}
+
+/// What an approval is about once an operator has changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ApprovalEdit {
+    /// The new statement.
+    pub statement: Statement,
+    /// Its digest.
+    pub digest: String,
+    /// The risk as judged anew, never lower than it was asked at.
+    pub risk: Risk,
+    /// The rule that asks.
+    pub rule: String,
+    /// Why it is asked, in one sentence.
+    pub reason: String,
+    /// The act in one line.
+    pub summary: String,
+    /// How many persons must say yes.
+    pub needs: i64,
+    /// Why it was changed.
+    pub note: Option<String>,
+}
+
+/// A second notice about an approval that waits.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Reminder {
+    /// Half of its time is over.
+    HalfTime,
+    /// It is about to expire.
+    LastCall,
+}
+
+/// What a call really runs, where an operator changed its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rewritten {
+    /// The arguments, redacted and cut to 500 characters.
+    pub preview: String,
+    /// Hash of the whole arguments in canonical form, in hex.
+    pub arguments_sha256: String,
 }
 
 /// For whom a standing rule counts.
@@ -245,9 +317,25 @@ pub struct Approval {
     pub asked_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+    /// Whether the runtime that asked can put other arguments in the place of its own, so that an
+    /// operator may change them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub can_rewrite: bool,
+    /// How an operator changed it; `None` when it is what the agent asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Edited>,
+    /// The last reminder that was sent while it waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded: Option<Reminder>,
+    /// When the next reminder is due; `None` when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_at: Option<Timestamp>,
     /// Who decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
+    /// At which assurance level it was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_level: Option<Level>,
     /// When it was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Timestamp>,

@@ -4,7 +4,7 @@
 
 use crate::{
     agent::AgentStatus,
-    approval::ApprovalStatus,
+    approval::{ApprovalStatus, Reminder},
     event::{Event, Recorded},
     message::MessageKind,
     policy::Outcome,
@@ -106,7 +106,20 @@ fn approval_line(recorded: &Recorded, why: &str) -> String {
             let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
             format!("{who} {} {approval}{note}", approval_verb(*status))
         }
+        Event::ApprovalUsed { approval, agent, rewritten: Some(run), .. } => {
+            format!("{agent} used {approval}, as it was changed: {}", cut(&run.preview))
+        }
         Event::ApprovalUsed { approval, agent, .. } => format!("{agent} used {approval}"),
+        Event::ApprovalEdited { approval, edit, .. } => {
+            let note = edit.note.as_ref().map_or(String::new(), |text| format!(" ({})", cut(text)));
+            format!("{who} changed {approval} to: {}{note}", cut(&edit.summary))
+        }
+        Event::ApprovalReminded { approval, reminder: Reminder::HalfTime, .. } => {
+            format!("{approval} still waits, half of its time is over")
+        }
+        Event::ApprovalReminded { approval, reminder: Reminder::LastCall, .. } => {
+            format!("{approval} is about to expire")
+        }
         Event::ApprovalDropped { approval, agent, .. } => {
             format!("{agent} no longer holds the call of {approval}; it will be told")
         }
@@ -140,6 +153,9 @@ fn squad_line(recorded: &Recorded, why: &str) -> String {
             format!("{operator} gave a wrong second factor")
         }
         Event::OperatorUnlocked { operator, .. } => format!("{operator} gave a wrong passphrase"),
+        Event::OperatorsChanged { by_uid, changes, .. } => {
+            format!("who governs was changed by uid {by_uid}: {}", cut(&changes.join("; ")))
+        }
         Event::ClockJumped { by_ms } => format!("the clock jumped by {by_ms} ms"),
         Event::RuntimeAttached { name, version, .. } => {
             format!("{name} attached, {}", cut(version))

@@ -12,10 +12,11 @@ use crate::{
     actor::{Actor, Role},
     agent::{Agent, AgentName, AgentPatch, AgentStatus, Runtime},
     alert::{Alert, AlertStatus, Notification},
-    approval::{Approval, ApprovalStatus, StandingRule},
+    approval::{Approval, ApprovalEdit, ApprovalStatus, Reminder, Rewritten, StandingRule},
     id::{AlertId, ApprovalId, CallId, NotificationId, RuleId, RunId, Seq, TaskId},
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
+    operators::Operators,
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{SquadStatus, StoppedTask},
     task::{MoveDetails, Task, TaskPatch, TaskState},
@@ -263,6 +264,33 @@ pub enum Event {
         task: Option<TaskId>,
         /// The call that used it.
         call: Option<CallId>,
+        /// What the call runs in the place of what it asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rewritten: Option<Rewritten>,
+    },
+    /// An operator changed what an approval is about; it waits for a decision on that.
+    ApprovalEdited {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who had asked.
+        agent: AgentName,
+        /// The task that waits.
+        task: Option<TaskId>,
+        /// What it is about from now on.
+        edit: Box<ApprovalEdit>,
+    },
+    /// An approval still waits, and the operators were reminded.
+    ApprovalReminded {
+        /// The approval.
+        approval: ApprovalId,
+        /// Who had asked.
+        agent: AgentName,
+        /// The task that waits.
+        task: Option<TaskId>,
+        /// Which reminder it was.
+        reminder: Reminder,
+        /// When the next one is due; `None` when it was the last.
+        next_at: Option<Timestamp>,
     },
     /// An operator said yes where the policy wants more than one.
     ApprovalEndorsed {
@@ -369,6 +397,15 @@ pub enum Event {
         /// Whether it was a second factor and no passphrase.
         #[serde(default)]
         second_factor: bool,
+    },
+    /// Others govern, or otherwise: their files were changed.
+    OperatorsChanged {
+        /// The uid that `identity.toml` belongs to: who may write it.
+        by_uid: u32,
+        /// Who governs from now on.
+        now: Box<Operators>,
+        /// What is different, in words.
+        changes: Vec<String>,
     },
     /// The wall clock jumped by more than five seconds.
     ClockJumped {

@@ -204,6 +204,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
         Event::AgentStatusChanged { to, .. } => {
             agent.status = *to;
             agent.status_reason.clone_from(&recorded.reason);
+            agent.status_since = Some(recorded.at);
             if *to == AgentStatus::Active {
                 agent.error_streak = 0;
                 agent.counted_since = Some(recorded.at);
@@ -366,8 +367,14 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
         Event::ApprovalRequested { approval } if approval.call == Some(call.id) => {
             call.approval = Some(approval.id);
         }
-        Event::ApprovalUsed { approval, call: Some(id), .. } if *id == call.id => {
+        Event::ApprovalUsed { approval, call: Some(id), rewritten, .. } if *id == call.id => {
             call.approval = Some(*approval);
+            if let Some(rewritten) = rewritten {
+                let asked = std::mem::take(&mut call.arguments_sha256);
+                call.original_sha256 = Some(asked);
+                call.arguments_sha256.clone_from(&rewritten.arguments_sha256);
+                call.preview.clone_from(&rewritten.preview);
+            }
         }
         Event::ApprovalClosed { approval, status, .. }
             if call.approval == Some(*approval)

@@ -18,6 +18,7 @@ pub mod id;
 pub mod loops;
 pub mod message;
 pub mod money;
+pub mod operators;
 pub mod policy;
 pub mod redact;
 pub mod refusal;

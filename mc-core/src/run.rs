@@ -112,11 +112,18 @@ pub struct ToolCall {
     pub tool: String,
     /// The arguments, redacted and cut to 500 characters.
     pub preview: String,
-    /// Hash of the whole arguments in canonical form, in hex.
+    /// Hash of the whole arguments in canonical form, in hex. Where an operator changed them, both
+    /// are of what was let run.
     pub arguments_sha256: String,
     /// The same but for numbers and ids; what nearly repeats is known by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape_sha256: Option<String>,
+    /// Hash of the arguments that the agent asked for, where an operator changed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_sha256: Option<String>,
+    /// Whether the runtime can put other arguments in the place of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub can_rewrite: bool,
     /// The risk as judged.
     pub risk: Risk,
     /// What was answered.

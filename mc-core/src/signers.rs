@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 pub const FILE: &str = "allowed_signers";
 /// The most bytes that the file may have.
 pub const LONGEST: usize = 64 * 1024;
+/// The shortest RSA key that counts, in bits.
+pub const RSA_BITS: u32 = 2048;
 
 /// The kinds of keys that sign; the last two are hardware keys.
 pub const KINDS: [&str; 7] = [

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use mc_core::{actor::Role, policy::Act};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -42,8 +44,61 @@ fn method(row: &MethodInfo, schemas: &mut SchemaGenerator) -> Value {
         "result": {"name": "result", "schema": (row.result)(schemas)},
         "x-who": row.who,
         "x-kind": row.kind,
+        "x-role": role(row),
+        "x-acts": row.need.map_or(&[][..], |need| need.acts),
     })
 }
+
+/// Returns the least role of an operator who may call a method; `None` for what only agents do.
+fn role(row: &MethodInfo) -> Option<Role> {
+    (row.who != Who::Agent).then(|| row.need.map_or(Role::Viewer, |need| need.role))
+}
+
+/// Returns docs/ROLES.md: who may do what, at which level.
+pub fn roles() -> String {
+    let mut text = String::from(ROLES_HEAD);
+    // Writing to a `String` can't fail; the results are dropped for that reason.
+    for act in Act::ALL {
+        let rows = METHODS.iter().filter(|row| row.need.is_some_and(|n| n.acts.contains(&act)));
+        let methods: Vec<String> = rows.map(|row| format!("`{}`", row.name)).collect();
+        let (word, level) = (word(act), act.default_level());
+        let methods = if methods.is_empty() { "-".to_owned() } else { methods.join(", ") };
+        writeln!(text, "| `{word}` | {level} | {methods} |").ok();
+    }
+    text.push_str("\n## Methods\n\n| method | agents | operators | act |\n|---|---|---|---|\n");
+    for row in METHODS {
+        let agents = if row.who == Who::Human { "no such method" } else { "yes" };
+        let operators = role(row).map_or("no".to_owned(), word);
+        let acts = row.need.map_or(&[][..], |need| need.acts);
+        let acts: Vec<String> = acts.iter().map(|act| format!("`{}`", word(act))).collect();
+        let acts = if acts.is_empty() { "-".to_owned() } else { acts.join(" or ") };
+        writeln!(text, "| `{}` | {agents} | {operators} | {acts} |", row.name).ok();
+    }
+    text
+}
+
+/// Returns the word of one of our enums, as on the wire.
+fn word<T: Serialize>(value: T) -> String {
+    let word = serde_json::to_value(value).ok();
+    word.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+const ROLES_HEAD: &str = "\
+# Who may do what
+
+Made from the one table of methods, which the daemon enforces and `protocol.describe` tells
+(`x-who`, `x-role`, `x-acts`). Roles: `viewer` looks, `operator` does everything daily, `admin` also
+governs. Each includes the one before. What the levels prove stands in [SECURITY.md](SECURITY.md).
+
+## Acts
+
+The level is the least one of the connection, where `[levels]` in `policy.toml` says nothing else. In a
+single-user squad none is above L1. Where a method can be several acts, its parameters decide: the
+risk of what is approved, whether it is remembered, where a task goes and whether it is blocked.
+
+| act | level | methods |
+|---|---|---|
+";
 
 /// Returns docs/API.md.
 pub fn markdown() -> String {

@@ -15,7 +15,7 @@ use mc_proto::method::approval::{Ask, Cancel, Detail, Get, List, Receipt};
 use crate::{
     cli::OfApproval,
     context::Context,
-    decide,
+    decide, edit,
     failure::{Exit, Failure},
     paging::{self, Paging},
     table::{Cell, Sheet, Table, Tone, cell, maybe, rest},
@@ -36,6 +36,8 @@ pub(crate) enum Verb {
     Approve(decide::Approve),
     /// Say no, with a reason that the agent gets.
     Deny(decide::Deny),
+    /// Change the arguments of a call that waits; the changed call is then decided on.
+    Edit(edit::EditArgs),
     /// As an agent: ask a human. Ends with exit code 5: the answer is waited for.
     Request(Box<RequestArgs>),
     /// Withdraw a question.
@@ -119,6 +121,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
         Verb::Show(OfApproval { approval }) => cx.show(&Get { approval }, evidence),
         Verb::Approve(args) => decide::approve(&args, cx),
         Verb::Deny(args) => decide::deny(args, cx),
+        Verb::Edit(args) => edit::run(args, cx),
         Verb::Request(args) => request(*args, cx),
         Verb::Cancel(args) => cx
             .show(&Cancel { approval: args.of.approval, reason: args.reason }, |done, _| {
@@ -233,6 +236,16 @@ fn facts(detail: &Detail, now: Timestamp) -> Sheet {
             sheet.line("status", format!("{status} by {by} {at}"));
         }
     }
+    if let Some(edited) = &approval.edited {
+        let when = text::when(edited.at);
+        let how =
+            format!("changed by {} at {} {when}: not what was asked", edited.by, edited.level);
+        sheet.toned("EDITED", how, Tone::Warn);
+        sheet.maybe("why", edited.note.as_ref());
+        sheet.line("asked was", exact(&edited.original));
+    } else if approval.can_rewrite && approval.status == ApprovalStatus::Pending {
+        sheet.line("editable", "`mcctl approval edit` runs other arguments in its place");
+    }
     for one in &approval.endorsements {
         let when = text::when(one.at);
         sheet.line(
@@ -285,7 +298,12 @@ fn act(statement: &Statement) -> Sheet {
     if let Some(mixed) = mixed_scripts(&exact, Glyphs::Unicode) {
         sheet.toned("LOOK", mixed.as_str(), Tone::Bad);
     }
-    sheet.maybe("program", statement.program.as_ref());
+    let program_hash = statement.program_sha256.as_deref().unwrap_or("unknown");
+    let program = statement.program.as_ref();
+    sheet.maybe("program", program.map(|path| format!("{path} (sha256 {program_hash})")));
+    for (path, to) in &statement.links {
+        sheet.line("leads to", format!("{path} -> {to}"));
+    }
     for (path, hash) in &statement.scripts {
         sheet.line("script", format!("{path} (sha256 {hash})"));
     }

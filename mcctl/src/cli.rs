@@ -61,6 +61,13 @@ pub(crate) struct Global {
     /// The code that the authenticator shows now, for an act that needs it [default: asked for].
     #[arg(long, global = true, value_name = "CODE")]
     pub(crate) code: Option<String>,
+    /// Sign an act that needs a second factor with this SSH key, or with the agent that holds it.
+    #[arg(long, global = true, value_name = "KEY", conflicts_with_all = ["code", "signature"])]
+    pub(crate) sign_key: Option<PathBuf>,
+    /// Show what is to be signed, and take the signature from this file once it is there, or from
+    /// standard input (`-`).
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "code")]
+    pub(crate) signature: Option<PathBuf>,
     /// How long an answer may take, in seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -262,7 +269,14 @@ mod tests {
         "mcctl approval show A-3",
         "mcctl approval request --kind escalation --summary s --justification j",
         "mcctl approval cancel A-3",
+        "mcctl approval edit A-3 --arg command=ls --arg depth:=3 --note n",
+        "mcctl approval edit A-3 --file - --digest aa",
         "mcctl approve A-3 --yes --digest 00ff --note n",
+        "mcctl approve A-3 --sign-key k",
+        "mcctl approve A-3 --signature -",
+        "mcctl operator key add ana k.pub",
+        "mcctl operator key list",
+        "mcctl operator key remove ana SHA256:x",
         "mcctl deny A-3 --note n",
         "mcctl run list --agent wren",
         "mcctl run show R-1",

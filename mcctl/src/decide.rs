@@ -125,7 +125,7 @@ pub(crate) fn deny(args: Deny, cx: &mut Context) -> Result<Exit, Failure> {
 }
 
 /// Checks that `asked` waits, and is what the caller read.
-fn still_that(asked: &Approval, digest: Option<&str>) -> Result<(), Failure> {
+pub(crate) fn still_that(asked: &Approval, digest: Option<&str>) -> Result<(), Failure> {
     if asked.status != ApprovalStatus::Pending {
         return Err(Failure::Failed(format!(
             "{} is {} already; nothing was decided",

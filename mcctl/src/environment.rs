@@ -13,6 +13,11 @@ pub(crate) fn home() -> Option<PathBuf> {
     path("HOME")
 }
 
+/// Returns the command that edits a file, as the user wants it.
+pub(crate) fn editor() -> Option<std::ffi::OsString> {
+    path("VISUAL").or_else(|| path("EDITOR")).map(PathBuf::into_os_string)
+}
+
 /// Returns the socket of the SSH agent that this process can reach.
 pub(crate) fn ssh_agent() -> Option<PathBuf> {
     path("SSH_AUTH_SOCK")

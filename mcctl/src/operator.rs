@@ -1,14 +1,15 @@
-//! `mcctl operator`: who governs. It edits `identity.toml` and needs no daemon: only root may, or
+//! `mcctl operator`: who governs. It edits `identity.toml` and the allowed signers, and needs no daemon: only root may, or
 //! the owner of a squad that one user runs.
 
 use std::{
     fs::{self, OpenOptions},
     io::Write as _,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use clap::Subcommand;
+use mc_core::signers;
 use mc_proto::home::Home;
 use qrcode::{QrCode, render::unicode::Dense1x2};
 use totp_rs::{Builder, Secret, Totp};
@@ -18,6 +19,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     identity::{self, FILE, IdentityFile, Mode, Operator},
+    keys::{self, KeyFile},
     output,
     session::ask_secret,
     table::{Table, cell, rest},
@@ -47,11 +49,14 @@ pub(crate) enum Verb {
         /// Who.
         name: String,
     },
-    /// Give an operator a new passphrase and take their second factor away: a lost phone.
+    /// Give an operator a new passphrase and take their second factors away: a lost phone.
     Reset {
         /// Who.
         name: String,
     },
+    /// The SSH keys that sign for operators.
+    #[command(subcommand)]
+    Key(keys::Verb),
     /// Enrol an authenticator as an operator's second factor: shows a QR code, asks for one code.
     Totp {
         /// Who.
@@ -69,21 +74,62 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
     let path = home.config.join(FILE);
     let missing = || Failure::Failed(format!("{} is missing: run `mcctl init`", path.display()));
     let mut file = IdentityFile::load(&home.config)?.ok_or_else(missing)?;
-    if matches!(verb, Verb::List) {
-        cx.print(&names(&file), |_| table(&file))?;
-        return Ok(Exit::Done);
+    let mut keys = KeyFile::load(&home.config)?;
+    match verb {
+        Verb::List => {
+            cx.print(&names(&file, &keys), |_| table(&file, &keys))?;
+            return Ok(Exit::Done);
+        }
+        Verb::Key(keys::Verb::List) => {
+            cx.print(&keys.document(), |_| keys.table())?;
+            return Ok(Exit::Done);
+        }
+        Verb::Add { .. }
+        | Verb::Remove { .. }
+        | Verb::Reset { .. }
+        | Verb::Totp { .. }
+        | Verb::Key(keys::Verb::Add { .. } | keys::Verb::Remove { .. }) => {
+            may_edit(&path, file.mode)?;
+        }
     }
-    may_edit(&path, file.mode)?;
-    let done = match verb {
-        Verb::List => return Ok(Exit::Done),
-        Verb::Add { name, uid, role } => add(&mut file, (name, uid, role), cx)?,
-        Verb::Remove { name } => remove(&mut file, &name)?,
-        Verb::Reset { name } => reset(&mut file, &name, cx)?,
-        Verb::Totp { name } => enrol(&mut file, &name)?,
-    };
-    replace(&path, &file.render()?)?;
-    output::text(&format!("{done}\nRestart mcd: it reads who governs when it starts.\n"))?;
+    let (old, old_keys) = (file.clone(), keys.text().to_owned());
+    let done = change(verb, (&mut file, &mut keys), cx)?;
+    // First what takes away: between the two files nobody has more than before or after.
+    if keys.text() != old_keys {
+        replace((&home.config.join(signers::FILE), &path), keys.text())?;
+    }
+    if file != old {
+        replace((&path, &path), &file.render()?)?;
+    }
+    output::text(&format!("{done}\nA running daemon takes it over at once.\n"))?;
     Ok(Exit::Done)
+}
+
+fn change(
+    verb: Verb,
+    (file, keys): (&mut IdentityFile, &mut KeyFile),
+    cx: &Context,
+) -> Result<String, Failure> {
+    match verb {
+        Verb::List | Verb::Key(keys::Verb::List) => Ok(String::new()),
+        Verb::Add { name, uid, role } => add(file, (name, uid, role), cx),
+        Verb::Remove { name } => {
+            let done = remove(file, &name)?;
+            keys.forget(&name)?;
+            Ok(done)
+        }
+        Verb::Reset { name } => {
+            let done = reset(file, &name, cx)?;
+            keys.forget(&name)?;
+            Ok(done)
+        }
+        Verb::Totp { name } => enrol(file, &name),
+        Verb::Key(keys::Verb::Add { name, file: key }) => {
+            named(file, &name)?;
+            keys.add(&name, &key)
+        }
+        Verb::Key(keys::Verb::Remove { name, fingerprint }) => keys.remove(&name, &fingerprint),
+    }
 }
 
 /// Refuses everybody but root and, where one user runs everything, that user.
@@ -148,7 +194,8 @@ fn reset(file: &mut IdentityFile, name: &str, cx: &Context) -> Result<String, Fa
     operator.passphrase = passphrase;
     operator.totp = None;
     Ok(format!(
-        "operator {name} has a new passphrase and no second factor: `mcctl operator totp {name}`"
+        "operator {name} has a new passphrase and no second factor: `mcctl operator totp {name}` \
+         or `mcctl operator key add {name} KEY.pub`"
     ))
 }
 
@@ -218,10 +265,12 @@ fn qr(text: &str) -> Result<String, Failure> {
     Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
-/// Puts `text` in the place of the file, which keeps its owner and mode.
-fn replace(path: &PathBuf, text: &str) -> Result<(), Failure> {
+/// Puts `text` in the place of the file, which keeps its owner and mode; a new one gets those of
+/// `like`.
+fn replace((path, like): (&Path, &Path), text: &str) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::file("write", path, error);
-    let about = fs::metadata(path).map_err(|error| failed(&error))?;
+    let about = fs::metadata(path).or_else(|_| fs::metadata(like));
+    let about = about.map_err(|error| failed(&error))?;
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let written = OpenOptions::new()
         .write(true)
@@ -241,22 +290,33 @@ fn replace(path: &PathBuf, text: &str) -> Result<(), Failure> {
     })
 }
 
-fn names(file: &IdentityFile) -> serde_json::Value {
+/// Returns the second factors of an operator, in words.
+fn factors(one: &Operator, keys: &KeyFile) -> Vec<&'static str> {
+    let own = |signer: &signers::Signer| signer.operators.contains(&one.name);
+    let codes = one.totp.is_some().then_some("authenticator");
+    let keys = keys.signers().iter().any(own).then_some("SSH key");
+    codes.into_iter().chain(keys).collect()
+}
+
+fn names(file: &IdentityFile, keys: &KeyFile) -> serde_json::Value {
     let row = |one: &Operator| {
+        let factors = factors(one, keys);
         serde_json::json!({
-            "name": one.name, "uid": one.uid, "role": one.role, "second_factor": one.totp.is_some(),
+            "name": one.name, "uid": one.uid, "role": one.role,
+            "second_factor": !factors.is_empty(), "factors": factors,
         })
     };
     file.operator.iter().map(row).collect()
 }
 
-fn table(file: &IdentityFile) -> String {
+fn table(file: &IdentityFile, keys: &KeyFile) -> String {
     let mut table = Table::new(&["NAME", "UID", "ROLE", "SECOND FACTOR"]);
     let mut all = file.operator.clone();
     all.sort_by_key(|one| ROLES.iter().position(|role| *role == one.role));
     for one in all {
-        let factor = if one.totp.is_some() { "authenticator" } else { "none" };
-        table.row([cell(&one.name), cell(one.uid), cell(&one.role), rest(factor)]);
+        let factors = factors(&one, keys);
+        let factors = if factors.is_empty() { "none".to_owned() } else { factors.join(", ") };
+        table.row([cell(&one.name), cell(one.uid), cell(&one.role), rest(&factors)]);
     }
     table.to_string()
 }
@@ -296,7 +356,7 @@ mod tests {
         let path = dir.path().join(FILE);
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        replace(&path, "new").unwrap();
+        replace((&path, &path), "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

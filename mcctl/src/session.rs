@@ -13,12 +13,12 @@ use mc_proto::{
     home::{self, Home},
     method::{
         Kind, Method,
-        session::{Hello, HelloResult, SecondFactor, Unlock},
+        session::{Hello, HelloResult, Unlock},
     },
 };
 use zeroize::Zeroizing;
 
-use crate::{cli::Global, failure::Failure, output, secret, text};
+use crate::{cli::Global, failure::Failure, output, secret, sign::Means, text};
 
 /// As whom a command speaks, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +132,7 @@ pub(crate) struct Session {
     client: BlockingClient,
     key: Option<String>,
     passphrase_file: Option<PathBuf>,
-    code: Option<String>,
+    means: Means,
 }
 
 impl Session {
@@ -162,7 +162,7 @@ impl Session {
             client,
             key: global.key.clone(),
             passphrase_file: global.passphrase_file.clone(),
-            code: global.code.clone(),
+            means: Means::of(global),
         })
     }
 
@@ -186,8 +186,8 @@ impl Session {
         let options = self.options::<M>()?;
         let refused = match self.client.call_with(call, &options) {
             Err(ClientError::Refused(error)) if self.wants_passphrase(&error) => error,
-            Err(ClientError::Refused(error)) if wants_code(&error) => {
-                return self.call_with_code(call, (options, error));
+            Err(ClientError::Refused(error)) if wants_factor(&error) => {
+                return self.call_with_factor(call, (options, error));
             }
             answer => return Ok(answer?),
         };
@@ -200,32 +200,28 @@ impl Session {
         };
         self.unlock(&passphrase)?;
         match self.client.call_with(call, &options) {
-            Err(ClientError::Refused(error)) if wants_code(&error) => {
-                self.call_with_code(call, (options, error))
+            Err(ClientError::Refused(error)) if wants_factor(&error) => {
+                self.call_with_factor(call, (options, error))
             }
             answer => Ok(answer?),
         }
     }
 
-    /// Sends `call` again with the code of the second factor, for a challenge of its own.
-    fn call_with_code<M: Method>(
+    /// Sends `call` again with a second factor, for a challenge of its own.
+    fn call_with_factor<M: Method>(
         &mut self,
         call: &M,
         (mut options, refused): (CallOptions, RpcError),
     ) -> Result<M::Result, Failure> {
-        let totp = match self.code.take() {
-            Some(code) => code,
-            None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => {
-                output::note(&text::line(&refused.message));
-                ask_secret("Code of your authenticator: ")?.to_string()
-            }
-            None => {
-                output::note("hint: run it on a terminal, or give --code CODE");
-                return Err(ClientError::Refused(refused).into());
-            }
-        };
+        if !self.means.can_answer() {
+            let hint = "hint: run it on a terminal, or give --code CODE, --sign-key KEY or \
+                        --signature FILE";
+            output::note(hint);
+            return Err(ClientError::Refused(refused).into());
+        }
+        output::note(&text::line(&refused.message));
         let open = self.client.call(&challenge_for(call)?)?;
-        options.second_factor = Some(SecondFactor::code(open.challenge, totp));
+        options.second_factor = Some(self.means.answer(&open)?);
         Ok(self.client.call_with(call, &options)?)
     }
 
@@ -271,7 +267,7 @@ impl Session {
 }
 
 /// Says whether a refusal asks for the second factor.
-fn wants_code(error: &RpcError) -> bool {
+fn wants_factor(error: &RpcError) -> bool {
     error.kind() == ErrorKind::Forbidden && error.message.contains("your second factor")
 }
 

@@ -6,6 +6,7 @@ use mc_core::{
     actor::{Actor, ActorKind, Level, Role},
     agent::{AgentName, Runtime},
     id::NotificationId,
+    operators::Operators,
     policy::Facts,
 };
 use mc_proto::{
@@ -119,6 +120,13 @@ pub enum SystemCommand {
         success: bool,
         /// Whether it was a second factor and no passphrase.
         second_factor: bool,
+    },
+    /// Records who governs, when that is not what was recorded last.
+    Govern {
+        /// The uid that the file belongs to.
+        by_uid: u32,
+        /// Who governs from now on.
+        now: Box<Operators>,
     },
     /// Records the emergency stop, which holds already: cancels approvals, blocks tasks.
     Halt {

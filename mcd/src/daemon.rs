@@ -191,6 +191,11 @@ fn open_store(
     if live.head() == 0 || config.squad != "squad" {
         run(&store, SystemCommand::SetUp { name: config.squad.clone() })?;
     }
+    let now = Box::new(identity.record());
+    // Also with a full disk the daemon answers; then it is recorded at the next start.
+    if let Err(error) = run(&store, SystemCommand::Govern { by_uid: identity.owner, now }) {
+        tracing::error!(%error, "who governs has changed and is not recorded");
+    }
     start_policy(home, &store)?;
     Ok(store)
 }

@@ -5,6 +5,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 use argon2::{Algorithm, PasswordHash};
 use mc_core::{
     actor::{Level, Role},
+    operators::{self, Operators},
     refusal::FieldError,
     time::Timestamp,
 };
@@ -14,7 +15,11 @@ use mc_proto::{
 };
 use serde::Deserialize;
 
-use crate::{config::ConfigError, findings, keys::Keys};
+use crate::{
+    config::ConfigError,
+    findings,
+    keys::{Key, Keys},
+};
 
 /// The uid that every foreign user has inside a user namespace.
 pub const OVERFLOW_UID: u32 = 65534;
@@ -167,6 +172,22 @@ impl Identity {
         let codes = operator.totp.is_some().then_some(Factor::Totp);
         let keys = self.keys.can_sign(&operator.name, now).then_some(Factor::Signature);
         codes.into_iter().chain(keys).collect()
+    }
+
+    /// Returns who governs as the record keeps it: without secrets.
+    pub fn record(&self) -> Operators {
+        let operator = |one: &Operator| operators::Operator {
+            name: one.name.clone(),
+            uid: one.uid,
+            role: one.role,
+            passphrase: one.passphrase.as_deref().map(operators::fingerprint),
+            authenticator: one.totp.as_deref().map(operators::fingerprint),
+            keys: self.keys.of(&one.name).map(Key::fingerprint).collect(),
+        };
+        Operators {
+            operators: self.operators.iter().map(operator).collect(),
+            agent_uids: self.agents.uids.clone(),
+        }
     }
 
     /// Says whether some operator's uid is an agent's too.

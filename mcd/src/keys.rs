@@ -3,7 +3,7 @@
 use std::{fs, io};
 
 use mc_core::{
-    signers::{self, FILE, Signer},
+    signers::{self, FILE, RSA_BITS, Signer},
     time::Timestamp,
 };
 use mc_proto::{home::Home, method::admin::Finding, method::session::NAMESPACE};
@@ -11,8 +11,6 @@ use ssh_key::{HashAlg, PublicKey, SshSig, public::KeyData};
 
 use crate::config::ConfigError;
 
-/// The shortest RSA key that counts, in bits.
-const RSA_BITS: u32 = 2048;
 /// The longest signature that is read, in bytes.
 const SIGNATURE_BYTES: usize = 16 * 1024;
 /// The trailer of a hardware key's signature: a byte of flags and a counter.

@@ -126,6 +126,7 @@ impl Bench {
             "notifications",
             "squad",
             "policies",
+            "operators",
         ];
         let mut rows = Vec::new();
         for table in tables {
@@ -145,7 +146,7 @@ impl Bench {
 
 fn human() -> Caller {
     Caller {
-        actor: Actor::human("ana", Level::L2),
+        actor: Actor::human("ana", Level::L3),
         role: Some(Role::Admin),
         agent: None,
         adapter: None,

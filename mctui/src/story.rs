@@ -25,7 +25,7 @@ pub fn kind(event: &Event) -> &'static str {
         "rule" => "rule",
         "alert" => "alert",
         "notification" => "note",
-        "squad" | "policy" | "operator" => "squad",
+        "squad" | "policy" | "operator" | "operators" => "squad",
         _ => "clock",
     }
 }

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod asking;
 mod squad;
 mod terminal;
 mod wire;

@@ -1,5 +1,5 @@
 //! Approvals: used once, only for what was asked, and decided once, whoever races.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     sync::Barrier,
@@ -7,38 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mc_tests::{Client, PASSPHRASE, Setup, Squad, is_nightly, say};
+use mc_tests::{
+    Client, PASSPHRASE, Setup, Squad,
+    asking::{approve, ask, shell, squad_at, squad_without_limits, verdict},
+    is_nightly, say,
+};
 use serde_json::{Value, json};
-
-fn shell(command: &str) -> Value {
-    json!({"tool": "exec", "arguments": {"command": command}, "session": "agent:main", "cwd": "/w"})
-}
-
-/// Asks for what needs a human and returns the approval's id.
-fn ask(agent: &mut Client, params: Value) -> String {
-    let checked = agent.ok("tool.check", params);
-    assert_eq!(checked["decision"], "ask", "{checked}");
-    checked["approval"].as_str().unwrap().to_owned()
-}
-
-/// Returns what says yes or no to an approval as it stands.
-fn verdict(human: &mut Client, id: &str) -> Value {
-    let seen = human.ok("approval.get", json!({"approval": id}));
-    json!({"approval": id, "rev": seen["rev"], "digest": seen["digest"], "note": "seen"})
-}
-
-fn approve(human: &mut Client, id: &str) {
-    let yes = verdict(human, id);
-    human.ok("approval.approve", yes);
-}
-
-/// A squad whose limit of waiting approvals is out of the way.
-fn squad_without_limits() -> Squad {
-    let policy = "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n".to_owned();
-    let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
-    squad.specialist("wren");
-    squad
-}
 
 /// Sends the same request a hundred times over ten connections at once.
 fn at_once(squad: &Squad, method: &str, params: &Value) -> Vec<Value> {
@@ -329,14 +303,6 @@ fn a_proof_belongs_to_its_connection() {
     assert_eq!(squad.operator().refused("approval.approve", yes.clone()).kind, "forbidden");
     drop(human);
     assert_eq!(squad.operator().refused("approval.approve", yes).kind, "forbidden");
-}
-
-/// A squad whose agent works in a folder that is really there.
-fn squad_at(dir: &std::path::Path) -> Squad {
-    let mut squad = Squad::default();
-    let place = dir.display().to_string();
-    squad.register("wren", "specialist", &json!({"workspace": place}));
-    squad
 }
 
 #[test]

@@ -264,6 +264,7 @@ fn shadows(path: &Path) -> Vec<String> {
         "notifications",
         "squad",
         "policies",
+        "operators",
     ] {
         let mut all = db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
         let columns = all.column_count();

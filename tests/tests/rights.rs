@@ -36,6 +36,10 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("approval.approve", decide()),
         ("approval.deny", decide()),
         (
+            "approval.edit",
+            json!({"approval": "A-1", "rev": 1, "digest": "00", "arguments": {"command": "ls"}}),
+        ),
+        (
             "approval.decide",
             json!({"decision": "approve", "items": [
             {"approval": "A-1", "rev": 1, "digest": "0".repeat(64)}]}),
@@ -227,6 +231,96 @@ fn without_a_proof_a_refusal_names_the_level_that_is_needed() {
     assert_eq!(operator.refused("approval.approve", yes.clone()).kind, "forbidden");
     operator.unlock(PASSPHRASE);
     operator.ok("approval.approve", yes);
+}
+
+/// What operators do through doors that agents have too, read as it must be.
+fn shared_acts() -> Vec<(&'static str, Value)> {
+    let task = |more: Value| with(json!({"task": "T-1"}), &more);
+    let item = json!([{"item": "x", "checked": true}]);
+    vec![
+        ("task.create", json!({"title": "x", "type": "docs"})),
+        ("task.update", task(json!({"rev": 1, "title": "x"}))),
+        ("task.transition", task(json!({"to": "review"}))),
+        ("task.assign", task(json!({"assignees": ["wren"]}))),
+        ("task.start", task(json!({"work_plan": ["a", "b", "c"]}))),
+        ("task.submit", task(json!({"deliverable": "d", "self_review": item}))),
+        ("task.request_changes", task(json!({"feedback": "f"}))),
+        ("task.subscribe", task(json!({}))),
+        ("task.unsubscribe", task(json!({}))),
+        ("message.post", task(json!({"kind": "comment", "text": "x"}))),
+        ("artifact.put", task(json!({"name": "x", "media_type": "text/plain", "text": "x"}))),
+        ("agent.register", json!({"name": "new", "autonomy": "intern", "runtime": "other"})),
+        ("approval.cancel", json!({"approval": "A-1", "reason": "r"})),
+        ("notification.ack", json!({"notification": "N-1"})),
+    ]
+}
+
+/// Writes the operator's role and the agents' users anew, and waits until both hold.
+fn govern(squad: &Squad, role: &str, agents: &str) {
+    let path = squad.home().config.join("identity.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines = text.lines().map(|line| match line.split(' ').next() {
+        Some("role") => format!("role = \"{role}\""),
+        Some("uids") => format!("uids = {agents}"),
+        _ => line.to_owned(),
+    });
+    let text: Vec<String> = lines.collect();
+    std::fs::write(&path, text.join("\n")).unwrap();
+    let shared = agents != "[]";
+    mc_tests::until("the role holds", mc_tests::PATIENCE, || {
+        let me = squad.operator().ok("session.whoami", json!({}));
+        (me["role"] == role && me["shared_uid"] == shared).then_some(())
+    });
+}
+
+#[test]
+fn every_method_takes_the_role_and_the_level_that_its_row_says() {
+    use mc_core::actor::{Level, Role};
+    let squad = Squad::new(&Setup { mode: "system", ..Setup::default() });
+    let own = rustix::process::geteuid().as_raw();
+    let acts: Vec<(&str, Value)> = human_acts().into_iter().chain(shared_acts()).collect();
+    let governed = METHODS.iter().filter(|row| row.need.is_some());
+    for row in governed.clone() {
+        assert!(acts.iter().any(|(name, _)| *name == row.name), "{} is not tried", row.name);
+    }
+    let policy = mc_core::policy::Policy::default();
+    squad.human().ok("task.create", json!({"title": "T-1", "type": "docs"}));
+    let roles = [("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)];
+    let shared = format!("[{own}]");
+    let mut tried = 0;
+    for (word, role) in roles {
+        for (level, agents) in [(Level::L0, "[]"), (Level::L1, shared.as_str()), (Level::L2, "[]")]
+        {
+            govern(&squad, word, agents);
+            let mut client = squad.operator();
+            if level > Level::L0 {
+                assert_eq!(client.unlock(PASSPHRASE)["level"], level.to_string());
+            }
+            for row in governed.clone() {
+                let Some(need) = row.need else { continue };
+                let (_, params) = acts.iter().find(|(name, _)| *name == row.name).unwrap();
+                let case = format!("{} by {word} at {level}", row.name);
+                let done = client.call(row.name, params.clone());
+                let refused = done.err().map(|trouble| (trouble.kind, trouble.message));
+                let (kind, text) = refused.unwrap_or_default();
+                let levels = need.acts.iter().map(|act| policy.min_level(*act));
+                let (least, most) = (levels.clone().min().unwrap(), levels.max().unwrap());
+                if role < need.role {
+                    assert!(kind == "forbidden" && text.contains("role"), "{case}: {kind} {text}");
+                } else if level < least {
+                    // Whose risk can't be looked up is refused before its level is known.
+                    let is_unknown = row.name == "approval.approve" && kind == "not_found";
+                    let is_refused = kind == "forbidden" && text.contains("level");
+                    assert!(is_unknown || is_refused, "{case}: {kind} {text}");
+                } else if level >= most {
+                    let is_ours = text.contains("this needs");
+                    assert!(!is_ours, "{case}: {kind} {text}");
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 9 * 30, "{tried}");
 }
 
 const VIEWER: u32 = 65_001;

@@ -139,12 +139,13 @@ export class Gate {
       ...(session ? { session } : {}),
       tool,
       arguments: params,
+      can_rewrite: true,
       ...(cwd ? { cwd } : {}),
     }, ctx?.abortSignal);
     if (!/^C-\d+$/.test(answer?.call ?? "")) return block("Mission Control gave an answer that is not understood, so the call did not run.");
     switch (answer.decision) {
       case "allow":
-        return this.#allowed(call, answer.call);
+        return this.#allowed(call, answer);
       case "ask":
         return call.isRepeated ? block(waitText(answer)) : this.#hold(call, answer);
       case "deny":
@@ -170,11 +171,15 @@ export class Gate {
     return workspace ? path.resolve(workspace, given) : undefined;
   }
 
-  #allowed({ agent, event }, call) {
+  /** Lets a call run: as it is, or with the arguments that a person put in their place, and only those. */
+  #allowed({ agent, event }, { call, arguments: changed }) {
+    if (changed !== undefined && (changed === null || typeof changed !== "object" || Array.isArray(changed))) {
+      return block(`Mission Control allowed ${call} with arguments that are not understood, so it did not run.`);
+    }
     this.state.halted = false;
     this.state.stopped.delete(agent);
     if (event.toolCallId) this.state.calls.set(`${event.runId ?? ""}|${event.toolCallId}`, { call, agent });
-    return undefined;
+    return changed === undefined ? undefined : { params: changed };
   }
 
   /** Waits for a person, at most the hold time; a daemon that restarts meanwhile is waited for. */
@@ -217,7 +222,7 @@ export class Gate {
       case "allow":
         // The yes is one call's: an equal one that waits beside it asks again.
         if (answer.call !== asked.call) return { result: block(waitText(asked)) };
-        return { result: this.#allowed(call, asked.call) };
+        return { result: this.#allowed(call, answer) };
       case "deny":
         // Approved, but for an equal call that is no longer held: asking again uses the approval.
         if (answer.status === "approved" && !call.isRepeated) return { result: await this.#judge({ ...call, isRepeated: true }) };

@@ -25,6 +25,8 @@ impl Event {
             | Self::ApprovalUsed { task, .. }
             | Self::ApprovalDropped { task, .. }
             | Self::ApprovalEndorsed { task, .. }
+            | Self::ApprovalEdited { task, .. }
+            | Self::ApprovalReminded { task, .. }
             | Self::RuleUsed { task, .. }
             | Self::AlertChanged { task, .. } => *task,
             Self::RuleRemembered { rule } => rule.task,
@@ -43,6 +45,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -61,6 +64,8 @@ impl Event {
             | Self::ApprovalUsed { agent, .. }
             | Self::ApprovalDropped { agent, .. }
             | Self::ApprovalEndorsed { agent, .. }
+            | Self::ApprovalEdited { agent, .. }
+            | Self::ApprovalReminded { agent, .. }
             | Self::RuleUsed { agent, .. } => Some(agent),
             Self::RuleRemembered { rule } => Some(&rule.agent),
             Self::AgentRegistered { agent, .. } => Some(&agent.name),
@@ -87,6 +92,7 @@ impl Event {
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
+            | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
             | Self::ClockJumped { .. } => None,
         }
@@ -121,6 +127,8 @@ impl Event {
             Self::ApprovalUsed { .. } => "approval_used",
             Self::ApprovalDropped { .. } => "approval_dropped",
             Self::ApprovalEndorsed { .. } => "approval_endorsed",
+            Self::ApprovalEdited { .. } => "approval_edited",
+            Self::ApprovalReminded { .. } => "approval_reminded",
             Self::RuleRemembered { .. } => "rule_remembered",
             Self::RuleUsed { .. } => "rule_used",
             Self::RuleRevoked { .. } => "rule_revoked",
@@ -132,6 +140,7 @@ impl Event {
             Self::SquadStatusChanged { .. } => "squad_status_changed",
             Self::PolicyActivated { .. } => "policy_activated",
             Self::OperatorUnlocked { .. } => "operator_unlocked",
+            Self::OperatorsChanged { .. } => "operators_changed",
             Self::ClockJumped { .. } => "clock_jumped",
         }
     }

@@ -27,6 +27,8 @@ pub struct Facts {
     pub links: BTreeMap<String, String>,
     /// Where a program lies.
     pub programs: BTreeMap<String, String>,
+    /// SHA-256 of a program's file, in hex, by the program's name.
+    pub program_hashes: BTreeMap<String, String>,
     /// SHA-256 of a script's content, in hex.
     pub scripts: BTreeMap<String, String>,
     /// Whether the disk did not answer in time; then nothing is let through unasked.
@@ -38,6 +40,7 @@ impl Facts {
     pub const NONE: &'static Self = &Self {
         links: BTreeMap::new(),
         programs: BTreeMap::new(),
+        program_hashes: BTreeMap::new(),
         scripts: BTreeMap::new(),
         is_late: false,
     };

@@ -136,6 +136,24 @@ pub struct Remember {
     pub prefix_words: Option<i64>,
 }
 
+/// `approval.edit`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ApprovalEditParams")]
+pub struct Edit {
+    /// The approval.
+    pub approval: ApprovalId,
+    /// The revision that was on screen; another one is a conflict.
+    pub rev: i64,
+    /// The digest that was on screen; another one is a conflict.
+    pub digest: String,
+    /// The arguments that shall run instead, whole; none of them a secret, masked or not.
+    pub arguments: Value,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
 /// What is decided about a marked set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

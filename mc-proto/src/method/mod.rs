@@ -11,7 +11,7 @@ pub mod squad;
 pub mod task;
 pub mod thread;
 
-use mc_core::id::Seq;
+use mc_core::{actor::Role, id::Seq, policy::Act};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -55,6 +55,15 @@ pub trait Method: Serialize + DeserializeOwned + JsonSchema {
     type Result: Serialize + DeserializeOwned + JsonSchema;
 }
 
+/// What a method takes of an operator: see docs/ROLES.md, which is made from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// The least role.
+    pub role: Role,
+    /// The act that it is, for the level; where there are several, its parameters say which.
+    pub acts: &'static [Act],
+}
+
 /// One row of the table of methods.
 #[derive(Debug, Clone, Copy)]
 pub struct MethodInfo {
@@ -66,6 +75,8 @@ pub struct MethodInfo {
     pub kind: Kind,
     /// Whether `agent` is a parameter of its own.
     pub takes_agent: bool,
+    /// What it takes of an operator who calls it; `None` when it only looks.
+    pub need: Option<Need>,
     /// What it is for, in one sentence.
     pub doc: &'static str,
     /// The schema of its parameters.
@@ -75,13 +86,15 @@ pub struct MethodInfo {
 }
 
 macro_rules! methods {
-    ($($doc:literal $name:ident($params:ty) $wire:literal $who:ident $kind:ident $(takes $agent:ident)? -> $result:ty;)*) => {
+    ($($doc:literal $name:ident($params:ty) $wire:literal $who:ident $kind:ident $(takes $agent:ident)?
+       $(needs $role:ident[$($act:ident)*])? -> $result:ty;)*) => {
         $(impl Method for $params {
             const INFO: MethodInfo = MethodInfo {
                 name: $wire,
                 who: Who::$who,
                 kind: Kind::$kind,
                 takes_agent: methods!(@takes $($agent)?),
+                need: methods!(@need $($role[$($act)*])?),
                 doc: $doc,
                 params: <$params as JsonSchema>::json_schema,
                 result: SchemaGenerator::subschema_for::<$result>,
@@ -125,6 +138,10 @@ macro_rules! methods {
     };
     (@takes agent) => { true };
     (@takes) => { false };
+    (@need $role:ident[$($act:ident)*]) => {
+        Some(Need { role: Role::$role, acts: &[$(Act::$act),*] })
+    };
+    (@need) => { None };
 }
 
 methods! {
@@ -142,41 +159,41 @@ methods! {
     Ping(session::Ping) "ping" All Connection -> session::Pong;
 
     "Creates a task."
-    TaskCreate(task::Create) "task.create" All Command -> mc_core::task::Task;
+    TaskCreate(task::Create) "task.create" All Command needs Operator[Assign] -> mc_core::task::Task;
     "Returns a task with what belongs to it."
     TaskGet(task::Get) "task.get" All Query -> task::Detail;
     "Lists tasks as cards."
     TaskList(task::List) "task.list" All Query -> Page<mc_core::task::TaskCard>;
     "Changes fields of a task; an agent only description and labels of its own."
-    TaskUpdate(task::Update) "task.update" All Command -> mc_core::task::Task;
+    TaskUpdate(task::Update) "task.update" All Command needs Operator[Assign] -> mc_core::task::Task;
     "Moves a task; the general door."
-    TaskTransition(task::Transition) "task.transition" All Command -> task::Moved;
+    TaskTransition(task::Transition) "task.transition" All Command needs Operator[Assign Unblock Complete Cancel] -> task::Moved;
     "Gives an Inbox task to agents, or another agent to an assigned one."
-    TaskAssign(task::Assign) "task.assign" All Command -> task::Moved;
+    TaskAssign(task::Assign) "task.assign" All Command needs Operator[Assign Unblock] -> task::Moved;
     "Takes a task for the calling agent; the fence goes with its later moves."
     TaskClaim(task::Claim) "task.claim" Agent Command -> task::Moved;
     "Begins work, with a plan of 3 to 6 steps."
-    TaskStart(task::Start) "task.start" All Command -> task::Moved;
+    TaskStart(task::Start) "task.start" All Command needs Operator[Assign Unblock] -> task::Moved;
     "Hands the deliverable in for review."
-    TaskSubmit(task::Submit) "task.submit" All Command -> task::Moved;
+    TaskSubmit(task::Submit) "task.submit" All Command needs Operator[Assign] -> task::Moved;
     "Sends a task back from Review with feedback."
-    TaskRequestChanges(task::RequestChanges) "task.request_changes" All Command -> task::Moved;
+    TaskRequestChanges(task::RequestChanges) "task.request_changes" All Command needs Operator[Assign] -> task::Moved;
     "Accepts a reviewed task: Done."
-    TaskComplete(task::Complete) "task.complete" Human Command -> task::Moved;
+    TaskComplete(task::Complete) "task.complete" Human Command needs Operator[Complete] -> task::Moved;
     "Blocks a task."
-    TaskBlock(task::Block) "task.block" Human Command -> task::Moved;
+    TaskBlock(task::Block) "task.block" Human Command needs Operator[Assign] -> task::Moved;
     "Unblocks a task."
-    TaskUnblock(task::Unblock) "task.unblock" Human Command -> task::Moved;
+    TaskUnblock(task::Unblock) "task.unblock" Human Command needs Operator[Unblock] -> task::Moved;
     "Gives a task up."
-    TaskCancel(task::Cancel) "task.cancel" Human Command -> task::Moved;
+    TaskCancel(task::Cancel) "task.cancel" Human Command needs Operator[Cancel] -> task::Moved;
     "Opens a done task again."
-    TaskReopen(task::Reopen) "task.reopen" Human Command -> task::Moved;
+    TaskReopen(task::Reopen) "task.reopen" Human Command needs Operator[Assign] -> task::Moved;
     "Says that the agent is stuck; the system then blocks the task."
     TaskReportBlocker(task::ReportBlocker) "task.report_blocker" Agent Command -> task::Moved;
     "Follows a task."
-    TaskSubscribe(task::Subscribe) "task.subscribe" All Command -> mc_core::task::Task;
+    TaskSubscribe(task::Subscribe) "task.subscribe" All Command needs Operator[Comment] -> mc_core::task::Task;
     "No longer follows a task."
-    TaskUnsubscribe(task::Unsubscribe) "task.unsubscribe" All Command -> mc_core::task::Task;
+    TaskUnsubscribe(task::Unsubscribe) "task.unsubscribe" All Command needs Operator[Comment] -> mc_core::task::Task;
     "Returns everything that happened to a task, in order."
     TaskTimeline(task::Timeline) "task.timeline" All Query -> Page<task::TimelineItem>;
     "Answers what happened, who did it, why, what it cost and what comes next."
@@ -185,16 +202,16 @@ methods! {
     TaskTransitions(task::Transitions) "task.transitions" All Query -> task::TransitionTable;
 
     "Posts a message to a task's thread."
-    MessagePost(thread::Post) "message.post" All Command -> mc_core::message::Message;
+    MessagePost(thread::Post) "message.post" All Command needs Operator[Comment] -> mc_core::message::Message;
     "Lists a thread, oldest first."
     MessageList(thread::MessageList) "message.list" All Query -> Page<mc_core::message::Message>;
     "Stores a thing that was made for a task."
-    ArtifactPut(thread::ArtifactPut) "artifact.put" All Command -> mc_core::message::Artifact;
+    ArtifactPut(thread::ArtifactPut) "artifact.put" All Command needs Operator[Comment] -> mc_core::message::Artifact;
     "Returns an artifact with its content."
     ArtifactGet(thread::ArtifactGet) "artifact.get" All Query -> thread::ArtifactContent;
 
     "Registers an agent and returns its token, once."
-    AgentRegister(agent::Register) "agent.register" All Command -> agent::Registered;
+    AgentRegister(agent::Register) "agent.register" All Command needs Admin[Tokens] -> agent::Registered;
     "Returns an agent."
     AgentGet(agent::Get) "agent.get" All Query takes agent -> agent::AgentView;
     "Lists agents."
@@ -202,25 +219,25 @@ methods! {
     "Returns the agents as a tree of parents and children."
     AgentTree(agent::Tree) "agent.tree" All Query -> agent::TreeResult;
     "Changes fields of an agent."
-    AgentUpdate(agent::Update) "agent.update" Human Command takes agent -> mc_core::agent::Agent;
+    AgentUpdate(agent::Update) "agent.update" Human Command takes agent needs Admin[Tokens] -> mc_core::agent::Agent;
     "Gives an agent or adapter a new token; the old one is good for 10 more minutes."
-    AgentRotateToken(agent::RotateToken) "agent.rotate_token" Human Command takes agent -> agent::Token;
+    AgentRotateToken(agent::RotateToken) "agent.rotate_token" Human Command takes agent needs Admin[Tokens] -> agent::Token;
     "Ends all tokens of an agent or adapter at once."
-    AgentRevokeToken(agent::RevokeToken) "agent.revoke_token" Human Command takes agent -> agent::Done;
+    AgentRevokeToken(agent::RevokeToken) "agent.revoke_token" Human Command takes agent needs Admin[Tokens] -> agent::Done;
     "Says that an agent is alive, and returns what it needs to act."
     AgentHeartbeat(agent::Heartbeat) "agent.heartbeat" Agent Command -> agent::Beat;
     "Pauses an agent: no run, no tool call; a running turn is aborted."
-    AgentPause(agent::Pause) "agent.pause" Human Command takes agent -> agent::Touched;
+    AgentPause(agent::Pause) "agent.pause" Human Command takes agent needs Operator[Pause] -> agent::Touched;
     "Lets an agent work again."
-    AgentResume(agent::Resume) "agent.resume" Human Command takes agent -> agent::Touched;
+    AgentResume(agent::Resume) "agent.resume" Human Command takes agent needs Operator[Resume] -> agent::Touched;
     "Lets an agent finish its task, then pauses it."
-    AgentDrain(agent::Drain) "agent.drain" Human Command takes agent -> agent::Touched;
+    AgentDrain(agent::Drain) "agent.drain" Human Command takes agent needs Operator[Drain] -> agent::Touched;
     "Stops an agent at once and blocks its tasks."
-    AgentQuarantine(agent::Quarantine) "agent.quarantine" Human Command takes agent -> agent::Touched;
+    AgentQuarantine(agent::Quarantine) "agent.quarantine" Human Command takes agent needs Operator[Quarantine] -> agent::Touched;
     "Retires an agent."
-    AgentStop(agent::Stop) "agent.stop" Human Command takes agent -> agent::Touched;
+    AgentStop(agent::Stop) "agent.stop" Human Command takes agent needs Operator[Quarantine] -> agent::Touched;
     "Lets an adapter speak for agents and returns its token, once."
-    AdapterEnrol(agent::AdapterEnrol) "adapter.enrol" Human Command -> agent::AdapterToken;
+    AdapterEnrol(agent::AdapterEnrol) "adapter.enrol" Human Command needs Admin[Tokens] -> agent::AdapterToken;
 
     "Asks to begin a run: the run gate."
     RunStart(run::Start) "run.start" Agent Command -> run::Started;
@@ -259,42 +276,44 @@ methods! {
     "Returns an approval with its statement and digest."
     ApprovalGet(approval::Get) "approval.get" All Query -> approval::Detail;
     "Says yes to exactly what the digest stands for."
-    ApprovalApprove(approval::Approve) "approval.approve" Human Command -> approval::Receipt;
+    ApprovalApprove(approval::Approve) "approval.approve" Human Command needs Operator[ApproveGreen ApproveYellow ApproveRed Remember] -> approval::Receipt;
     "Says no, with a reason that the agent gets."
-    ApprovalDeny(approval::Deny) "approval.deny" Human Command -> approval::Receipt;
+    ApprovalDeny(approval::Deny) "approval.deny" Human Command needs Operator[Deny] -> approval::Receipt;
+    "Changes the arguments of a call that waits; what is decided on is the changed call."
+    ApprovalEdit(approval::Edit) "approval.edit" Human Command needs Operator[Assign] -> approval::Receipt;
     "Decides a marked set, with a receipt for each."
-    ApprovalDecide(approval::Decide) "approval.decide" Human Command -> approval::DecidedSet;
+    ApprovalDecide(approval::Decide) "approval.decide" Human Command needs Operator[ApproveYellow Deny] -> approval::DecidedSet;
     "Lists the standing rules."
     RuleList(approval::RuleList) "rule.list" Human Query -> Page<mc_core::approval::StandingRule>;
     "Revokes a standing rule."
-    RuleRevoke(approval::RuleRevoke) "rule.revoke" Human Command -> mc_core::approval::StandingRule;
+    RuleRevoke(approval::RuleRevoke) "rule.revoke" Human Command needs Operator[Cancel] -> mc_core::approval::StandingRule;
     "Withdraws a question."
-    ApprovalCancel(approval::Cancel) "approval.cancel" All Command -> approval::Receipt;
+    ApprovalCancel(approval::Cancel) "approval.cancel" All Command needs Operator[Cancel] -> approval::Receipt;
 
     "Returns how the squad stands."
     SquadStatus(squad::StatusGet) "squad.status" All Query -> squad::Status;
     "Pauses every agent at once."
-    SquadPause(squad::Pause) "squad.pause" Human Command -> squad::Receipt;
+    SquadPause(squad::Pause) "squad.pause" Human Command needs Operator[Pause] -> squad::Receipt;
     "Ends a pause of the squad."
-    SquadResume(squad::Resume) "squad.resume" Human Command -> squad::Receipt;
+    SquadResume(squad::Resume) "squad.resume" Human Command needs Operator[Resume] -> squad::Receipt;
     "Lets every agent finish its task, then pauses it."
-    SquadDrain(squad::Drain) "squad.drain" Human Command -> squad::Receipt;
+    SquadDrain(squad::Drain) "squad.drain" Human Command needs Operator[Drain] -> squad::Receipt;
     "Stops everything now."
-    SquadEmergencyStop(squad::EmergencyStop) "squad.emergency_stop" Human Command -> squad::Receipt;
+    SquadEmergencyStop(squad::EmergencyStop) "squad.emergency_stop" Human Command needs Operator[EmergencyStop] -> squad::Receipt;
     "Ends an emergency stop and moves tasks back to where they were."
-    SquadEmergencyResume(squad::EmergencyResume) "squad.emergency_resume" Human Command -> squad::Receipt;
+    SquadEmergencyResume(squad::EmergencyResume) "squad.emergency_resume" Human Command needs Admin[EmergencyResume] -> squad::Receipt;
     "Returns caps and what is spent of them."
     BudgetGet(squad::BudgetGet) "budget.get" All Query takes agent -> squad::Budgets;
     "Lists alerts, newest first."
     AlertList(squad::AlertList) "alert.list" All Query -> Page<mc_core::alert::Alert>;
     "Says that somebody has seen an alert."
-    AlertAck(squad::AlertAck) "alert.ack" Human Command -> mc_core::alert::Alert;
+    AlertAck(squad::AlertAck) "alert.ack" Human Command needs Operator[Comment] -> mc_core::alert::Alert;
     "Says that an alert is over."
-    AlertResolve(squad::AlertResolve) "alert.resolve" Human Command -> mc_core::alert::Alert;
+    AlertResolve(squad::AlertResolve) "alert.resolve" Human Command needs Operator[Comment] -> mc_core::alert::Alert;
     "Lists the caller's notifications, newest first."
     NotificationList(squad::NotificationList) "notification.list" All Query -> Page<mc_core::alert::Notification>;
     "Says that a notification arrived."
-    NotificationAck(squad::NotificationAck) "notification.ack" All Command -> mc_core::alert::Notification;
+    NotificationAck(squad::NotificationAck) "notification.ack" All Command needs Operator[Comment] -> mc_core::alert::Notification;
 
     "Returns board, agents, approvals, alerts and counters at one point of the journal."
     SnapshotGet(feed::SnapshotGet) "snapshot.get" All Query -> feed::Snapshot;
@@ -317,6 +336,22 @@ methods! {
     "Says whether the runtime's gate is in force."
     RuntimeReport(feed::Report) "runtime.report" Agent Command -> feed::Attached;
 }
+
+// What changes something on behalf of a human has a need; a row that forgot it doesn't compile.
+#[expect(clippy::indexing_slicing, reason = "an index that is too high does not compile")]
+const _: () = {
+    let mut at = 0;
+    while at < METHODS.len() {
+        let row = &METHODS[at];
+        let is_human_act = matches!(row.kind, Kind::Command) && !matches!(row.who, Who::Agent);
+        let acts = match row.need {
+            Some(need) => need.acts.len(),
+            None => 0,
+        };
+        assert!(is_human_act == (acts > 0), "a command of humans says `needs Role[Act]`");
+        at += 1;
+    }
+};
 
 /// A request with what is common to all, or what is wrong with it.
 type Read = Result<(Request, Common), serde_json::Error>;

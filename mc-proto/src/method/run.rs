@@ -183,6 +183,10 @@ pub struct Check {
     /// What it will cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_cost_uusd: Option<MicroUsd>,
+    /// Whether the runtime can run the call with other arguments than its own, where an operator
+    /// changed them; only then can they be changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub can_rewrite: bool,
     /// How long to wait for a human at once, at most 30 s; 0 answers `ask` at once.
     #[serde(default)]
     pub wait_ms: u64,
@@ -204,7 +208,12 @@ pub struct Checked {
     /// The approval that is waited for, or was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
-    /// Until when the runtime should hold the call.
+    /// With `allow`: the arguments that may run in the place of the call's own, whole, where an
+    /// operator changed them. The call's own may not run then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Value>,
+    /// Until when the runtime should hold the call; missing in an `ask` that `tool.await` answers
+    /// at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_until: Option<Timestamp>,
     /// Until when an allowed call must have started.
@@ -242,6 +251,10 @@ pub struct Awaited {
     pub call: Option<CallId>,
     /// Why, in one sentence, with the decider's note.
     pub reason: String,
+    /// With `allow`: the arguments that may run in the place of the call's own, whole, where an
+    /// operator changed them. The call's own may not run then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Value>,
     /// Until when an allowed call must have started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_expires_at: Option<Timestamp>,

@@ -225,6 +225,7 @@ fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result
         autonomy: params.autonomy,
         status: AgentStatus::Active,
         status_reason: None,
+        status_since: None,
         runtime: params.runtime,
         workspace: params.workspace,
         task_types: params.task_types,

@@ -3,15 +3,19 @@
 pub mod agent;
 pub mod alert;
 pub mod approval;
+pub mod asking;
 mod binding;
+mod case;
 mod contain;
 mod decide_set;
+mod editing;
 pub mod enrol;
 mod input;
 mod lists;
 mod moves;
 mod notify;
 pub mod policy;
+pub mod redeem;
 pub mod rule;
 pub mod run;
 pub mod squad;
@@ -77,11 +81,12 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
         Request::RunUsage(p) => answer(&run::usage(desk, &p)?),
         Request::RunFinish(p) => answer(&run::finish(desk, p)?),
         Request::ToolCheck(p) => answer(&tool::check(desk, p)?),
-        Request::ToolAwait(p) => answer(&tool::wait(desk, &p)?),
+        Request::ToolAwait(p) => answer(&redeem::wait(desk, &p)?),
         Request::ToolDrop(p) => answer(&tool::drop_call(desk, &p)?),
         Request::ToolFinish(p) => answer(&tool::finish(desk, p)?),
-        Request::ApprovalRequest(p) => answer(&approval::request(desk, p)?),
+        Request::ApprovalRequest(p) => answer(&asking::request(desk, p)?),
         Request::ApprovalApprove(p) => answer(&approval::approve(desk, &p)?),
+        Request::ApprovalEdit(p) => answer(&editing::edit(desk, p)?),
         Request::ApprovalDeny(p) => answer(&approval::deny(desk, &p)?),
         Request::ApprovalCancel(p) => answer(&approval::cancel(desk, &p)?),
         Request::ApprovalDecide(p) => answer(&decide_set::decide(desk, &p)?),

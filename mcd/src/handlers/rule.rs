@@ -52,7 +52,7 @@ pub(super) fn remember(
         tool: &statement.tool,
         arguments: &statement.arguments,
         cwd: statement.cwd.as_deref().or(agent.workspace.as_deref()),
-        home: None,
+        home: statement.home.as_deref(),
         facts: Facts::NONE,
     };
     let words = wanted.prefix_words.map(|count| usize::try_from(count).unwrap_or(0));
@@ -98,7 +98,8 @@ pub(super) fn for_call(desk: &Desk<'_>, asked: &Asked) -> Result<Option<RuleId>,
         arguments_sha256: &asked.arguments_sha256,
         now: desk.now,
     };
-    let call = asked.call(desk);
+    let case = asked.case(desk);
+    let call = case.call(desk);
     let found = rules.iter().find(|rule| policy::covers(&desk.policy, rule, &call, &asker));
     Ok(found.map(|rule| rule.id))
 }

@@ -3,6 +3,7 @@
 use mc_core::{
     alert::{AlertKind, Severity},
     event::Event,
+    operators::{self, Operators},
     refusal::Refusal,
 };
 use mc_proto::{
@@ -41,6 +42,7 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
         SystemCommand::OperatorUnlocked { operator, role, success, second_factor, .. } => {
             desk.emit(Event::OperatorUnlocked { operator, role, success, second_factor })?;
         }
+        SystemCommand::Govern { by_uid, now } => govern(desk, by_uid, now)?,
         SystemCommand::Halt { reason, .. } => return answer(&squad::halt(desk, &reason)?),
         SystemCommand::ClockJumped { by_ms } => {
             desk.emit(Event::ClockJumped { by_ms })?;
@@ -60,6 +62,15 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
 fn set_up(desk: &mut Desk<'_>, name: String) -> Result<(), Fail> {
     if desk.squad()?.name != name {
         desk.emit(Event::SquadCreated { name })?;
+    }
+    Ok(())
+}
+
+fn govern(desk: &mut Desk<'_>, by_uid: u32, now: Box<Operators>) -> Result<(), Fail> {
+    let before = queries::operators(desk.db)?.unwrap_or_default();
+    let changes = operators::changes(&before, &now);
+    if !changes.is_empty() {
+        desk.emit(Event::OperatorsChanged { by_uid, now, changes })?;
     }
     Ok(())
 }

@@ -1,38 +1,41 @@
-//! The tool gate: check, wait, drop, finish.
+//! The tool gate: check, drop, finish. Waiting for a person is in `redeem`.
 
 use std::time::Duration;
 
 use mc_core::{
-    agent::{Agent, AgentStatus},
-    approval::{Approval, ApprovalKind, ApprovalStatus, call_key},
+    agent::Agent,
+    approval::{Approval, ApprovalStatus, call_key},
     canonical,
     event::Event,
     id::{ApprovalId, CallId, RuleId},
     loops,
-    money::MicroUsd,
-    policy::{self, Call, Decision, Outcome, Risk, World},
+    policy::{Decision, Outcome, Risk},
     redact,
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
-    squad::SquadStatus,
     task::Task,
     time::Timestamp,
 };
 use mc_proto::{
-    limits::{ARGUMENT_BYTES, SHORT_BYTES, TEXT_BYTES},
-    method::run::{Await, Awaited, Check, Checked, Drop, Ended, ToolFinish},
+    limits::{SHORT_BYTES, TEXT_BYTES},
+    method::run::{Check, Checked, Drop, Ended, ToolFinish},
 };
 
-use super::{approval, binding, contain, input, moves::acting_agent, rule, run::own_run};
+use super::{
+    approval, asking,
+    case::{self, Case, denied},
+    contain, input,
+    moves::acting_agent,
+    redeem, rule,
+    run::own_run,
+};
 use crate::store::{
     Desk,
     queries::{self, Fail},
 };
 
-/// Why a call is refused whose scripts could not be looked at.
-const LATE: &str = "the disk did not answer in time: repeat the call";
 /// How much of arguments and results is kept as text.
-const PREVIEW_CHARS: usize = 500;
+pub(super) const PREVIEW_CHARS: usize = 500;
 
 /// A call with the rows that bear on it.
 pub(super) struct Asked {
@@ -48,14 +51,17 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Returns the call as the policy sees it.
-    pub(super) fn call<'c>(&'c self, desk: &'c Desk<'_>) -> Call<'c> {
-        Call {
+    /// Returns the call with the rows that bear on it.
+    pub(super) fn case<'a>(&'a self, desk: &Desk<'a>) -> Case<'a> {
+        Case {
+            agent: &self.agent,
+            run: self.run.as_ref(),
+            task: self.task.as_ref(),
             tool: &self.params.tool,
             arguments: &self.params.arguments,
-            cwd: self.params.cwd.as_deref().or(self.agent.workspace.as_deref()),
+            cwd: self.params.cwd.as_deref(),
             home: desk.caller.home.as_deref(),
-            facts: &desk.facts,
+            estimate: self.params.estimated_cost_uusd,
         }
     }
 }
@@ -69,20 +75,32 @@ impl Asked {
 pub fn check(desk: &mut Desk<'_>, params: Check) -> Result<Checked, Fail> {
     let asked = load(desk, params)?;
     let open = queries::approval_for(desk.db, &asked.agent.name, &asked.call_key)?;
-    let decision = judge(desk, &asked)?;
-    let is_granted = open.as_ref().is_some_and(|open| open.status == ApprovalStatus::Approved);
-    if !is_granted && let Some(rule) = standing(desk, &asked, &decision)? {
-        return pass_by(desk, &asked, &decision, rule);
+    let decision = case::judge(desk, &asked.case(desk))?;
+    match open {
+        Some(open) if open.status == ApprovalStatus::Approved => {
+            redeem::by_check(desk, &asked, &decision, &open)
+        }
+        open => unapproved(desk, &asked, &decision, open.as_ref()),
+    }
+}
+
+/// Answers a call that no person has said yes to; `open` is the question that waits already.
+pub(super) fn unapproved(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    open: Option<&Approval>,
+) -> Result<Checked, Fail> {
+    if let Some(rule) = standing(desk, asked, decision)? {
+        return pass_by(desk, asked, decision, rule);
     }
     match (decision.outcome, open) {
-        // What was approved at a lower risk than it has now is asked anew.
-        (Outcome::Ask, Some(open)) if open.risk < decision.risk => ask(desk, &asked, &decision),
-        (Outcome::Ask, Some(open)) if open.status == ApprovalStatus::Approved => {
-            use_approval(desk, &asked, &decision, &open)
+        // What was asked at a lower risk than it has now is asked anew.
+        (Outcome::Ask, Some(open)) if open.risk >= decision.risk => {
+            record(desk, asked, decision, Some(open.id))
         }
-        (Outcome::Ask, Some(open)) => record(desk, &asked, &decision, Some(open.id)),
-        (Outcome::Ask, None) => ask(desk, &asked, &decision),
-        (Outcome::Allow | Outcome::Deny, _) => record(desk, &asked, &decision, None),
+        (Outcome::Ask, _) => ask(desk, asked, decision),
+        (Outcome::Allow | Outcome::Deny, _) => record(desk, asked, decision, None),
     }
 }
 
@@ -148,38 +166,6 @@ fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     Ok(Asked { agent, run, task, params, arguments, arguments_sha256, env, call_key })
 }
 
-/// Asks the policy, after the things that no policy may lift.
-fn judge(desk: &mut Desk<'_>, asked: &Asked) -> Result<Decision, Fail> {
-    if desk.live.halt.is_set() {
-        return Ok(denied("squad.halted", "the emergency stop is in force"));
-    }
-    if asked.arguments.len() > ARGUMENT_BYTES {
-        return Ok(denied("limits.arguments", "the arguments are longer than 128 KiB"));
-    }
-    let squad = desk.squad()?;
-    let day = desk.live.day();
-    let call = asked.call(desk);
-    let world = World {
-        squad: &squad,
-        agent: &asked.agent,
-        task: asked.task.as_ref(),
-        run: asked.run.as_ref(),
-        day: &day,
-        estimate: asked.params.estimated_cost_uusd.unwrap_or_default().max(MicroUsd::ZERO),
-    };
-    Ok(policy::decide(&desk.policy, &call, &world))
-}
-
-fn denied(rule: &str, reason: &str) -> Decision {
-    Decision {
-        outcome: Outcome::Deny,
-        risk: Risk::Red,
-        rule: rule.to_owned(),
-        reason: reason.to_owned(),
-        ask_for: ApprovalKind::ToolCall,
-    }
-}
-
 /// Creates the approval that the call waits for, unless too many wait already.
 fn ask(desk: &mut Desk<'_>, asked: &Asked, decision: &Decision) -> Result<Checked, Fail> {
     let (squad, own) = queries::waiting_approvals(desk.db, &asked.agent.name)?;
@@ -190,12 +176,12 @@ fn ask(desk: &mut Desk<'_>, asked: &Asked, decision: &Decision) -> Result<Checke
         return record(desk, asked, &denied("limits.pending", &text), None);
     }
     let checked = record(desk, asked, decision, None)?;
-    let id = approval::of_call(desk, asked, decision, checked.call)?;
+    let id = asking::of_call(desk, asked, decision, checked.call)?;
     Ok(Checked { approval: Some(id), ..checked })
 }
 
 /// Records the call with what it was answered.
-fn record(
+pub(super) fn record(
     desk: &mut Desk<'_>,
     asked: &Asked,
     decision: &Decision,
@@ -215,6 +201,8 @@ fn record(
         preview: redact::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
         shape_sha256: Some(shape_hash(&asked.arguments)),
+        original_sha256: None,
+        can_rewrite: asked.params.can_rewrite,
         risk: decision.risk,
         decision: decision.outcome,
         rule: decision.rule.clone(),
@@ -247,158 +235,17 @@ fn record(
         rule: decision.rule.clone(),
         reason: decision.reason.clone(),
         approval,
+        arguments: None,
         hold_until: waits.then(|| now.plus(desk.policy.hold())),
         lease_expires_at: lease,
     })
 }
 
-fn lease(desk: &Desk<'_>) -> Duration {
+pub(super) fn lease(desk: &Desk<'_>) -> Duration {
     desk.policy.doc().limits.lease.duration()
 }
 
-/// Lets a call run on the approval that was granted for exactly it.
-fn use_approval(
-    desk: &mut Desk<'_>,
-    asked: &Asked,
-    decision: &Decision,
-    open: &Approval,
-) -> Result<Checked, Fail> {
-    if desk.facts.is_late {
-        return record(desk, asked, &denied("path.unseen", LATE), Some(open.id));
-    }
-    if let Some(reason) = binding::changed_script(desk, open) {
-        binding::void(desk, open, &reason)?;
-        return record(desk, asked, &denied("approval.void", &reason), Some(open.id));
-    }
-    if desk.now >= open.expires_at {
-        let text = format!("{} has expired; ask again", open.id);
-        return record(desk, asked, &denied("approval.expired", &text), Some(open.id));
-    }
-    let by = open.decided_by.as_deref().unwrap_or("a human");
-    let granted = Decision {
-        outcome: Outcome::Allow,
-        rule: "approval.granted".to_owned(),
-        reason: format!("{} was approved by {by}, for this once", open.id),
-        ..decision.clone()
-    };
-    let checked = record(desk, asked, &granted, Some(open.id))?;
-    desk.emit(Event::ApprovalUsed {
-        approval: open.id,
-        agent: asked.agent.name.clone(),
-        task: open.task,
-        call: Some(checked.call),
-    })?;
-    Ok(checked)
-}
-
-/// `tool.await`, at the end of the wait: uses the approval when it was granted.
-///
-/// # Errors
-///
-/// `not_found`, `forbidden` for another agent's approval.
-pub fn wait(desk: &mut Desk<'_>, params: &Await) -> Result<Awaited, Fail> {
-    let agent = acting_agent(desk)?;
-    let approval = queries::approval(desk.db, params.approval)?;
-    if approval.agent != agent.name {
-        let text = format!("{} was asked by another agent", approval.id);
-        return Err(Refusal::forbidden(text).into());
-    }
-    let answer = |decision, reason: String| Awaited {
-        approval: approval.id,
-        status: approval.status,
-        decision,
-        call: None,
-        reason,
-        lease_expires_at: None,
-    };
-    let note = approval.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
-    let by = approval.decided_by.as_deref().unwrap_or("nobody");
-    Ok(match approval.status {
-        ApprovalStatus::Pending => {
-            answer(Outcome::Ask, format!("{} waits for a human", approval.id))
-        }
-        ApprovalStatus::Denied => answer(Outcome::Deny, format!("denied by {by}{note}")),
-        ApprovalStatus::Expired => answer(Outcome::Deny, "nobody answered in time".to_owned()),
-        ApprovalStatus::Canceled => answer(Outcome::Deny, format!("canceled{note}")),
-        ApprovalStatus::Approved => return redeem(desk, &agent, &approval, params.call),
-    })
-}
-
-/// Turns a granted approval into the lease of the call that waited for it.
-fn redeem(
-    desk: &mut Desk<'_>,
-    agent: &Agent,
-    approval: &Approval,
-    waits: Option<CallId>,
-) -> Result<Awaited, Fail> {
-    let refuse = |reason: &str| Awaited {
-        approval: approval.id,
-        status: approval.status,
-        decision: Outcome::Deny,
-        call: waits.or(approval.call),
-        reason: reason.to_owned(),
-        lease_expires_at: None,
-    };
-    let call = waits.or(approval.call).map(|id| queries::call(desk.db, id)).transpose()?;
-    let call = call.filter(|call| call.agent == agent.name && call.approval == Some(approval.id));
-    let by = approval.decided_by.as_deref().unwrap_or("a human");
-    let granted = |lease: Timestamp| Awaited {
-        decision: Outcome::Allow,
-        lease_expires_at: Some(lease),
-        ..refuse(&format!("{} was approved by {by}, for this once", approval.id))
-    };
-    if let Some(reason) = stands_still(desk, agent, approval)? {
-        return Ok(refuse(reason));
-    }
-    if approval.used_at.is_some() {
-        // The same lease to the same call is no second use: the first answer may have been lost.
-        let lease = call.filter(|call| waits.is_some() && call.status == CallStatus::Allowed);
-        let lease = lease.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
-        return Ok(lease.map_or_else(|| refuse("this approval was used already"), granted));
-    }
-    if desk.facts.is_late {
-        return Ok(refuse(LATE));
-    }
-    if let Some(reason) = binding::changed_script(desk, approval) {
-        binding::void(desk, approval, &reason)?;
-        return Ok(Awaited { status: ApprovalStatus::Canceled, ..refuse(&reason) });
-    }
-    let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
-        return Ok(refuse("no call waits for this approval; repeat the call to use it"));
-    };
-    let lease = desk.now.plus(lease(desk));
-    desk.emit(Event::ApprovalUsed {
-        approval: approval.id,
-        agent: agent.name.clone(),
-        task: approval.task,
-        call: Some(call.id),
-    })?;
-    desk.emit(changed(&call, CallStatus::Allowed, Some(lease)))?;
-    Ok(granted(lease))
-}
-
-/// Says why a granted approval gives nothing at the moment.
-fn stands_still(
-    desk: &mut Desk<'_>,
-    agent: &Agent,
-    approval: &Approval,
-) -> Result<Option<&'static str>, Fail> {
-    let squad = desk.squad()?;
-    let works = squad.status == SquadStatus::Running
-        && matches!(agent.status, AgentStatus::Active | AgentStatus::Drained);
-    if desk.live.halt.is_set() || !works {
-        return Ok(Some("squad or agent does not work at the moment"));
-    }
-    if desk.now >= approval.expires_at {
-        return Ok(Some("the approval has expired; ask again"));
-    }
-    if squad.policy_version != approval.statement.policy_version {
-        return Ok(Some("the policy has changed since it was asked: repeat the call"));
-    }
-    Ok(None)
-}
-
-fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timestamp>) -> Event {
+pub(super) fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timestamp>) -> Event {
     Event::ToolChanged {
         call: call.id,
         agent: call.agent.clone(),

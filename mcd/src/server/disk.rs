@@ -4,20 +4,23 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
-    io::Read as _,
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, BufRead as _, Read as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use mc_core::{
     agent::AgentName,
+    approval::Approval,
     canonical,
     policy::{self, Call, Facts, Wanted},
 };
 use mc_proto::method::{Request, agent, run::Check};
 use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{Server, levels::look};
@@ -29,6 +32,12 @@ const DEADLINE: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 16;
 /// The largest script that is hashed.
 const SCRIPT_BYTES: u64 = 4 * 1024 * 1024;
+/// The largest program that is hashed.
+const PROGRAM_BYTES: u64 = 256 * 1024 * 1024;
+/// How much of a file is read at once.
+const BLOCK_BYTES: usize = 64 * 1024;
+/// How many programs' hashes are kept.
+const PROGRAMS_KEPT: usize = 256;
 /// How long an agent's workspace is taken as known, in milliseconds.
 const WORKSPACE_MS: i64 = 1000;
 /// Where programs are looked for, in this order.
@@ -37,27 +46,106 @@ const PROGRAM_DIRS: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin
 /// The way to the disk.
 #[derive(Debug)]
 pub(super) struct Disk {
-    turns: std::sync::Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     workspaces: Mutex<HashMap<AgentName, (i64, Option<String>)>>,
+    programs: Arc<Hashes>,
+}
+
+/// Hashes of programs, each as long as its file is the same: a program is hashed once, not at
+/// every call. The change time can't be set by who may not change the system.
+#[derive(Debug, Default)]
+struct Hashes(Mutex<HashMap<Same, String>>);
+
+/// What tells one file, unchanged, from every other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Same {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Same {
+    fn of(about: &fs::Metadata) -> Self {
+        Self {
+            device: about.dev(),
+            inode: about.ino(),
+            size: about.size(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+        }
+    }
+}
+
+impl Hashes {
+    /// Returns SHA-256 of the program at `path`.
+    fn of(&self, path: &Path) -> Option<String> {
+        let same = Same::of(&fs::metadata(path).ok()?);
+        let known = |hashes: &Self| {
+            let kept = hashes.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.get(&same).cloned()
+        };
+        if let Some(hash) = known(self) {
+            return Some(hash);
+        }
+        let hash = hash(path, PROGRAM_BYTES)?;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= PROGRAMS_KEPT {
+            kept.clear();
+        }
+        kept.insert(same, hash.clone());
+        Some(hash)
+    }
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { turns: std::sync::Arc::new(Semaphore::new(AT_ONCE)), workspaces: Mutex::default() }
+        Self {
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            workspaces: Mutex::default(),
+            programs: Arc::default(),
+        }
     }
 }
 
-/// Returns what the disk must tell about a call; nothing for most.
+/// Returns what the disk must tell about a call that is asked for; nothing for most.
 pub(super) fn wanted(server: &Server, caller: &Caller, params: &Check) -> Wanted {
     let Some(agent) = &caller.agent else { return Wanted::default() };
+    let place = (params.cwd.as_deref(), caller.home.as_deref());
+    wanted_by(server, (caller, agent), (&params.tool, &params.arguments), place)
+}
+
+/// Returns what the disk must tell about the call of an approval, with `arguments` or its own:
+/// what was looked up when it was asked is looked up again.
+pub(super) fn wanted_again(
+    server: &Server,
+    caller: &Caller,
+    (asked, arguments): (&Approval, Option<&Value>),
+) -> Wanted {
+    if asked.call.is_none() {
+        return Wanted::default();
+    }
+    let statement = &asked.statement;
+    let place = (statement.cwd.as_deref(), statement.home.as_deref().or(caller.home.as_deref()));
+    let act = (statement.tool.as_str(), arguments.unwrap_or(&statement.arguments));
+    let mut wanted = wanted_by(server, (caller, &asked.agent), act, place);
+    if arguments.is_none() {
+        wanted.paths.extend(statement.links.iter().map(|(path, _)| path.clone()));
+        wanted.scripts.extend(statement.scripts.iter().map(|(path, _)| path.clone()));
+    }
+    wanted
+}
+
+fn wanted_by(
+    server: &Server,
+    (caller, agent): (&Caller, &AgentName),
+    (tool, arguments): (&str, &Value),
+    (cwd, home): (Option<&str>, Option<&str>),
+) -> Wanted {
     let workspace = workspace(server, caller, agent);
-    let call = Call {
-        tool: &params.tool,
-        arguments: &params.arguments,
-        cwd: params.cwd.as_deref().or(workspace.as_deref()),
-        home: caller.home.as_deref(),
-        facts: Facts::NONE,
-    };
+    let cwd = cwd.or(workspace.as_deref());
+    let call = Call { tool, arguments, cwd, home, facts: Facts::NONE };
     policy::wanted(&server.live().policy(), &call, workspace.as_deref())
 }
 
@@ -81,12 +169,13 @@ fn workspace(server: &Server, caller: &Caller, agent: &AgentName) -> Option<Stri
 
 /// Looks things up; what could not be looked up in time makes the call one to be asked for.
 pub(super) async fn look_up(server: &Server, wanted: Wanted) -> Facts {
-    let turns = std::sync::Arc::clone(&server.disk.turns);
+    let turns = Arc::clone(&server.disk.turns);
+    let programs = Arc::clone(&server.disk.programs);
     // Many calls at once wait for their turn: a busy moment is no reason to ask a person.
     let looked = async move {
         let turn = turns.acquire_owned().await.ok()?;
         let look = move || {
-            let facts = find(&wanted);
+            let facts = find(&wanted, &programs);
             drop(turn);
             facts
         };
@@ -96,19 +185,24 @@ pub(super) async fn look_up(server: &Server, wanted: Wanted) -> Facts {
     timeout(DEADLINE, looked).await.ok().flatten().unwrap_or_else(late)
 }
 
-fn find(wanted: &Wanted) -> Facts {
+fn find(wanted: &Wanted, hashes: &Hashes) -> Facts {
     let links = wanted.paths.iter().filter_map(|path| {
         let real = real(Path::new(path))?.into_os_string().into_string().ok()?;
         (real != *path).then(|| (path.clone(), real))
     });
     let links: BTreeMap<String, String> = links.collect();
     let programs = wanted.programs.iter().filter_map(|name| Some((name.clone(), program(name)?)));
+    let programs: BTreeMap<String, String> = programs.collect();
+    let program_hashes = programs
+        .iter()
+        .filter_map(|(name, path)| Some((name.clone(), hashes.of(Path::new(path))?)))
+        .collect();
     let scripts = wanted.scripts.iter().filter_map(|path| {
         let place = links.get(path).unwrap_or(path);
-        Some((path.clone(), hash(Path::new(place))?))
+        Some((path.clone(), hash(Path::new(place), SCRIPT_BYTES)?))
     });
-    let (programs, scripts) = (programs.collect(), scripts.collect());
-    Facts { links, programs, scripts, is_late: false }
+    let scripts = scripts.collect();
+    Facts { links, programs, program_hashes, scripts, is_late: false }
 }
 
 /// Follows the links of the part of a path that is there.
@@ -159,19 +253,29 @@ fn program(name: &str) -> Option<String> {
     found.canonicalize().ok()?.into_os_string().into_string().ok()
 }
 
-/// Returns SHA-256 of a plain file; a pipe or a device is never opened for good.
-fn hash(path: &Path) -> Option<String> {
+/// Returns SHA-256 of a plain file of at most `limit` bytes; a pipe or a device is never opened for
+/// good.
+fn hash(path: &Path, limit: u64) -> Option<String> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).ok()?;
     let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
     let about = file.metadata().ok()?;
-    if !about.is_file() || about.len() > SCRIPT_BYTES {
+    if !about.is_file() || about.len() > limit {
         return None;
     }
-    let mut content = Vec::new();
-    file.take(SCRIPT_BYTES + 1).read_to_end(&mut content).ok()?;
-    let fits = u64::try_from(content.len()).is_ok_and(|size| size <= SCRIPT_BYTES);
-    fits.then(|| canonical::sha256_hex(&content))
+    let mut file = io::BufReader::with_capacity(BLOCK_BYTES, file.take(limit + 1));
+    let (mut hash, mut read) = (Sha256::new(), 0);
+    loop {
+        let block = file.fill_buf().ok()?;
+        if block.is_empty() {
+            break;
+        }
+        hash.update(block);
+        let length = block.len();
+        read += u64::try_from(length).ok()?;
+        file.consume(length);
+    }
+    (read <= limit).then(|| canonical::hex(&hash.finalize()))
 }
 
 #[cfg(test)]
@@ -182,7 +286,8 @@ mod tests {
 
     fn facts(paths: &[&Path], scripts: &[&Path]) -> Facts {
         let texts = |paths: &[&Path]| paths.iter().map(|path| path.display().to_string()).collect();
-        find(&Wanted { paths: texts(paths), scripts: texts(scripts), ..Wanted::default() })
+        let wanted = Wanted { paths: texts(paths), scripts: texts(scripts), ..Wanted::default() };
+        find(&wanted, &Hashes::default())
     }
 
     #[test]
@@ -213,6 +318,19 @@ mod tests {
         fs::write(&script, "rm -rf x\n").unwrap();
         assert_ne!(facts(&[], &[&script]).scripts, before);
         assert!(facts(&[], &[Path::new("/dev/zero"), Path::new("/nowhere")]).scripts.is_empty());
+    }
+
+    #[test]
+    fn a_program_is_hashed_again_only_when_its_file_was_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("tool");
+        fs::write(&place, "one").unwrap();
+        let hashes = Hashes::default();
+        assert_eq!(hashes.of(&place), Some(canonical::sha256_hex(b"one")));
+        assert_eq!(hashes.of(&place), Some(canonical::sha256_hex(b"one")));
+        assert_eq!(hashes.0.lock().unwrap().len(), 1);
+        fs::write(&place, "two").unwrap();
+        assert_eq!(hashes.of(&place), Some(canonical::sha256_hex(b"two")));
     }
 
     #[test]

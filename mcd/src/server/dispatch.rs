@@ -226,6 +226,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
         Request::ToolCheck(p) => gate::check(server, caller, p, key),
         Request::ToolAwait(p) => gate::wait(server, caller, &p),
+        Request::ApprovalEdit(p) => gate::edit(server, caller, p, key),
         Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),
         other if other.info().kind == Kind::Query => query(server, caller, other),
         other => submit(&server.store, caller, other, key),

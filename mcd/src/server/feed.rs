@@ -65,6 +65,8 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         Event::ApprovalRequested { approval } => is_own(&approval.agent),
         Event::ApprovalClosed { agent, .. }
         | Event::ApprovalUsed { agent, .. }
+        | Event::ApprovalEdited { agent, .. }
+        | Event::ApprovalReminded { agent, .. }
         | Event::ApprovalDropped { agent, .. }
         | Event::ApprovalEndorsed { agent, .. }
         | Event::RuleUsed { agent, .. } => is_own(agent),
@@ -75,7 +77,8 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         | Event::AdapterEnrolled { .. }
         | Event::RuleRemembered { .. }
         | Event::RuleRevoked { .. }
-        | Event::OperatorUnlocked { .. } => false,
+        | Event::OperatorUnlocked { .. }
+        | Event::OperatorsChanged { .. } => false,
         _ => true,
     };
     open && changed.iter().all(|entity| match entity {

@@ -7,7 +7,7 @@ use std::{
 
 use mc_core::{
     agent::AgentName,
-    approval::ApprovalStatus,
+    approval::{Approval, ApprovalStatus},
     id::{ApprovalId, CallId},
     policy::{Facts, Outcome as Decision, Risk, Wanted},
     squad::{Squad, SquadStatus},
@@ -60,6 +60,7 @@ fn denial(rule: &str, reason: &str) -> Checked {
         rule: rule.to_owned(),
         reason: reason.to_owned(),
         approval: None,
+        arguments: None,
         hold_until: None,
         lease_expires_at: None,
     }
@@ -94,8 +95,10 @@ pub(super) fn check(
     let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
     let wanted = disk::wanted(server, &caller, &params);
     let waiting = caller.clone();
+    // What a runtime can rewrite may take a second step.
+    let is_quick = wanted.is_empty() && wait.is_zero() && !params.can_rewrite;
     let make = |facts| work(caller, (Request::ToolCheck(params), key), facts);
-    if wanted.is_empty() && wait.is_zero() {
+    if is_quick {
         return match server.store.submit(make(Facts::default())) {
             Ok(answer) => Outcome::Check(answer),
             Err(error) => Outcome::Now(Err(error)),
@@ -137,7 +140,10 @@ async fn check_and_wait(
     let (Decision::Ask, Some(approval)) = (checked.decision, checked.approval) else {
         return unless_halted(server.live().halt.is_set(), Ok(first));
     };
-    if wait.is_zero() || !decided(server, &caller, approval, until).await? {
+    // Nothing to hold for: a changed call was approved, and the disk is asked about that one.
+    let is_decided = checked.hold_until.is_none();
+    let ends = !wait.is_zero() && !is_decided && decided(server, &caller, approval, until).await?;
+    if !is_decided && !ends {
         return Ok(first);
     }
     let redeemed = redeem(server, caller, (approval, Some(checked.call))).await?;
@@ -149,6 +155,7 @@ async fn check_and_wait(
         call: awaited.call.unwrap_or(checked.call),
         decision: awaited.decision,
         reason: awaited.reason,
+        arguments: awaited.arguments,
         lease_expires_at: awaited.lease_expires_at,
         ..checked
     })
@@ -184,8 +191,7 @@ async fn decided(
     }
     loop {
         let decision = server.waits.begin(approval);
-        let get = Request::ApprovalGet(approval::Get { approval });
-        let seen: Seen = look(&server.store, caller, &get)?;
+        let seen: Seen = look(&server.store, caller, &get(approval))?;
         if seen.status != ApprovalStatus::Pending {
             return Ok(true);
         }
@@ -195,28 +201,41 @@ async fn decided(
     }
 }
 
-/// Asks the writer, once, for what the approval gives, with what its scripts hold by now.
+/// Asks the writer, once, for what the approval gives, with what the disk says by now.
 async fn redeem(
     server: &Server,
     caller: Caller,
     (approval, call): (ApprovalId, Option<CallId>),
 ) -> Answer {
-    #[derive(Deserialize)]
-    struct Seen {
-        statement: Statement,
-    }
-    #[derive(Deserialize)]
-    struct Statement {
-        #[serde(default)]
-        scripts: Vec<(String, String)>,
-    }
-    let get = Request::ApprovalGet(approval::Get { approval });
-    let seen: Seen = look(&server.store, &caller, &get)?;
-    let scripts = seen.statement.scripts.into_iter().map(|(path, _)| path).collect();
-    let facts = look_up(server, Wanted { scripts, ..Wanted::default() }).await;
+    let asked: Approval = look(&server.store, &caller, &get(approval))?;
+    let facts = look_up(server, disk::wanted_again(server, &caller, (&asked, None))).await;
     let request = Request::ToolAwait(Await { approval, call, wait_ms: 0 });
     let work = work(caller, (request, None), facts);
     server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))
+}
+
+/// `approval.edit`: the changed call is judged by what the disk says about it.
+pub(super) fn edit(
+    server: &Arc<Server>,
+    caller: Caller,
+    params: approval::Edit,
+    key: Option<String>,
+) -> Outcome {
+    let server = Arc::clone(server);
+    Outcome::Later(Box::pin(async move {
+        let edited = async {
+            let asked: Approval = look(&server.store, &caller, &get(params.approval))?;
+            let wanted = disk::wanted_again(&server, &caller, (&asked, Some(&params.arguments)));
+            let facts = look_up(&server, wanted).await;
+            let work = work(caller, (Request::ApprovalEdit(params), key), facts);
+            server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))
+        };
+        edited.await.into()
+    }))
+}
+
+const fn get(approval: ApprovalId) -> Request {
+    Request::ApprovalGet(approval::Get { approval })
 }
 
 fn ended() -> RpcError {

@@ -8,7 +8,7 @@ use mc_core::{
 };
 use mc_proto::{
     error::{ErrorKind, RpcError},
-    method::{Request, approval, task},
+    method::{Need, Request, approval, task},
 };
 use serde::Deserialize;
 
@@ -19,80 +19,6 @@ use crate::{
     store::Store,
 };
 
-/// What a request of an operator is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
-    /// Looks only.
-    View,
-    /// Acts.
-    Act(Role, Act),
-    /// Approves something whose risk must be looked up.
-    Approve(ApprovalId),
-    /// Approves and makes a rule of it; what is red can't be remembered.
-    Remember(ApprovalId),
-    /// Decides a marked set, in which nothing is red.
-    Decide(approval::Verdict),
-    /// Moves a task whose state must be looked up.
-    Move(TaskId, TaskState),
-}
-
-/// Returns what a request takes when a human sends it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what was forgotten needs the most there is")]
-pub(super) fn need(request: &Request) -> Need {
-    use Request as R;
-    let operator = |act| Need::Act(Role::Operator, act);
-    match request {
-        R::TaskTransition(p) => Need::Move(p.task, p.to),
-        R::TaskAssign(p) => Need::Move(p.task, TaskState::Assigned),
-        R::TaskStart(p) => Need::Move(p.task, TaskState::InProgress),
-        R::TaskCreate(_)
-        | R::TaskUpdate(_)
-        | R::TaskClaim(_)
-        | R::TaskSubmit(_)
-        | R::TaskRequestChanges(_)
-        | R::TaskBlock(_)
-        | R::TaskReopen(_)
-        | R::TaskReportBlocker(_) => operator(Act::Assign),
-        R::TaskComplete(_) => operator(Act::Complete),
-        R::TaskUnblock(_) => operator(Act::Unblock),
-        R::TaskCancel(_) | R::ApprovalCancel(_) | R::RuleRevoke(_) => operator(Act::Cancel),
-        R::TaskSubscribe(_)
-        | R::TaskUnsubscribe(_)
-        | R::MessagePost(_)
-        | R::ArtifactPut(_)
-        | R::AlertAck(_)
-        | R::AlertResolve(_)
-        | R::NotificationAck(_) => operator(Act::Comment),
-        R::AgentRegister(_)
-        | R::AgentUpdate(_)
-        | R::AgentRotateToken(_)
-        | R::AgentRevokeToken(_)
-        | R::AdapterEnrol(_) => Need::Act(Role::Admin, Act::Tokens),
-        R::AgentPause(_) | R::SquadPause(_) => operator(Act::Pause),
-        R::AgentResume(_) | R::SquadResume(_) => operator(Act::Resume),
-        R::AgentDrain(_) | R::SquadDrain(_) => operator(Act::Drain),
-        R::AgentQuarantine(_) | R::AgentStop(_) => operator(Act::Quarantine),
-        R::ApprovalApprove(p) if p.remember.is_some() => Need::Remember(p.approval),
-        R::ApprovalApprove(p) => Need::Approve(p.approval),
-        R::ApprovalDeny(_) => operator(Act::Deny),
-        R::ApprovalDecide(p) => Need::Decide(p.decision),
-        R::SquadEmergencyStop(_) => operator(Act::EmergencyStop),
-        R::SquadEmergencyResume(_) => Need::Act(Role::Admin, Act::EmergencyResume),
-        other => view(other),
-    }
-}
-
-/// What remains are queries, what concerns the connection, and what only agents do, which was
-/// refused before. Anything that was forgotten above needs the most there is.
-fn view(request: &Request) -> Need {
-    use mc_proto::method::{Kind, Who};
-    let info = request.info();
-    if info.kind == Kind::Command && info.who != Who::Agent {
-        return Need::Act(Role::Admin, Act::Operators);
-    }
-    Need::View
-}
-
 /// Lets an operator pass, or says what is missing.
 ///
 /// # Errors
@@ -100,24 +26,16 @@ fn view(request: &Request) -> Need {
 /// `forbidden` that names the role or level needed; what looking the thing up refuses.
 pub(super) fn check(store: &Store, caller: &Caller, request: &Request) -> Result<(), RpcError> {
     let live = store.live();
-    let (role, act) = match need(request) {
-        Need::View => return Ok(()),
-        Need::Act(role, act) => (role, act),
-        Need::Approve(id) => (Role::Operator, Act::approve(risk(store, caller, id)?)),
-        Need::Remember(_) => (Role::Operator, Act::Remember),
-        // The desk refuses red ones by themselves.
-        Need::Decide(approval::Verdict::Approve) => (Role::Operator, Act::ApproveYellow),
-        Need::Decide(approval::Verdict::Deny) => (Role::Operator, Act::Deny),
-        Need::Move(_, TaskState::Done) => (Role::Operator, Act::Complete),
-        Need::Move(_, TaskState::Canceled) => (Role::Operator, Act::Cancel),
-        Need::Move(id, _) if is_blocked(store, caller, id)? => (Role::Operator, Act::Unblock),
-        Need::Move(..) => (Role::Operator, Act::Assign),
-    };
+    let Some(Need { role, acts }) = request.info().need else { return Ok(()) };
     let has = caller.role.unwrap_or_default();
     if has < role {
         let text = format!("this needs the role {}, yours is {}", word(role), word(has));
         return Err(RpcError::new(ErrorKind::Forbidden, text));
     }
+    let act = match acts {
+        [act] => *act,
+        _ => found(store, caller, request)?.filter(|act| acts.contains(act)).unwrap_or(STRICTEST),
+    };
     let level = caller.actor.level.unwrap_or_default();
     let needed = level_for(live, act);
     if level < needed {
@@ -131,8 +49,55 @@ pub(super) fn check(store: &Store, caller: &Caller, request: &Request) -> Result
     Ok(())
 }
 
+/// What is taken for an act that is not in its method's row.
+const STRICTEST: Act = Act::Operators;
+
+/// Returns which of the acts in its row a request is.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others have one act, in their row")]
+fn found(store: &Store, caller: &Caller, request: &Request) -> Result<Option<Act>, RpcError> {
+    use Request as R;
+    let act = match request {
+        R::TaskTransition(p) => moving(store, caller, (p.task, p.to))?,
+        R::TaskAssign(p) => moving(store, caller, (p.task, TaskState::Assigned))?,
+        R::TaskStart(p) => moving(store, caller, (p.task, TaskState::InProgress))?,
+        R::ApprovalApprove(p) if p.remember.is_some() => Act::Remember,
+        R::ApprovalApprove(p) => Act::approve(risk(store, caller, p.approval)?),
+        R::ApprovalDecide(p) => match p.decision {
+            // The desk refuses red ones by themselves.
+            approval::Verdict::Approve => Act::ApproveYellow,
+            approval::Verdict::Deny => Act::Deny,
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(act))
+}
+
+/// Returns the act of moving a task, by where it goes and where it is.
+fn moving(
+    store: &Store,
+    caller: &Caller,
+    (task, to): (TaskId, TaskState),
+) -> Result<Act, RpcError> {
+    Ok(match to {
+        TaskState::Done => Act::Complete,
+        TaskState::Canceled => Act::Cancel,
+        TaskState::Inbox
+        | TaskState::Assigned
+        | TaskState::InProgress
+        | TaskState::Review
+        | TaskState::NeedsApproval
+        | TaskState::Blocked => {
+            if is_blocked(store, caller, task)? {
+                Act::Unblock
+            } else {
+                Act::Assign
+            }
+        }
+    })
+}
+
 /// What to do where a second factor is missing.
-const FACTOR: &str = "this needs your second factor: open a challenge for it with `session.challenge` and give the code";
+const FACTOR: &str = "this needs your second factor: open a challenge for it with `session.challenge`, and give the code or the signature";
 
 /// Returns the level that an act takes; where one user runs everything, none takes more than L1.
 pub(super) fn level_for(live: &Live, act: Act) -> Level {
@@ -231,8 +196,10 @@ mod tests {
 
     #[test]
     fn looking_needs_nothing_and_tokens_an_admin() {
-        assert_eq!(need(&Request::TaskList(task::List::default())), Need::View);
+        let list = Request::TaskList(task::List::default());
+        assert_eq!(list.info().need, None);
         let revoke = mc_proto::method::agent::RevokeToken { agent: "wren".parse().unwrap() };
-        assert_eq!(need(&Request::AgentRevokeToken(revoke)), Need::Act(Role::Admin, Act::Tokens));
+        let need = Request::AgentRevokeToken(revoke).info().need.unwrap();
+        assert_eq!((need.role, need.acts), (Role::Admin, &[Act::Tokens][..]));
     }
 }

@@ -157,6 +157,7 @@ fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
         }
         SystemCommand::SetUp { .. } => (Actor::system("setup"), "start"),
         SystemCommand::ActivatePolicy { .. } => (Actor::system("policy"), "policy.toml"),
+        SystemCommand::Govern { .. } => (Actor::system("identity"), "identity.toml"),
         SystemCommand::Tick => (Actor::system("timer"), "timer"),
         SystemCommand::RuntimeDetached { .. } => (Actor::system("runtimes"), "connection"),
         SystemCommand::ClockJumped { .. } => (Actor::system("clock"), "clock"),

@@ -121,7 +121,9 @@ impl Projection<'_, '_> {
             Event::ApprovalClosed { approval, .. }
             | Event::ApprovalUsed { approval, .. }
             | Event::ApprovalDropped { approval, .. }
-            | Event::ApprovalEndorsed { approval, .. } => self.approval(*approval),
+            | Event::ApprovalEndorsed { approval, .. }
+            | Event::ApprovalEdited { approval, .. }
+            | Event::ApprovalReminded { approval, .. } => self.approval(*approval),
             Event::RuleRemembered { rule } => self.put_rule(rule),
             Event::RuleUsed { rule, .. } | Event::RuleRevoked { rule, .. } => {
                 let mut row = queries::rule(self.db, *rule)?;
@@ -146,6 +148,11 @@ impl Projection<'_, '_> {
             Event::PolicyActivated { version, sha256, text, .. } => {
                 self.put_policy(*version, sha256, text)?;
                 self.squad()
+            }
+            Event::OperatorsChanged { now, .. } => {
+                let sql = "INSERT INTO operators (id, body) VALUES (1, ?1)
+                           ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+                Ok(self.execute(sql, params![json(now)?]).map(drop)?)
             }
             // Attachments, unlocks and jumps of the clock are history and nothing else.
             _ => Ok(()),
@@ -345,9 +352,10 @@ impl Projection<'_, '_> {
 
     fn put_approval(&mut self, approval: Approval) -> Result<(), Fail> {
         let sql = "INSERT INTO approvals
-                       (id, status, agent, task, rule, call_key, expires_ms, used, body)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                   ON CONFLICT (id) DO UPDATE SET status = ?2, used = ?8, body = ?9";
+                       (id, status, agent, task, rule, call_key, expires_ms, used, body, remind_ms)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                   ON CONFLICT (id) DO UPDATE
+                   SET status = ?2, rule = ?5, used = ?8, body = ?9, remind_ms = ?10";
         let body = json(&approval)?;
         self.execute(
             sql,
@@ -361,6 +369,7 @@ impl Projection<'_, '_> {
                 approval.expires_at.0,
                 approval.used_at.is_some(),
                 body,
+                approval.remind_at.map(|at| at.0),
             ],
         )?;
         self.touch(|| Touched::Approval(Box::new(approval)));

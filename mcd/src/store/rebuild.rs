@@ -24,6 +24,7 @@ pub(super) const PROJECTED: &[&str] = &[
     "notifications",
     "squad",
     "policies",
+    "operators",
 ];
 
 /// Empties every projected table of the database at `path` and fills it from the journal again.

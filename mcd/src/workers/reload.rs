@@ -138,7 +138,13 @@ fn reload_identity(setting: &Setting) {
             server.live().set_refused_identity(None);
             if now != *before {
                 tracing::info!("who governs has changed");
+                let command =
+                    SystemCommand::Govern { by_uid: now.owner, now: Box::new(now.record()) };
                 server.set_identity(now);
+                // What can't be recorded now is recorded at the next start or change.
+                if let Err(error) = server.store.submit(Work::System(command)) {
+                    tracing::error!(%error, "who governs has changed and is not recorded");
+                }
             }
         }
         Err(why) => {

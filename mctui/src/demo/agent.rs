@@ -253,6 +253,7 @@ impl Worker {
             justification: Some(why.to_owned()),
             rollback: Some("vault kv rollback -version=6 kv/stripe".to_owned()),
             estimated_cost_uusd: Some(MicroUsd::cents(1)),
+            can_rewrite: true,
             wait_ms: 0,
         };
         if let Ok(checked) = self.client.call(&check).await {

@@ -34,8 +34,8 @@ impl Marks {
         Ok(())
     }
 
-    /// Marks all of `shown` that may be; returns how many are marked and how many are red.
-    pub fn all<'a>(&mut self, shown: impl Iterator<Item = &'a Approval>) -> (usize, usize) {
+    /// Marks all of `shown` that may be; says how many are marked, and how many are red.
+    pub fn all<'a>(&mut self, shown: impl Iterator<Item = &'a Approval>) -> String {
         let mut red = 0;
         for approval in shown.filter(|one| one.status == ApprovalStatus::Pending) {
             if may_be_marked(approval).is_err() {
@@ -45,7 +45,11 @@ impl Marks {
                 self.0.push(Bound::to(approval));
             }
         }
-        (self.0.len(), red)
+        let marked = self.0.len();
+        match red {
+            0 => format!("{marked} marked"),
+            _ => format!("{marked} marked; {red} RED not: each of those is decided by itself"),
+        }
     }
 
     /// Takes all marks off; says whether there were any.

@@ -85,6 +85,7 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
             autonomy: Autonomy::Specialist,
             status,
             status_reason: (status == AgentStatus::Paused).then(|| "over its budget".to_owned()),
+            status_since: None,
             runtime: Runtime::Openclaw,
             workspace: None,
             task_types: Vec::new(),
@@ -115,8 +116,8 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
     }
 }
 
-pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Approval {
-    let statement = Statement {
+fn statement(id: i64, agent: &str, summary: &str) -> Statement {
+    Statement {
         version: 1,
         approval: ApprovalId(id),
         kind: ApprovalKind::ToolCall,
@@ -132,14 +133,21 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         }),
         arguments_sha256: "91bc".repeat(16),
         cwd: Some("/home/svc/billing".to_owned()),
+        home: None,
         program: None,
+        program_sha256: None,
+        links: Vec::new(),
         scripts: Vec::new(),
         env: vec![("VAULT_ADDR".to_owned(), "ab12".repeat(16))],
         policy_version: 14,
         nonce: "00112233".to_owned(),
         not_before: ago(780),
         expires_at: Timestamp(NOON.0 + 252_000 + id * 60_000),
-    };
+    }
+}
+
+pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Approval {
+    let statement = statement(id, agent, summary);
     Approval {
         id: ApprovalId(id),
         rev: 1,
@@ -162,7 +170,12 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         expires_at: statement.expires_at,
         statement,
         call_key: "k".repeat(64),
+        can_rewrite: true,
+        edited: None,
+        reminded: None,
+        remind_at: None,
         decided_by: None,
+        decided_level: None,
         decided_at: None,
         note: None,
         used_at: None,
@@ -182,6 +195,8 @@ pub(super) fn detail(approval: Approval) -> Detail {
         tool: "exec".to_owned(),
         preview: "cargo test -p billing".to_owned(),
         arguments_sha256: "aa".repeat(32),
+        original_sha256: None,
+        can_rewrite: true,
         risk: Risk::Red,
         decision: Outcome::Allow,
         rule: "risk.red".to_owned(),

@@ -32,6 +32,18 @@ test("an allowed call passes with what the daemon needs to judge it", () =>
     assert.equal(daemon.calls("run.start")[0].external_id, "run-1", "a call whose turn never passed the run gate passes it now");
   }));
 
+test("a call that a person changed runs as changed, and only as that", () =>
+  withDaemon({ "tool.check": () => ask, "tool.await": () => ({ approval: "A-3", status: "approved", decision: "allow", call: "C-1", reason: "ok", arguments: { command: "rm x/y" } }) }, async (mc, daemon) => {
+    assert.deepEqual(await mc.gate.tool(...call("exec", { command: "rm x" })), { params: { command: "rm x/y" } });
+    assert.equal(daemon.calls("tool.check")[0].can_rewrite, true);
+    daemon.handlers["tool.check"] = () => ({ ...allow, arguments: { command: "rm x/y" } });
+    assert.deepEqual(await mc.gate.tool(...call("exec", { command: "rm x" })), { params: { command: "rm x/y" } }, "repeated after the hold");
+    for (const wrong of [null, "rm x/y", ["rm x/y"]]) {
+      daemon.handlers["tool.check"] = () => ({ ...allow, arguments: wrong });
+      assert.equal((await mc.gate.tool(...call("exec", { command: "rm x" }))).block, true, JSON.stringify(wrong));
+    }
+  }));
+
 test("a denied call is blocked with the rule and the reason", () =>
   withDaemon({ "tool.check": () => ({ ...allow, decision: "deny", rule: "deny.path", reason: "Never /etc." }) }, async (mc) => {
     const blocked = await mc.gate.tool(...call("write", { path: "/etc/passwd" }));

@@ -1,8 +1,9 @@
-//! The journal, the squad, the policy and the answers to idempotency keys.
+//! The journal, the squad, the policy, the operators and the answers to idempotency keys.
 
 use mc_core::{
     event::Recorded,
     id::{Seq, TaskId},
+    operators::Operators,
     squad::Squad,
 };
 use mc_proto::method::admin::{JournalRow, PolicyVersion};
@@ -30,6 +31,15 @@ pub fn squad(db: Reader<'_>) -> Result<Squad, StoreError> {
 /// When the store can't be read.
 pub fn policy(db: Reader<'_>) -> Result<Option<PolicyVersion>, StoreError> {
     db.body("SELECT body FROM policies ORDER BY version DESC LIMIT 1", [])
+}
+
+/// Returns who governs, as it was recorded last.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn operators(db: Reader<'_>) -> Result<Option<Operators>, StoreError> {
+    db.body("SELECT body FROM operators WHERE id = 1", [])
 }
 
 /// Returns up to `limit` events after `since`, oldest first.

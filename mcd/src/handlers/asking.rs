@@ -1,0 +1,273 @@
+//! How an approval comes into being: from a tool call, or from an agent's own question.
+
+use std::time::Duration;
+
+use mc_core::{
+    actor::Actor,
+    agent::AgentName,
+    approval::{Approval, ApprovalKind, ApprovalStatus, Statement, call_key},
+    canonical,
+    event::Event,
+    id::{ApprovalId, CallId, RunId, TaskId},
+    money::MicroUsd,
+    policy::{Decision, Risk},
+    redact,
+    refusal::Refusal,
+    task::{MoveDetails, Task, TaskState},
+    time::Timestamp,
+};
+use mc_proto::{
+    limits::{ARGUMENT_BYTES, SHORT_BYTES, TEXT_BYTES},
+    method::approval::Ask,
+};
+use serde_json::Value;
+
+use super::{
+    binding::{self, Bound},
+    enrol::random_hex,
+    input, moves,
+    tool::Asked,
+};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// The longest that an approval may wait.
+const LONGEST: Duration = Duration::from_hours(24);
+/// How much of a call stands in a list.
+const SUMMARY_CHARS: usize = 120;
+
+/// An approval before it has number, digest and times.
+struct Draft {
+    kind: ApprovalKind,
+    agent: AgentName,
+    task: Option<TaskId>,
+    run: Option<RunId>,
+    call: Option<CallId>,
+    session: Option<String>,
+    risk: Risk,
+    rule: String,
+    reason: String,
+    summary: String,
+    justification: Option<String>,
+    rollback: Option<String>,
+    estimated_cost_uusd: Option<MicroUsd>,
+    tool: String,
+    arguments: Value,
+    arguments_sha256: String,
+    cwd: Option<String>,
+    home: Option<String>,
+    bound: Bound,
+    env: Vec<(String, String)>,
+    call_key: String,
+    can_rewrite: bool,
+    expires_at: Timestamp,
+}
+
+/// Creates the approval that a tool call waits for, and returns its number.
+pub(super) fn of_call(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    call: CallId,
+) -> Result<ApprovalId, Fail> {
+    let bound = binding::bound(desk, &asked.case(desk));
+    let words = |text: &Option<String>| text.as_ref().map(|text| redact::text(text).into_owned());
+    let draft = Draft {
+        kind: decision.ask_for,
+        agent: asked.agent.name.clone(),
+        task: asked.task.as_ref().map(|task| task.id),
+        run: asked.run.as_ref().map(|run| run.id),
+        call: Some(call),
+        session: asked.params.session.clone(),
+        risk: decision.risk,
+        rule: decision.rule.clone(),
+        reason: decision.reason.clone(),
+        summary: summary(&asked.params.tool, &asked.params.arguments),
+        justification: words(&asked.params.justification),
+        rollback: words(&asked.params.rollback),
+        estimated_cost_uusd: asked.params.estimated_cost_uusd,
+        tool: asked.params.tool.clone(),
+        arguments: redact::value(&asked.params.arguments),
+        arguments_sha256: asked.arguments_sha256.clone(),
+        cwd: asked.params.cwd.clone(),
+        home: desk.caller.home.as_deref().map(str::to_owned),
+        bound,
+        env: asked.env.clone(),
+        call_key: asked.call_key.clone(),
+        can_rewrite: asked.params.can_rewrite,
+        expires_at: desk.now.plus(desk.policy.approval_expiry(decision.risk)),
+    };
+    ask(desk, draft)
+}
+
+/// Gives a draft its number and its digest, and records it as asked.
+fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
+    let id = desk.next_approval();
+    let statement = Statement {
+        version: 3,
+        approval: id,
+        kind: draft.kind,
+        agent: draft.agent.clone(),
+        run: draft.run,
+        task: draft.task,
+        tool: draft.tool,
+        arguments: draft.arguments,
+        arguments_sha256: draft.arguments_sha256,
+        cwd: draft.cwd,
+        home: draft.home,
+        program: draft.bound.program,
+        program_sha256: draft.bound.program_sha256,
+        links: draft.bound.links,
+        scripts: draft.bound.scripts,
+        env: draft.env,
+        policy_version: desk.squad()?.policy_version,
+        nonce: random_hex::<16>()?,
+        not_before: desk.now,
+        expires_at: draft.expires_at,
+    };
+    let approval = Approval {
+        id,
+        rev: 1,
+        kind: draft.kind,
+        status: ApprovalStatus::Pending,
+        agent: draft.agent,
+        task: draft.task,
+        run: draft.run,
+        call: draft.call,
+        session: draft.session,
+        risk: draft.risk,
+        rule: draft.rule,
+        reason: draft.reason,
+        summary: draft.summary,
+        justification: draft.justification,
+        rollback: draft.rollback,
+        estimated_cost_uusd: draft.estimated_cost_uusd,
+        digest: statement.digest(),
+        call_key: draft.call_key,
+        can_rewrite: draft.can_rewrite,
+        edited: None,
+        reminded: None,
+        remind_at: None,
+        asked_at: desk.now,
+        expires_at: draft.expires_at,
+        statement,
+        decided_by: None,
+        decided_level: None,
+        decided_at: None,
+        note: None,
+        used_at: None,
+        // A question without a call is held by nobody.
+        dropped: draft.call.is_none(),
+        endorsements: Vec::new(),
+        needs: persons(desk, draft.risk),
+    };
+    desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
+    Ok(id)
+}
+
+/// Returns how many persons must say yes to something of this risk.
+pub(super) fn persons(desk: &Desk<'_>, risk: Risk) -> i64 {
+    if risk == Risk::Red { i64::from(desk.policy.doc().approvals.red_needs) } else { 1 }
+}
+
+/// Returns a call in one line: the command of a shell, else the arguments.
+pub(super) fn summary(tool: &str, arguments: &Value) -> String {
+    let command = arguments.get("command").or_else(|| arguments.get("cmd")).and_then(Value::as_str);
+    let text = command.map_or_else(|| arguments.to_string(), str::to_owned);
+    redact::preview(&format!("{tool} {text}"), SUMMARY_CHARS)
+}
+
+/// `approval.request`
+///
+/// # Errors
+///
+/// `invalid_params`, `forbidden` on somebody else's task, `rate_limited` when too many wait.
+pub fn request(desk: &mut Desk<'_>, params: Ask) -> Result<Approval, Fail> {
+    let agent = moves::acting_agent(desk)?;
+    if params.kind == ApprovalKind::ToolCall {
+        let text = "a tool call is asked for with `tool.check`";
+        return Err(Refusal::invalid("kind", text).into());
+    }
+    let task = params.task.map(|id| queries::task(desk.db, id)).transpose()?;
+    if let Some(task) = task.as_ref().filter(|task| !task.is_assigned_to(&agent.name)) {
+        let text = format!("{} is not assigned to {}", task.id, agent.name);
+        return Err(Refusal::forbidden(text).into());
+    }
+    not_too_many(desk, &agent.name)?;
+    let draft = asked_for(desk, &agent.name, params)?;
+    let id = ask(desk, draft)?;
+    if let Some(task) = task {
+        wait_for(desk, &task, id)?;
+    }
+    queries::approval(desk.db, id)
+}
+
+fn not_too_many(desk: &Desk<'_>, agent: &str) -> Result<(), Fail> {
+    let (squad, own) = queries::waiting_approvals(desk.db, agent)?;
+    let limits = desk.policy.doc().limits;
+    let over = |count: i64, limit: u64| u64::try_from(count).unwrap_or(0) >= limit;
+    if !over(own, limits.pending_per_agent) && !over(squad, limits.pending_per_squad) {
+        return Ok(());
+    }
+    let text = format!("{own} approvals of this agent wait already, {squad} of the squad");
+    Err(Refusal::new(mc_core::refusal::RefusalKind::RateLimited, text).into())
+}
+
+fn asked_for(desk: &Desk<'_>, agent: &AgentName, params: Ask) -> Result<Draft, Fail> {
+    let payload = canonical::json(&params.payload);
+    input::at_most("payload", &payload, ARGUMENT_BYTES)?;
+    let summary = input::needed("summary", &params.summary, SHORT_BYTES)?;
+    let kind = serde_json::to_value(params.kind).unwrap_or_default();
+    let kind = kind.as_str().unwrap_or_default().to_owned();
+    let arguments_sha256 = canonical::sha256_hex(payload.as_bytes());
+    // What is asked for in words must never pass for a tool call of the same name.
+    let tool = format!("request:{kind}");
+    Ok(Draft {
+        kind: params.kind,
+        agent: agent.clone(),
+        task: params.task,
+        run: None,
+        call: None,
+        session: params.session,
+        // What an agent calls harmless is not: its word can only raise the risk.
+        risk: params.risk.unwrap_or(Risk::Yellow).max(Risk::Yellow),
+        rule: format!("asked.{kind}"),
+        reason: "the agent asks for a decision".to_owned(),
+        justification: Some(input::needed("justification", &params.justification, TEXT_BYTES)?),
+        rollback: input::maybe("rollback", params.rollback)?,
+        estimated_cost_uusd: params.estimated_cost_uusd,
+        arguments: redact::value(&serde_json::json!({
+            "payload": params.payload, "summary": summary,
+        })),
+        summary,
+        call_key: call_key(agent, params.task, &tool, &arguments_sha256, (None, &[])),
+        tool,
+        arguments_sha256,
+        cwd: None,
+        home: None,
+        bound: Bound::default(),
+        env: Vec::new(),
+        can_rewrite: false,
+        expires_at: desk.now.plus(expiry(params.expires_in_s)?),
+    })
+}
+
+fn expiry(seconds: Option<i64>) -> Result<Duration, Refusal> {
+    let Some(seconds) = seconds else { return Ok(LONGEST) };
+    let wrong = || Refusal::invalid("expires_in_s", "must be 1 second to 24 hours (86400)");
+    let expiry = u64::try_from(seconds).map(Duration::from_secs).map_err(|_| wrong())?;
+    if expiry.is_zero() || expiry > LONGEST { Err(wrong()) } else { Ok(expiry) }
+}
+
+/// The system moves a task that can't go on to Needs Approval.
+pub(super) fn wait_for(desk: &mut Desk<'_>, task: &Task, id: ApprovalId) -> Result<(), Fail> {
+    let open = [TaskState::Inbox, TaskState::Assigned, TaskState::InProgress, TaskState::Review];
+    if !open.contains(&task.state) {
+        return Ok(());
+    }
+    let details = MoveDetails { reason: Some(format!("waits for {id}")), ..MoveDetails::default() };
+    moves::go_as(desk, task, TaskState::NeedsApproval, (details, &Actor::system("approvals")))?;
+    Ok(())
+}

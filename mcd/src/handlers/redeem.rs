@@ -1,0 +1,312 @@
+//! How a yes is used: once, by the call that it was given for, if all that it was given for still
+//! holds at that moment.
+
+use mc_core::refusal::Refusal;
+use mc_core::{
+    actor::Level,
+    agent::{Agent, AgentStatus},
+    approval::{Approval, ApprovalKind, ApprovalStatus, Rewritten},
+    event::Event,
+    id::CallId,
+    policy::{Act, Decision, Outcome},
+    redact,
+    run::{CallStatus, ToolCall},
+    squad::SquadStatus,
+    time::Timestamp,
+};
+use mc_proto::method::run::{Await, Awaited, Checked};
+
+use super::{
+    asking, binding,
+    case::{self, Case, Rows, denied},
+    moves::acting_agent,
+    tool::{self, Asked, PREVIEW_CHARS},
+};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// Why a call is refused about which the disk could not be asked.
+const LATE: &str = "the disk did not answer in time: repeat the call";
+
+/// Whether a yes that was given still holds.
+enum Fit {
+    /// It does.
+    Good,
+    /// Not at the moment; it may again.
+    Later(String),
+    /// Never again.
+    Void(String),
+}
+
+/// Judges the approved call whole again, by the policy in force and by what the disk says now.
+///
+/// Another version of the policy by itself voids nothing: what counts is what it says. A call that
+/// it denies, rates higher, asks for a reason that nobody was asked about, or wants more persons or
+/// a higher level for, is not what was agreed to.
+fn fit(desk: &Desk<'_>, approval: &Approval, (case, decision): (&Case<'_>, &Decision)) -> Fit {
+    let now = || format!("by the policy in force now ({})", decision.rule);
+    if decision.outcome == Outcome::Deny && case::is_passing(decision) {
+        return Fit::Later(decision.reason.clone());
+    }
+    if desk.facts.is_late {
+        return Fit::Later(LATE.to_owned());
+    }
+    if let Some(reason) = binding::changed(desk, &approval.statement, case) {
+        return Fit::Void(reason);
+    }
+    if decision.outcome == Outcome::Deny {
+        return Fit::Void(format!("it is denied {}: {}", now(), decision.reason));
+    }
+    if decision.risk > approval.risk {
+        return Fit::Void(format!("it is more dangerous {}: {}", now(), decision.reason));
+    }
+    let overspends = decision.outcome == Outcome::Ask
+        && decision.ask_for == ApprovalKind::BudgetOverride
+        && approval.kind != ApprovalKind::BudgetOverride;
+    if overspends {
+        return Fit::Void(format!("a budget is used up meanwhile: {}", decision.reason));
+    }
+    agreed(desk, approval)
+}
+
+/// Compares who agreed with who has to agree by now.
+fn agreed(desk: &Desk<'_>, approval: &Approval) -> Fit {
+    let persons = asking::persons(desk, approval.risk);
+    let given = i64::try_from(approval.endorsements.len()).unwrap_or(i64::MAX).saturating_add(1);
+    if persons > given {
+        return Fit::Void(format!("the policy wants {persons} persons to agree by now"));
+    }
+    let wanted = desk.policy.min_level(Act::approve(approval.risk));
+    let wanted = if desk.live.single_user { wanted.min(Level::L1) } else { wanted };
+    if approval.decided_level.is_some_and(|level| level < wanted) {
+        return Fit::Void(format!("the policy wants level {wanted} for it by now"));
+    }
+    Fit::Good
+}
+
+/// Answers a repeated call whose approval was granted.
+pub(super) fn by_check(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    open: &Approval,
+) -> Result<Checked, Fail> {
+    if open.edited.is_some() {
+        return changed_call(desk, asked, decision, open);
+    }
+    if decision.outcome == Outcome::Allow {
+        return tool::record(desk, asked, decision, None);
+    }
+    match fit(desk, open, (&asked.case(desk), decision)) {
+        Fit::Later(_) if decision.outcome == Outcome::Deny => {
+            tool::record(desk, asked, decision, Some(open.id))
+        }
+        Fit::Later(reason) => {
+            tool::record(desk, asked, &denied("path.unseen", &reason), Some(open.id))
+        }
+        Fit::Void(reason) => {
+            binding::void(desk, open, &format!("{reason}: asked anew"))?;
+            tool::unapproved(desk, asked, decision, None)
+        }
+        Fit::Good if desk.now >= open.expires_at => {
+            let text = format!("{} has expired; ask again", open.id);
+            tool::record(desk, asked, &denied("approval.expired", &text), Some(open.id))
+        }
+        Fit::Good => by_this_call(desk, asked, decision, open),
+    }
+}
+
+fn by_this_call(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    open: &Approval,
+) -> Result<Checked, Fail> {
+    let granted = Decision {
+        outcome: Outcome::Allow,
+        rule: "approval.granted".to_owned(),
+        reason: granted_by(open),
+        ..decision.clone()
+    };
+    let checked = tool::record(desk, asked, &granted, Some(open.id))?;
+    desk.emit(Event::ApprovalUsed {
+        approval: open.id,
+        agent: open.agent.clone(),
+        task: open.task,
+        call: Some(checked.call),
+        rewritten: None,
+    })?;
+    Ok(checked)
+}
+
+fn granted_by(approval: &Approval) -> String {
+    let by = approval.decided_by.as_deref().unwrap_or("a human");
+    let how = if approval.edited.is_some() { ", with other arguments" } else { "" };
+    format!("{} was approved by {by}, for this once{how}", approval.id)
+}
+
+/// A person changed the call before saying yes: what runs is the changed one. The disk was asked
+/// about the call as it came, so the answer is not here yet; `tool.await` gives it at once.
+fn changed_call(
+    desk: &mut Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    open: &Approval,
+) -> Result<Checked, Fail> {
+    if decision.outcome == Outcome::Deny && case::is_passing(decision) {
+        return tool::record(desk, asked, decision, Some(open.id));
+    }
+    if !asked.params.can_rewrite {
+        return tool::record(desk, asked, &denied("approval.edited", CANT_REWRITE), Some(open.id));
+    }
+    let waits = Decision {
+        outcome: Outcome::Ask,
+        rule: "approval.granted".to_owned(),
+        reason: granted_by(open),
+        ..decision.clone()
+    };
+    let checked = tool::record(desk, asked, &waits, Some(open.id))?;
+    Ok(Checked { hold_until: None, ..checked })
+}
+
+/// Why a changed call can't run here.
+const CANT_REWRITE: &str =
+    "it was approved with other arguments, and this runtime can't put them in place";
+
+/// `tool.await`, at the end of the wait: uses the approval when it was granted.
+///
+/// # Errors
+///
+/// `not_found`, `forbidden` for another agent's approval.
+pub fn wait(desk: &mut Desk<'_>, params: &Await) -> Result<Awaited, Fail> {
+    let agent = acting_agent(desk)?;
+    let approval = queries::approval(desk.db, params.approval)?;
+    if approval.agent != agent.name {
+        let text = format!("{} was asked by another agent", approval.id);
+        return Err(Refusal::forbidden(text).into());
+    }
+    let answer = |decision, reason: String| Awaited {
+        approval: approval.id,
+        status: approval.status,
+        decision,
+        call: None,
+        reason,
+        arguments: None,
+        lease_expires_at: None,
+    };
+    let note = approval.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
+    let by = approval.decided_by.as_deref().unwrap_or("nobody");
+    Ok(match approval.status {
+        ApprovalStatus::Pending => {
+            answer(Outcome::Ask, format!("{} waits for a human", approval.id))
+        }
+        ApprovalStatus::Denied => answer(Outcome::Deny, format!("denied by {by}{note}")),
+        ApprovalStatus::Expired => answer(Outcome::Deny, "nobody answered in time".to_owned()),
+        ApprovalStatus::Canceled => answer(Outcome::Deny, format!("canceled{note}")),
+        ApprovalStatus::Approved => return redeem(desk, &agent, &approval, params.call),
+    })
+}
+
+/// Turns a granted approval into the lease of the call that waited for it.
+fn redeem(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    approval: &Approval,
+    waits: Option<CallId>,
+) -> Result<Awaited, Fail> {
+    let refuse = |reason: &str| Awaited {
+        approval: approval.id,
+        status: approval.status,
+        decision: Outcome::Deny,
+        call: waits.or(approval.call),
+        reason: reason.to_owned(),
+        arguments: None,
+        lease_expires_at: None,
+    };
+    let call = waits.or(approval.call).map(|id| queries::call(desk.db, id)).transpose()?;
+    let call = call.filter(|call| call.agent == agent.name && call.approval == Some(approval.id));
+    let granted = |lease: Timestamp| Awaited {
+        decision: Outcome::Allow,
+        arguments: approval.edited.is_some().then(|| approval.statement.arguments.clone()),
+        lease_expires_at: Some(lease),
+        ..refuse(&granted_by(approval))
+    };
+    if let Some(reason) = stands_still(desk, agent, approval)? {
+        return Ok(refuse(reason));
+    }
+    if let Some(used_at) = approval.used_at {
+        // The same lease to the same call is no second use: the first answer may have been lost.
+        let lease = call.filter(|call| waits.is_some() && call.status == CallStatus::Allowed);
+        let lease = lease.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
+        let lease = if was_cut(desk, agent, used_at)? { None } else { lease };
+        return Ok(lease.map_or_else(|| refuse("this approval was used already"), granted));
+    }
+    let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
+        return Ok(refuse("no call waits for this approval; repeat the call to use it"));
+    };
+    if approval.edited.is_some() && !call.can_rewrite {
+        return Ok(refuse(CANT_REWRITE));
+    }
+    match fit_to_wait(desk, approval, &call)? {
+        Fit::Later(reason) => return Ok(refuse(&reason)),
+        Fit::Void(reason) => {
+            let reason = format!("{reason}: ask again");
+            binding::void(desk, approval, &reason)?;
+            return Ok(Awaited { status: ApprovalStatus::Canceled, ..refuse(&reason) });
+        }
+        Fit::Good => {}
+    }
+    let lease = desk.now.plus(tool::lease(desk));
+    desk.emit(Event::ApprovalUsed {
+        approval: approval.id,
+        agent: agent.name.clone(),
+        task: approval.task,
+        call: Some(call.id),
+        rewritten: rewritten(approval),
+    })?;
+    desk.emit(tool::changed(&call, CallStatus::Allowed, Some(lease)))?;
+    Ok(granted(lease))
+}
+
+fn fit_to_wait(desk: &mut Desk<'_>, approval: &Approval, call: &ToolCall) -> Result<Fit, Fail> {
+    let rows = Rows::of(desk, approval, Some(call))?;
+    let case = rows.case(desk, approval, &approval.statement.arguments);
+    let decision = case::judge(desk, &case)?;
+    Ok(fit(desk, approval, (&case, &decision)))
+}
+
+/// Returns what runs in the place of what was asked for.
+fn rewritten(approval: &Approval) -> Option<Rewritten> {
+    let statement = &approval.statement;
+    approval.edited.is_some().then(|| Rewritten {
+        preview: redact::preview(&mc_core::canonical::json(&statement.arguments), PREVIEW_CHARS),
+        arguments_sha256: statement.arguments_sha256.clone(),
+    })
+}
+
+/// Says why a granted approval gives nothing at the moment.
+fn stands_still(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    approval: &Approval,
+) -> Result<Option<&'static str>, Fail> {
+    let squad = desk.squad()?;
+    let works = squad.status == SquadStatus::Running
+        && matches!(agent.status, AgentStatus::Active | AgentStatus::Drained);
+    if desk.live.halt.is_set() || !works {
+        return Ok(Some("squad or agent does not work at the moment"));
+    }
+    if desk.now >= approval.expires_at {
+        return Ok(Some("the approval has expired; ask again"));
+    }
+    Ok(None)
+}
+
+/// Says whether a stop, a pause, a quarantine or a restart came after `since`: leases end with it.
+fn was_cut(desk: &mut Desk<'_>, agent: &Agent, since: Timestamp) -> Result<bool, Fail> {
+    let squad = desk.squad()?.since;
+    let cuts = [Some(desk.live.started_at), squad, agent.status_since];
+    Ok(cuts.into_iter().flatten().any(|cut| cut > since))
+}
