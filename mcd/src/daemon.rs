@@ -191,6 +191,10 @@ fn open_store(
     if live.head() == 0 || config.squad != "squad" {
         run(&store, SystemCommand::SetUp { name: config.squad.clone() })?;
     }
+    // What can't be proven fresh is expired: the clock was set back while nobody watched it.
+    if store.behind_ms() > workers::JUMP_MS {
+        run(&store, SystemCommand::ClockJumped { by_ms: -store.behind_ms() })?;
+    }
     start_policy(home, &store)?;
     Ok(store)
 }

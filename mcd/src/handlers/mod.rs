@@ -15,6 +15,7 @@ mod moves;
 mod notify;
 pub mod policy;
 pub mod redeem;
+mod reminding;
 pub mod rule;
 pub mod run;
 pub mod squad;

@@ -9,7 +9,6 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, RuleId},
     policy::{Decision, Outcome, Risk},
-    redact,
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
     task::Task,
@@ -28,9 +27,12 @@ use super::{
     redeem, rule,
     run::own_run,
 };
-use crate::store::{
-    Desk,
-    queries::{self, Fail},
+use crate::{
+    masking,
+    store::{
+        Desk,
+        queries::{self, Fail},
+    },
 };
 
 /// How much of arguments and results is kept as text.
@@ -197,7 +199,7 @@ pub(super) fn record(
         task: asked.task.as_ref().map(|task| task.id),
         session: asked.params.session.clone(),
         tool: asked.params.tool.clone(),
-        preview: redact::preview(&asked.arguments, PREVIEW_CHARS),
+        preview: masking::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
         original_sha256: None,
         can_rewrite: asked.params.can_rewrite,
@@ -303,9 +305,9 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         status,
         lease_expires_at: None,
         duration_ms: params.duration_ms.map(|ms| ms.max(0)),
-        result_preview: result.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        result_preview: result.map(|text| masking::preview(text, PREVIEW_CHARS)),
         result_sha256: params.result_sha256,
-        error: error.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        error: error.map(|text| masking::preview(text, PREVIEW_CHARS)),
     })?;
     queries::call(desk.db, call.id)
 }
