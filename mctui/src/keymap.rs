@@ -184,6 +184,14 @@ actions! {
     MarkAll,
     /// Takes all marks off.
     MarkNone,
+    /// Changes the arguments of a request.
+    Edit,
+    /// The exact bytes of a request.
+    Raw,
+    /// Where the row under the cursor leads.
+    Links,
+    /// Copies of the row under the cursor.
+    Copy,
     /// The standing rules.
     Rules,
     /// Scrolls the evidence down.
@@ -262,6 +270,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(Approvals, &[Key::char('U')], Action::MarkNone, ("", "take all marks off")),
     bind(
         Approvals,
+        &[Key::char('e')],
+        Action::Edit,
+        ("edit…", "run it with other arguments, where the runtime can; then approve those"),
+    ),
+    bind(Approvals, &[Key::char('B')], Action::Raw, ("", "the exact bytes that the digest is of")),
+    bind(
+        Approvals,
         &[Key::char('s')],
         Action::Rules,
         ("rules", "the standing rules, which answer in your place; revoke them there"),
@@ -307,6 +322,13 @@ pub const BINDINGS: &[Binding] = &[
         ("next for you", "the next thing that needs you, worst and soonest first"),
     ),
     bind(All, &[Key::char(',')], Action::PrevMine, ("", "the thing before that needs you")),
+    bind(
+        All,
+        &[Key::char('o')],
+        Action::Links,
+        ("links", "where the row under the cursor leads: task, agent, approvals, alerts"),
+    ),
+    bind(All, &[Key::char('y')], Action::Copy, ("", "copy id, text, command or JSON of the row")),
     bind(All, &[Key::char('/')], Action::Filter, ("filter", "filter this view while you type")),
     bind(All, &[Key::plain(KeyCode::Tab)], Action::NextPane, ("", "the next pane")),
     bind(All, &[Key::plain(KeyCode::BackTab)], Action::PrevPane, ("", "the pane before")),

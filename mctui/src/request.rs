@@ -135,6 +135,8 @@ pub enum Act {
     Deny(approval::Deny),
     /// Decides a marked set.
     Decide(approval::Decide),
+    /// Puts other arguments in the place of the agent's own.
+    Edit(approval::Edit),
     /// Ends a standing rule.
     Revoke(approval::RuleRevoke),
     /// Changes an agent's status.

@@ -108,10 +108,14 @@ pub enum Intent {
     OpenApproval(mc_core::id::ApprovalId),
     /// Open an agent on the fleet.
     OpenAgent(mc_core::agent::AgentName),
+    /// Open an alert.
+    OpenAlert(mc_core::id::AlertId),
     /// Open a dialog.
     Show(Box<Overlay>),
     /// Open something to look at, which needs no link and no role.
     Look(Box<Overlay>),
+    /// Put this into the clipboard.
+    Copy(String),
     /// Say something in the notice line.
     Say(String),
 }

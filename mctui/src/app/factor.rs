@@ -61,7 +61,7 @@ impl App {
     pub(super) fn challenged(&mut self, act: Act, open: Challenged) {
         let needs = matches!(
             self.overlays.last(),
-            Some(Overlay::Decide(_) | Overlay::Bulk(_) | Overlay::Form(_))
+            Some(Overlay::Decide(_) | Overlay::Bulk(_) | Overlay::Edit(_) | Overlay::Form(_))
         );
         // Whoever closed the dialog meanwhile wants no factor any more.
         if needs {

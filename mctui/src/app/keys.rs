@@ -1,7 +1,7 @@
 //! What keys and pastes do: Emergency first, then dialogs, then the filter, then the screen.
 
 use crossterm::event::KeyCode;
-use mc_core::{actor::Level, id::TaskId};
+use mc_core::{actor::Level, agent::AgentName, id::TaskId};
 
 use super::{App, Origin, Place};
 use crate::{
@@ -9,8 +9,10 @@ use crate::{
     link::Phase,
     overlays::{
         Outcome, Overlay,
+        copy::{self, Row},
         emergency::{Emergency, Wish},
         help::Help,
+        links,
         unlock::Unlock,
     },
     request::{Call, Request},
@@ -91,9 +93,9 @@ impl App {
         match outcome {
             Outcome::Stay => {}
             Outcome::Close => self.close(),
-            Outcome::Become(overlay) => {
+            Outcome::Go(intent) => {
                 self.overlays.pop();
-                self.show(*overlay);
+                self.intend(Some(*intent));
             }
             Outcome::Over(overlay) => self.show(*overlay),
             Outcome::Send(act) => self.send(*act, Origin::Dialog),
@@ -126,7 +128,8 @@ impl App {
         {
             form.restore(draft);
         }
-        let is_decision = matches!(overlay, Overlay::Decide(_) | Overlay::Bulk(_));
+        let is_decision =
+            matches!(overlay, Overlay::Decide(_) | Overlay::Bulk(_) | Overlay::Edit(_));
         self.overlays.push(overlay);
         let level = self.scene.me.as_ref().and_then(|me| me.level).unwrap_or_default();
         if is_decision && level == Level::L0 && self.can_rise() {
@@ -178,6 +181,8 @@ impl App {
                 field.paste(self.scene.query.text());
                 self.filter = Some(field);
             }
+            Action::Links => self.links(),
+            Action::Copy => self.copy(),
             Action::NextMine => self.next_mine(1),
             Action::PrevMine => self.next_mine(-1),
             Action::Times => {
@@ -219,6 +224,11 @@ impl App {
                 self.go_deeper(Place::Fleet);
                 self.fleet.open(&agent, &self.scene);
             }
+            Some(Intent::OpenAlert(alert)) => {
+                self.go_deeper(Place::Alerts);
+                self.alerts.open(alert, &self.scene);
+            }
+            Some(Intent::Copy(text)) => self.out.push(Request::Copy(text)),
             Some(Intent::Say(words)) => self.say_own(words),
             Some(Intent::Look(overlay)) => self.show(*overlay),
             Some(Intent::Show(overlay)) => match self.scene.obstacle() {
@@ -351,15 +361,44 @@ impl App {
         self.say_own(format!("{} of {} for you", at + 1, mine.len()));
         match one {
             Mine::Approval(approval) => self.intend(Some(Intent::OpenApproval(approval))),
-            Mine::Review(task) => self.open_review(task),
-            Mine::Alert(alert) => {
-                self.go_deeper(Place::Alerts);
-                self.alerts.open(alert, &self.scene);
-            }
+            Mine::Review(task) => self.intend(Some(Intent::OpenTask(task))),
+            Mine::Alert(alert) => self.intend(Some(Intent::OpenAlert(alert))),
         }
     }
 
-    fn open_review(&mut self, task: TaskId) {
-        self.go_deeper(Place::Task(task));
+    /// Opens the menu of what can be copied of the row under the cursor.
+    fn copy(&mut self) {
+        let row = match self.place {
+            Place::Board => self.board.selected().map(Row::Task),
+            Place::Task(task) => Some(Row::Task(task)),
+            Place::Approvals => self.approvals.selected().map(Row::Approval),
+            Place::Fleet => self.fleet.selected().cloned().map(Row::Agent),
+            Place::Alerts => self.alerts.selected().map(Row::Alert),
+        };
+        let nothing = || Intent::Say("nothing is under the cursor".to_owned());
+        let intent = row.map_or_else(nothing, |row| copy::of(&row, &self.scene));
+        self.intend(Some(intent));
+    }
+
+    /// Opens the menu of what belongs to the row under the cursor.
+    fn links(&mut self) {
+        let scene = &self.scene;
+        let (task, agent) = match self.place {
+            Place::Board => (self.board.selected(), None),
+            Place::Task(task) => (Some(task), None),
+            Place::Approvals => self.approvals.about(scene),
+            Place::Fleet => (None, self.fleet.selected().cloned()),
+            Place::Alerts => self.alerts.about(scene),
+        };
+        let card = task.and_then(|task| scene.world.tasks.get(&task));
+        let mut agents: Vec<AgentName> = agent.into_iter().collect();
+        agents.extend(card.iter().flat_map(|card| card.assignees.iter().cloned()));
+        agents.sort();
+        agents.dedup();
+        let held = agents.iter().filter(|_| task.is_none());
+        let held = held.filter_map(|name| scene.world.agents.get(name)?.agent.current_task);
+        let tasks: Vec<TaskId> = task.into_iter().chain(held).collect();
+        let intent = links::of(&tasks, &agents, scene);
+        self.intend(Some(intent));
     }
 }

@@ -363,6 +363,7 @@ impl App {
             | Act::Approve(_)
             | Act::Deny(_)
             | Act::Decide(_)
+            | Act::Edit(_)
             | Act::Revoke(_)
             | Act::Agent(..)
             | Act::Squad(..) => None,
@@ -460,6 +461,7 @@ fn label(act: &Act) -> String {
         Act::Approve(call) => format!("approval of {}", call.approval),
         Act::Deny(call) => format!("denial of {}", call.approval),
         Act::Decide(call) => format!("decision on {} approvals", call.items.len()),
+        Act::Edit(call) => format!("change of {}", call.approval),
         Act::Revoke(call) => format!("end of {}", call.rule),
         Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
         Act::Squad(..) => "order to the squad".to_owned(),

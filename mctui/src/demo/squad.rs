@@ -153,6 +153,19 @@ async fn remember(operator: &Client, id: ApprovalId) -> Result<(), ClientError> 
     operator.call(&call).await.map(|_| ())
 }
 
+/// Puts other arguments in the place of those of `id`.
+async fn edit(operator: &Client, id: ApprovalId) -> Result<(), ClientError> {
+    let detail = operator.call(&approval::Get { approval: id }).await?;
+    let call = approval::Edit {
+        approval: id,
+        rev: detail.approval.rev,
+        digest: detail.approval.digest,
+        arguments: serde_json::json!({"command": "git push origin fix/export-2"}),
+        note: Some("not over the branch that is under review".to_owned()),
+    };
+    operator.call(&call).await.map(|_| ())
+}
+
 impl Squad {
     /// Brings the board into motion, so that the first look shows every state.
     async fn begin(&mut self) -> Result<(), ClientError> {
@@ -194,8 +207,10 @@ impl Squad {
         {
             wren.push_again().await;
         }
-        if let Some(robin) = robin.and_then(|at| self.workers.get_mut(at)) {
-            robin.ask_yellow_command().await;
+        if let Some(robin) = robin.and_then(|at| self.workers.get_mut(at))
+            && let Some(asked) = robin.ask_yellow_command().await
+        {
+            edit(&self.operator, asked).await.ok();
         }
     }
 

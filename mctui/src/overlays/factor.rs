@@ -192,7 +192,7 @@ impl Factor {
             .own(Token::Strong, self.what.clone())
             .own(
                 Token::Fg,
-                ". It lifts this one act to L3 and decides nothing: the same dialog comes back. ",
+                " (L3). It holds for this one act and decides nothing: the same dialog comes back. ",
             )
             .own(Token::Dim, time)
     }

@@ -118,7 +118,7 @@ fn move_choice(task: TaskId, row: &Move, is_unassigned: bool) -> Choice {
         form =
             form.says(dim("plan: 3 to 6 steps with `;` between them; empty keeps the one it has"));
     }
-    Choice { label, opens: Some(Overlay::Form(form)) }
+    Choice { label, opens: Some(show(Overlay::Form(form))) }
 }
 
 /// The agents that a task can be given to.
@@ -138,7 +138,7 @@ pub fn assign(task: TaskId, scene: &Scene) -> Intent {
             fields,
             Confirm::Enter,
         );
-        let opens = (agent.status == AgentStatus::Active).then_some(Overlay::Form(form));
+        let opens = (agent.status == AgentStatus::Active).then(|| show(Overlay::Form(form)));
         choices.push(Choice { label, opens });
     }
     if choices.is_empty() {
@@ -200,7 +200,7 @@ pub fn agent_menu(agent: &Agent) -> Intent {
         let words = if is_open { effect.to_owned() } else { format!("it is {status}") };
         let label =
             Line::new().own(Token::Fg, format!("{:<11}", verb.word())).own(Token::Dim, words);
-        Choice { label, opens: is_open.then(|| Overlay::Form(agent_form(verb, &agent.name))) }
+        Choice { label, opens: is_open.then(|| show(Overlay::Form(agent_form(verb, &agent.name)))) }
     });
     let name = text::line(&agent.name);
     show(Overlay::Menu(Menu::new(format!("Agent {}", name.as_str()), choices.collect())))

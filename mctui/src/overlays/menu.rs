@@ -3,10 +3,11 @@
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
-use super::{Outcome, Overlay};
+use super::Outcome;
 use crate::{
     format::short,
     keymap::Key,
+    scene::Intent,
     theme::Token,
     widgets::{Canvas, Line, rows},
 };
@@ -17,7 +18,7 @@ pub struct Choice {
     /// In words.
     pub label: Line,
     /// What it opens; `None` when it is not open, and then the label says why.
-    pub opens: Option<Overlay>,
+    pub opens: Option<Intent>,
 }
 
 /// The menu.
@@ -60,14 +61,14 @@ impl Menu {
         let opens = self.choices.get_mut(self.at).and_then(|choice| choice.opens.take());
         opens.map_or(
             Outcome::Refuse("this one is not open: the reason stands beside it"),
-            |overlay| Outcome::Become(Box::new(overlay)),
+            |intent| Outcome::Go(Box::new(intent)),
         )
     }
 
     /// Draws it.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let title = Line::new().own(Token::Strong, format!(" {} ", self.title));
-        let inside = canvas.dialog(area, (60, short(self.choices.len()) + 3), &title);
+        let inside = canvas.dialog(area, (60, (short(self.choices.len()) + 3).max(6)), &title);
         let fits = usize::from(inside.height.saturating_sub(1)).max(1);
         let top = (self.at + 1).saturating_sub(fits);
         for (place, (at, choice)) in

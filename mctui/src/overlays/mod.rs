@@ -2,12 +2,15 @@
 
 pub mod bound;
 pub mod bulk;
+pub mod copy;
 pub mod decide;
+pub mod edit;
 pub mod emergency;
 pub mod factor;
 pub mod form;
 pub mod forms;
 pub mod help;
+pub mod links;
 pub mod menu;
 pub mod remember;
 pub mod report;
@@ -20,7 +23,7 @@ use ratatui::layout::Rect;
 use crate::{
     keymap::Key,
     request::{Act, Call, Request},
-    scene::Scene,
+    scene::{Intent, Scene},
     widgets::Canvas,
 };
 
@@ -31,6 +34,8 @@ pub enum Overlay {
     Decide(decide::Decide),
     /// A decision on a marked set.
     Bulk(bulk::Bulk),
+    /// Other arguments for a request.
+    Edit(edit::Edit),
     /// Fields to fill, and a confirmation.
     Form(form::Form),
     /// One of several.
@@ -54,8 +59,8 @@ pub enum Outcome {
     Stay,
     /// Closes.
     Close,
-    /// Closes and opens another.
-    Become(Box<Overlay>),
+    /// Closes and goes on to this.
+    Go(Box<Intent>),
     /// Stays and opens another over itself.
     Over(Box<Overlay>),
     /// Sends this; stays open until it is answered.
@@ -81,6 +86,7 @@ impl Overlay {
             Self::Factor(dialog) => dialog.press(key),
             Self::Help(dialog) => dialog.press(key),
             Self::Bulk(dialog) => dialog.press(key, scene),
+            Self::Edit(dialog) => dialog.press(key, scene),
             Self::Report(dialog) => dialog.press(key),
             Self::Rules(dialog) => dialog.press(key),
         }
@@ -94,6 +100,7 @@ impl Overlay {
             Self::Unlock(dialog) => dialog.paste(pasted),
             Self::Factor(dialog) => dialog.paste(pasted),
             Self::Bulk(dialog) => dialog.paste(pasted),
+            Self::Edit(dialog) => dialog.paste(pasted),
             Self::Help(_) | Self::Menu(_) | Self::Report(_) | Self::Rules(_) => Outcome::Stay,
         }
     }
@@ -103,6 +110,7 @@ impl Overlay {
         match self {
             Self::Decide(dialog) => dialog.watch(scene),
             Self::Bulk(dialog) => dialog.watch(scene),
+            Self::Edit(dialog) => dialog.watch(scene),
             Self::Rules(dialog) => dialog.watch(scene),
             Self::Factor(dialog) => dialog.watch(scene),
             _ => {}
@@ -114,6 +122,7 @@ impl Overlay {
         match self {
             Self::Decide(dialog) => dialog.reopen(steady),
             Self::Bulk(dialog) => dialog.reopen(steady),
+            Self::Edit(dialog) => dialog.reopen(steady),
             _ => {}
         }
     }
@@ -139,6 +148,7 @@ impl Overlay {
             Self::Form(dialog) => dialog.is_typing(),
             Self::Unlock(_) | Self::Factor(_) | Self::Help(_) => true,
             Self::Bulk(dialog) => dialog.is_typing(),
+            Self::Edit(dialog) => dialog.is_typing(),
             Self::Menu(_) | Self::Report(_) | Self::Rules(_) => false,
         }
     }
@@ -151,6 +161,7 @@ impl Overlay {
             Self::Form(dialog) => dialog.failed(failure),
             Self::Unlock(dialog) => dialog.failed(failure),
             Self::Bulk(dialog) => dialog.failed(failure),
+            Self::Edit(dialog) => dialog.failed(failure),
             Self::Menu(_) | Self::Help(_) | Self::Report(_) | Self::Rules(_) | Self::Factor(_) => {}
         }
         false
@@ -166,6 +177,7 @@ impl Overlay {
             Self::Factor(dialog) => dialog.view(canvas, area),
             Self::Help(dialog) => dialog.view(canvas, area),
             Self::Bulk(dialog) => dialog.view(canvas, area),
+            Self::Edit(dialog) => dialog.view(canvas, area),
             Self::Report(dialog) => dialog.view(canvas, area),
             Self::Rules(dialog) => dialog.view(canvas, area),
         }

@@ -111,6 +111,7 @@ async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Stop> {
         Act::Resolve(call) => Reply::Done(format!("{} resolved", to.send(&call).await?.id)),
         Act::Approve(call) => receipt(&to.send(&call).await?),
         Act::Deny(call) => receipt(&to.send(&call).await?),
+        Act::Edit(call) => receipt(&to.send(&call).await?),
         Act::Decide(call) => Reply::Decided(to.send(&call).await?),
         Act::Revoke(call) => {
             let rule = to.send(&call).await?;

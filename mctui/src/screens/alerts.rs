@@ -1,9 +1,10 @@
 //! Alerts above the live feed.
 
 use mc_core::{
+    agent::AgentName,
     alert::{Alert, AlertStatus},
     event::Recorded,
-    id::{AlertId, Seq},
+    id::{AlertId, Seq, TaskId},
 };
 use ratatui::layout::Rect;
 
@@ -38,6 +39,23 @@ impl Alerts {
     /// Returns the alert under the cursor.
     pub fn selected(&self) -> Option<AlertId> {
         self.list.selected().copied()
+    }
+
+    /// Returns the task and the agent of the row under the cursor.
+    pub fn about(&self, scene: &Scene) -> (Option<TaskId>, Option<AgentName>) {
+        if self.half == Half::Feed {
+            return (self.event(&shown(scene)).and_then(|event| event.event.task()), None);
+        }
+        let alert = self.selected().and_then(|id| scene.world.alerts.get(&id));
+        alert.map_or((None, None), |alert| (alert.task, alert.agent.clone()))
+    }
+
+    /// Returns the event under the cursor.
+    fn event<'a>(&self, feed: &[&'a Recorded]) -> Option<&'a Recorded> {
+        match self.at {
+            Some(at) => feed.iter().find(|event| event.seq == at).copied(),
+            None => feed.last().copied(),
+        }
     }
 
     /// Takes in what the world holds now.
@@ -99,11 +117,7 @@ impl Alerts {
                 None
             }
             Action::Open if self.half == Half::Feed => {
-                let feed = shown(scene);
-                let event = match self.at {
-                    Some(at) => feed.iter().find(|event| event.seq == at),
-                    None => feed.last(),
-                }?;
+                let event = self.event(&shown(scene))?;
                 let nothing = || Intent::Say("this event belongs to no task".to_owned());
                 Some(event.event.task().map_or_else(nothing, Intent::OpenTask))
             }

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use mc_core::{
+    agent::AgentName,
     approval::{Approval, ApprovalStatus},
-    id::ApprovalId,
+    id::{ApprovalId, TaskId},
     policy::Risk,
 };
 use mc_proto::method::approval::{self, Detail};
@@ -19,6 +20,7 @@ use crate::{
         Overlay,
         bulk::{self, Bulk},
         decide::{Decide, Verdict},
+        edit::Edit,
         forms,
         rules::Rules,
     },
@@ -46,12 +48,20 @@ pub struct Approvals {
     is_evidence_open: bool,
     seen: HashSet<Seen>,
     marks: Marks,
+    /// Whether the exact bytes are shown in place of the evidence.
+    is_raw: bool,
 }
 
 impl Approvals {
     /// Returns the approval under the cursor.
     pub fn selected(&self) -> Option<ApprovalId> {
         self.list.selected().copied()
+    }
+
+    /// Returns the task and the agent of the approval under the cursor.
+    pub fn about(&self, scene: &Scene) -> (Option<TaskId>, Option<AgentName>) {
+        let approval = self.selected().and_then(|id| scene.world.approvals.get(&id));
+        approval.map_or((None, None), |one| (one.task, Some(one.agent.clone())))
     }
 
     /// Takes in what the world holds now.
@@ -103,6 +113,11 @@ impl Approvals {
     /// Takes in the evidence.
     pub fn take(&mut self, detail: Box<Detail>) {
         if self.selected() == Some(detail.approval.id) {
+            let before = self.detail.as_ref().map(|known| known.approval.digest.as_str());
+            if before.is_some_and(|digest| digest != detail.approval.digest) {
+                // Another request under the same number is read from its beginning.
+                self.scroll = 0;
+            }
             self.detail = Some(detail);
         }
     }
@@ -132,7 +147,7 @@ impl Approvals {
     /// Notes what stood on the screen; called after every frame in which nothing covered it.
     pub fn drawn(&mut self, area: Rect, shape: Shape, scene: &Scene) {
         let Some(place) = self.evidence_place(area, shape) else { return };
-        let Some(detail) = self.current_detail(scene) else { return };
+        let Some(detail) = self.current_detail(scene).filter(|_| !self.is_raw) else { return };
         let one = &detail.approval;
         let count = evidence::lines(detail, scene.time(), usize::from(place.width)).len();
         if place.width >= 20
@@ -174,8 +189,9 @@ impl Approvals {
             self.scroll_by(step, scene, area, shape);
             return None;
         }
-        self.settle(scene);
+        // First the step, then the order: from a decided one it goes on to its neighbour as shown.
         self.list.step(step);
+        self.settle(scene);
         self.list.fit(usize::from(area.height.saturating_sub(2).max(1)));
         self.scroll = 0;
         None
@@ -184,11 +200,20 @@ impl Approvals {
     /// After a mark the cursor is on the next one; on the last it stays.
     fn step_down(&mut self, scene: &Scene) {
         let before = self.selected();
-        self.settle(scene);
         self.list.step(1);
+        self.settle(scene);
         if self.selected() != before {
             self.scroll = 0;
         }
+    }
+
+    /// What is shown of a request: its evidence, or its bytes.
+    fn lines(&self, detail: &Detail, scene: &Scene, place: Rect) -> Vec<Line> {
+        let width = usize::from(place.width);
+        if self.is_raw {
+            return evidence::raw(&detail.approval.statement, width);
+        }
+        evidence::lines(detail, scene.time(), width)
     }
 
     fn scroll_by(&mut self, step: isize, scene: &Scene, area: Rect, shape: Shape) {
@@ -197,7 +222,7 @@ impl Approvals {
             return;
         };
         let Some(detail) = &self.detail else { return };
-        let count = evidence::lines(detail, scene.time(), usize::from(place.width)).len();
+        let count = self.lines(detail, scene, place).len();
         let most = count.saturating_sub(usize::from(place.height));
         self.scroll = self.scroll.saturating_add_signed(step).min(most);
     }
@@ -220,6 +245,13 @@ impl Approvals {
             }
             Action::Open | Action::Approve => self.decide(Verdict::Approve, scene),
             Action::Deny => self.decide(Verdict::Deny, scene),
+            Action::Edit => self.edit(scene),
+            Action::Raw => {
+                self.is_raw = !self.is_raw;
+                self.is_evidence_open = true;
+                self.scroll = 0;
+                None
+            }
             Action::Mark => {
                 let approval = scene.world.approvals.get(&self.selected()?)?;
                 match self.marks.toggle(approval) {
@@ -245,6 +277,23 @@ impl Approvals {
             }
             _ => None,
         }
+    }
+
+    fn edit(&self, scene: &Scene) -> Option<Intent> {
+        let approval = scene.world.approvals.get(&self.selected()?)?;
+        let id = approval.id;
+        if approval.status != ApprovalStatus::Pending {
+            return Some(Intent::Say(format!("{id} is {} already", approval.status.as_str())));
+        }
+        if !approval.can_rewrite {
+            let words = "its runtime can't run other arguments: deny it, with what to do instead";
+            return Some(Intent::Say(format!("{id}: {words}")));
+        }
+        if self.current_detail(scene).is_none() {
+            return Some(Intent::Say("the evidence is not here yet: nothing to edit".to_owned()));
+        }
+        let dialog = Edit::new(approval, scene.now.steady);
+        Some(Intent::Show(Box::new(Overlay::Edit(dialog))))
     }
 
     fn mark_all(&mut self, scene: &Scene) -> String {
@@ -405,8 +454,7 @@ impl Approvals {
     fn view_evidence(&self, canvas: &mut Canvas<'_>, (outer, place): (Rect, Rect), scene: &Scene) {
         let Some(id) = self.selected() else { return };
         let known = self.detail.as_deref().filter(|detail| detail.approval.id == id);
-        let lines =
-            known.map(|detail| evidence::lines(detail, scene.time(), usize::from(place.width)));
+        let lines = known.map(|detail| self.lines(detail, scene, place));
         let count = lines.as_ref().map_or(0, Vec::len);
         let last = (self.scroll + usize::from(place.height)).min(count);
         let lock = if self.is_seen(scene) {

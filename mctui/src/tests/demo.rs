@@ -30,6 +30,7 @@ fn the_demo_answers_with_a_squad_in_motion_and_leaves_nothing_behind() {
     let markable = |one: &&mc_core::approval::Approval| waits(one) && one.risk != Risk::Red;
     assert!(snapshot.approvals.iter().filter(markable).count() >= 2, "something to mark");
     assert!(rules.items.iter().any(|rule| rule.used == 1), "a standing rule that was used");
+    assert!(snapshot.approvals.iter().any(|one| one.edited.is_some()), "an edited request");
     for approval in &snapshot.approvals {
         assert_eq!(approval.statement.digest(), approval.digest);
     }

@@ -77,6 +77,15 @@ fn a_second_factor_fits_every_size() {
 }
 
 #[test]
+fn an_edit_fits_every_size() {
+    frames("edit", "2je --force");
+    frames("edit_asks", "2je --force\n");
+    frames("raw", "2B");
+    frames("links", "2o");
+    frames("copy", "2y");
+}
+
+#[test]
 fn standing_rules_fit_every_size() {
     frames("remember", &format!("2j\t{}ar", "J".repeat(90)));
     frames("rules", "2s\t");
@@ -94,7 +103,10 @@ fn help_and_menus_fit_every_size() {
 #[test]
 fn plain_ascii_shows_no_other_character() {
     let remember = format!("2j\t{}ar", "J".repeat(90));
-    for keys in ["", "2", "3", "4", "\n", "!", "?", "2V", "2Va", "2Vdr", "2s\t", "2sd", &remember] {
+    for keys in [
+        "", "2", "3", "4", "\n", "!", "?", "2V", "2Va", "2Vdr", "2je x\n", "2B", "2o", "2s\t",
+        "2sd", &remember,
+    ] {
         for (width, height) in SIZES {
             let mut stage = Stage::live(width, height).ascii();
             stage.keys(keys);

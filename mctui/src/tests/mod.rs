@@ -4,6 +4,7 @@ mod behaviour;
 mod budgets;
 mod decisions;
 mod documents;
+mod edit;
 mod factor;
 mod fixture;
 mod frames;

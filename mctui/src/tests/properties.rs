@@ -36,7 +36,7 @@ fn key() -> impl Strategy<Value = Key> {
         Just(KeyCode::PageDown),
     ];
     prop_oneof![
-        4 => prop::sample::select("jkhlgG1234adcmr+./,?!zTRLJK-yn\u{20}0STOPVUs".chars().collect::<Vec<_>>()).prop_map(Key::char),
+        4 => prop::sample::select("jkhlgG1234adcmr+./,?!zTRLJK-yn\u{20}0STOPVUseBo".chars().collect::<Vec<_>>()).prop_map(Key::char),
         1 => any::<char>().prop_filter("typed", |c| !c.is_control()).prop_map(Key::char),
         2 => named.prop_map(Key::plain),
         1 => prop::sample::select(vec!['d', 'u', 'c', 'l', 'w']).prop_map(|c| Key { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }),
@@ -121,9 +121,22 @@ proptest! {
 fn the_smallest_and_the_largest_screens_work() {
     for (width, height) in [(1, 1), (2, 1), (1, 3), (5, 2), (19, 4), (20, 5), (21, 6), (500, 200)] {
         let mut stage = Stage::live(width, height);
-        for keys in
-            ["", "2", "Va", "\u{1b}Vd", "\u{1b}s\td", "3", "4", "1\n", "?", "\u{1b}!", "\u{1b}m"]
-        {
+        for keys in [
+            "",
+            "2",
+            "Va",
+            "\u{1b}Vd",
+            "\u{1b}s\td",
+            "\u{1b}\u{1b}jex\n",
+            "\u{1b}B",
+            "Bo",
+            "3",
+            "4",
+            "1\n",
+            "?",
+            "\u{1b}!",
+            "\u{1b}m",
+        ] {
             stage.keys(keys);
             stage.buffer(width, height);
         }

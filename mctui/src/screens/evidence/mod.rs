@@ -1,14 +1,17 @@
 //! The evidence of an approval: everything that the digest stands for, word for word, with recorded
 //! fact and the agent's own words kept apart.
 
+mod request;
+
 use mc_core::{
-    approval::{Approval, ApprovalStatus, Statement},
+    approval::{Approval, ApprovalStatus},
     policy::Risk,
     run::ToolCall,
     time::Timestamp,
 };
 use mc_proto::method::approval::Detail;
-use serde_json::Value;
+
+pub use request::{act, changes, raw};
 
 use crate::{
     format::{clock, left, moment, short_digest},
@@ -36,7 +39,7 @@ pub fn is_bound(approval: &Approval) -> bool {
 pub fn lines(detail: &Detail, now: Timestamp, width: usize) -> Vec<Line> {
     let mut lines = head(detail, now);
     lines.push(rule("exact request (hidden characters are shown)"));
-    let (request, hidden) = request(detail);
+    let (request, hidden) = request::lines(&detail.approval.statement);
     lines.extend(request);
     if hidden > 0 {
         let words = format!(
@@ -86,10 +89,13 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
         ),
         status => {
             let by = approval.decided_by.as_deref().unwrap_or("nobody");
-            format!("{} by {}", status.as_str(), text::line(by).as_str())
+            let level = approval.decided_level.map(|level| format!(" at {level}"));
+            let level = level.unwrap_or_default();
+            format!("{} by {}{level}", status.as_str(), text::line(by).as_str())
         }
     };
     let mut lines = vec![title, asks, row("scope").own(Token::Fg, ends)];
+    lines.extend(edited(approval, now));
     lines.extend(agreed(approval));
     if let Some(note) = &approval.note {
         lines.push(row("note").says(Token::Fg, &text::exact(note)));
@@ -108,6 +114,24 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
     lines
 }
 
+/// Who changed the request, and what it was; or that it can be changed.
+fn edited(approval: &Approval, now: Timestamp) -> Vec<Line> {
+    let Some(edited) = &approval.edited else {
+        let is_open = approval.can_rewrite && approval.status == ApprovalStatus::Pending;
+        let words = "e changes the arguments: this runtime can run others than its own";
+        return is_open.then(|| row("edit").own(Token::Dim, words)).into_iter().collect();
+    };
+    let head =
+        row("EDITED").own(Token::Crit, "by ").says(Token::Crit, &text::exact(&edited.by)).own(
+            Token::Crit,
+            format!(" at {}, {} UTC: not what was asked", edited.level, moment(now, edited.at)),
+        );
+    let note = edited.note.as_ref().map(|note| row("why").says(Token::Fg, &text::exact(note)));
+    let changes = changes(&edited.original, &approval.statement.arguments);
+    let changes = changes.into_iter().map(|line| row("").then(line));
+    std::iter::once(head).chain(note).chain(changes).collect()
+}
+
 /// Who said yes already, where more than one person must.
 fn agreed(approval: &Approval) -> Option<Line> {
     let names: Vec<&str> = approval.endorsements.iter().map(|one| one.by.as_str()).collect();
@@ -115,111 +139,6 @@ fn agreed(approval: &Approval) -> Option<Line> {
         let count = format!("{} of {} agreed ", names.len(), approval.needs);
         row("yes").own(Token::Warn, count).says(Token::Fg, &text::line(&names.join(", ")))
     })
-}
-
-/// The programs and scripts of a call; what is in them is bound by their hashes.
-fn runs(statement: &Statement) -> Vec<Line> {
-    let program = statement.program.iter();
-    let mut lines: Vec<Line> =
-        program.map(|path| row("runs").says(Token::Fg, &text::exact(path))).collect();
-    for (path, hash) in &statement.scripts {
-        let hash = format!("  sha256 {}", text::line(hash).as_str());
-        lines.push(row("script").says(Token::Fg, &text::exact(path)).own(Token::Dim, hash));
-    }
-    lines
-}
-
-/// Returns act and target of a request in as few lines as hold them whole.
-pub fn act(statement: &Statement) -> Vec<Line> {
-    let mut leaves = Vec::new();
-    flatten("", &statement.arguments, &mut leaves);
-    let tool = Line::new().says(Token::Strong, &text::exact(&statement.tool));
-    let leaf = |(path, value): &(String, String)| {
-        let line = Line::new().own(Token::Fg, "  ").says(Token::Dim, &text::exact(path));
-        line.own(Token::Dim, " = ").says(Token::Fg, &text::exact(value))
-    };
-    let cwd = statement.cwd.as_deref().map(text::exact);
-    let tool = match cwd {
-        Some(cwd) => tool.own(Token::Dim, " in ").says(Token::Dim, &cwd),
-        None => tool,
-    };
-    let warned = leaves.iter().filter_map(|(_, value)| text::mixed(value));
-    let warned = warned.map(|note| Line::new().own(Token::Crit, "  (!) ").says(Token::Crit, &note));
-    std::iter::once(tool).chain(leaves.iter().map(leaf)).chain(warned).collect()
-}
-
-/// The statement's request, and how many parts of it hold what can't be seen.
-fn request(detail: &Detail) -> (Vec<Line>, usize) {
-    let statement = &detail.approval.statement;
-    let mut lines = vec![row("tool").says(Token::Strong, &text::exact(&statement.tool))];
-    let mut hidden = usize::from(text::exact(&statement.tool).flagged());
-    let mut arguments = Vec::new();
-    flatten("", &statement.arguments, &mut arguments);
-    if arguments.is_empty() {
-        lines.push(row("args").own(Token::Dim, "none"));
-    }
-    for (path, value) in arguments {
-        let (path, parts) = (text::exact(&path), value.split('\n').collect::<Vec<_>>());
-        let count = parts.len();
-        let mixed = text::mixed(&value);
-        for (at, part) in parts.into_iter().enumerate() {
-            let part = text::exact(part);
-            hidden += usize::from(part.flagged());
-            let line = if at == 0 {
-                row("arg").says(Token::Key, &path).own(Token::Dim, " = ")
-            } else {
-                row("")
-            };
-            let line = line.says(Token::Fg, &part);
-            lines.push(if at + 1 < count { line.own(Token::Dim, "\\n") } else { line });
-        }
-        hidden += usize::from(path.flagged());
-        lines.extend(mixed.map(|note| row("(!)").says(Token::Crit, &note)));
-    }
-    let cwd = statement.cwd.as_deref();
-    lines.push(match cwd {
-        Some(cwd) => {
-            hidden += usize::from(text::exact(cwd).flagged());
-            row("cwd").says(Token::Fg, &text::exact(cwd))
-        }
-        None => row("cwd").own(Token::Dim, "? not told"),
-    });
-    lines.extend(runs(statement));
-    if statement.env.is_empty() {
-        lines.push(row("env").own(Token::Dim, "nothing is passed beside the runtime's own"));
-    }
-    for (name, hash) in &statement.env {
-        hidden += usize::from(text::exact(name).flagged());
-        lines.push(
-            row("env")
-                .says(Token::Fg, &text::exact(name))
-                .own(Token::Dim, " = value with sha256 ")
-                .says(Token::Dim, &text::exact(hash)),
-        );
-    }
-    (lines, hidden)
-}
-
-/// Lists every leaf of a value with its path; nothing is left out.
-fn flatten(path: &str, value: &Value, into: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            for (key, value) in map {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                flatten(&path, value, into);
-            }
-        }
-        Value::Array(items) if !items.is_empty() => {
-            for (at, value) in items.iter().enumerate() {
-                flatten(&format!("{path}[{at}]"), value, into);
-            }
-        }
-        Value::String(text) => into.push((path.to_owned(), format!("\"{text}\""))),
-        Value::Null if path.is_empty() => {}
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) | Value::Array(_) => {
-            into.push((path.to_owned(), value.to_string()));
-        }
-    }
 }
 
 fn why(detail: &Detail) -> Vec<Line> {
