@@ -165,9 +165,13 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         endorsements: Vec::new(),
         needs: persons(desk, draft.risk),
     };
-    approval.remind_at = Some(approval.after_percent(desk.policy.doc().approvals.remind_percent));
+    approval.remind_at = first_reminder(desk, &approval);
     desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
+}
+
+fn first_reminder(desk: &Desk<'_>, approval: &Approval) -> Option<Timestamp> {
+    Some(approval.after_percent(desk.policy.doc().approvals.remind_percent))
 }
 
 /// Returns how many persons must say yes to something of this risk.
