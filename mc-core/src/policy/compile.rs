@@ -15,6 +15,7 @@ use super::{
 use crate::{
     actor::Level,
     agent::Autonomy,
+    approval::ApprovalKind,
     money::MicroUsd,
     refusal::FieldError,
     time::{QuietHours, Span},
@@ -187,8 +188,15 @@ impl Policy {
         budgets.task_uusd.get(task_type).copied().unwrap_or(budgets.task_default_uusd)
     }
 
-    /// Returns how long an approval of this risk waits before it expires.
-    pub const fn approval_expiry(&self, risk: Risk) -> Duration {
+    /// Returns how long an approval of this kind and risk waits before it expires: the shorter of
+    /// both.
+    pub fn approval_expiry(&self, kind: ApprovalKind, risk: Risk) -> Duration {
+        let rules = &self.doc.approvals;
+        let by_kind = rules.kind_expires.of(kind).map_or(Duration::MAX, Span::duration);
+        by_kind.min(self.expiry_by_risk(risk))
+    }
+
+    const fn expiry_by_risk(&self, risk: Risk) -> Duration {
         let rules = &self.doc.approvals;
         match risk {
             Risk::Green => rules.green_expires.duration(),
@@ -316,6 +324,26 @@ fn check_numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
             let text = format!("is {span}, expected {least} to {most}");
             errors.push(FieldError::new(field, text));
         }
+    }
+    let kinds = approvals.kind_expires;
+    for (name, span) in [
+        ("tool_call", kinds.tool_call),
+        ("budget_override", kinds.budget_override),
+        ("transition", kinds.transition),
+        ("spawn", kinds.spawn),
+        ("escalation", kinds.escalation),
+    ] {
+        if let Some(span) = span.filter(|span| !(Span::seconds(10)..=week).contains(span)) {
+            let text = format!("is {span}, expected {} to {week}", Span::seconds(10));
+            errors.push(FieldError::new(format!("approvals.kind_expires.{name}"), text));
+        }
+    }
+    let (remind, last) = (approvals.remind_percent, approvals.last_call_percent);
+    if !(1..100).contains(&remind) || !(1..100).contains(&last) || remind >= last {
+        let text = format!(
+            "is {remind}, expected 1 to 98 and less than `last_call_percent` ({last}, at most 99)"
+        );
+        errors.push(FieldError::new("approvals.remind_percent", text));
     }
     let mut within = |field: String, number: u64, least: u64, most: u64| {
         if !(least..=most).contains(&number) {

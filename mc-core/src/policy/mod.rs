@@ -22,8 +22,8 @@ pub use acts::Act;
 pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{
-    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PathRules, PolicyDoc,
-    QuietRules, TargetRules, TaskRules, ToolRules,
+    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, KindSpans, Limits, NetworkRules, PathRules,
+    PolicyDoc, QuietRules, TargetRules, TaskRules, ToolRules,
 };
 pub use facts::{Facts, Wanted};
 pub use judge::wanted;

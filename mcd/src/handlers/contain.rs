@@ -8,7 +8,6 @@ use mc_core::{
     id::{CallId, TaskId},
     loops::{self, Containment, Found, Said, Sign},
     message::{Message, MessageKind},
-    redact,
     refusal::{Refusal, RefusalKind},
     run::ToolCall,
     task::Task,
@@ -19,9 +18,12 @@ use super::{
     notify::{self, Warning},
     stop,
 };
-use crate::store::{
-    Desk,
-    queries::{self, Fail},
+use crate::{
+    masking,
+    store::{
+        Desk,
+        queries::{self, Fail},
+    },
 };
 
 /// How many calls and words stand in a Loop Summary, and how long each may be.
@@ -198,7 +200,7 @@ fn summary(
     for message in queries::comments_of_agents(desk.db, task, 20)? {
         let is_new = !words.iter().any(|(who, _)| *who == message.author.name);
         if is_new && words.len() < SHOWN {
-            let text = redact::preview(&message.text, SHOWN_CHARS);
+            let text = masking::preview(&message.text, SHOWN_CHARS);
             words.push((message.author.name, text));
         }
     }

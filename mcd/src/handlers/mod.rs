@@ -16,6 +16,7 @@ mod moves;
 mod notify;
 pub mod policy;
 pub mod redeem;
+mod reminding;
 pub mod rule;
 pub mod run;
 pub mod squad;

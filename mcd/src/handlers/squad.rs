@@ -4,7 +4,6 @@ use mc_core::{
     agent::{Agent, AgentStatus},
     event::Event,
     id::TaskId,
-    redact,
     refusal::{Refusal, RefusalKind},
     squad::{SquadStatus, StoppedTask},
     task::{MoveDetails, TaskState},
@@ -12,6 +11,7 @@ use mc_core::{
 use mc_proto::method::squad::{AgentReceipt, EmergencyResume, Receipt};
 
 use super::{input, moves, stop};
+use crate::masking;
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -84,7 +84,7 @@ fn change(
 
 /// Records an emergency stop that holds already: cancels approvals and blocks every open task.
 pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
-    let reason: &str = &redact::text(reason);
+    let reason: &str = &masking::text(reason);
     let squad = desk.squad()?;
     let was = squad.status;
     let open = queries::open_tasks(desk.db, STOPPED)?;

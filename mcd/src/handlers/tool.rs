@@ -10,7 +10,6 @@ use mc_core::{
     id::{ApprovalId, CallId, RuleId},
     loops,
     policy::{Decision, Outcome, Risk},
-    redact,
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
     task::Task,
@@ -29,9 +28,12 @@ use super::{
     redeem, rule,
     run::own_run,
 };
-use crate::store::{
-    Desk,
-    queries::{self, Fail},
+use crate::{
+    masking,
+    store::{
+        Desk,
+        queries::{self, Fail},
+    },
 };
 
 /// How much of arguments and results is kept as text.
@@ -198,7 +200,7 @@ pub(super) fn record(
         task: asked.task.as_ref().map(|task| task.id),
         session: asked.params.session.clone(),
         tool: asked.params.tool.clone(),
-        preview: redact::preview(&asked.arguments, PREVIEW_CHARS),
+        preview: masking::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
         shape_sha256: Some(shape_hash(&asked.arguments)),
         original_sha256: None,
@@ -322,10 +324,10 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
     {
         return Err(Refusal::invalid("result_sha256", "must be 64 hex digits").into());
     }
-    let error = error.map(|text| redact::preview(text, PREVIEW_CHARS));
+    let error = error.map(|text| masking::preview(text, PREVIEW_CHARS));
     let asked = call.shape_sha256.as_ref().unwrap_or(&call.arguments_sha256);
     let signature = (status == CallStatus::Failed).then(|| {
-        let printed = result.map(|text| redact::preview(text, TEXT_BYTES));
+        let printed = result.map(|text| masking::preview(text, TEXT_BYTES));
         loops::signature(error.as_deref().unwrap_or_default(), printed.as_deref(), asked)
     });
     desk.emit(Event::ToolChanged {
@@ -335,7 +337,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         status,
         lease_expires_at: None,
         duration_ms: params.duration_ms.map(|ms| ms.max(0)),
-        result_preview: result.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        result_preview: result.map(|text| masking::preview(text, PREVIEW_CHARS)),
         outcome_sha256: outcome_hash(result, params.result_sha256.as_ref()),
         result_sha256: params.result_sha256,
         error,

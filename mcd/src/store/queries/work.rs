@@ -98,6 +98,18 @@ pub fn open_alert(
     db.body(sql, (kind.as_str(), agent, task.map(|task| task.0)))
 }
 
+/// Returns the unresolved alerts of one kind, oldest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn open_alerts_of(db: Reader<'_>, kind: AlertKind) -> Result<Vec<Alert>, StoreError> {
+    let kind = serde_json::to_value(kind)?;
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND kind = ?1
+               ORDER BY id LIMIT 200";
+    db.bodies(sql, [kind.as_str()])
+}
+
 /// Returns notifications that were not acknowledged, oldest first.
 ///
 /// # Errors
