@@ -107,28 +107,7 @@ pub(super) fn of_call(
 /// Gives a draft its number and its digest, and records it as asked.
 fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
     let id = desk.next_approval();
-    let statement = Statement {
-        version: 3,
-        approval: id,
-        kind: draft.kind,
-        agent: draft.agent.clone(),
-        run: draft.run,
-        task: draft.task,
-        tool: draft.tool,
-        arguments: draft.arguments,
-        arguments_sha256: draft.arguments_sha256,
-        cwd: draft.cwd,
-        home: draft.home,
-        program: draft.bound.program,
-        program_sha256: draft.bound.program_sha256,
-        links: draft.bound.links,
-        scripts: draft.bound.scripts,
-        env: draft.env,
-        policy_version: desk.squad()?.policy_version,
-        nonce: random_hex::<16>()?,
-        not_before: desk.now,
-        expires_at: draft.expires_at,
-    };
+    let statement = statement(desk, id, &draft)?;
     let mut approval = Approval {
         id,
         rev: 1,
@@ -165,13 +144,35 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         endorsements: Vec::new(),
         needs: persons(desk, draft.risk),
     };
-    approval.remind_at = first_reminder(desk, &approval);
+    approval.remind_at = Some(approval.after_percent(desk.policy.doc().approvals.remind_percent));
     desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
 }
 
-fn first_reminder(desk: &Desk<'_>, approval: &Approval) -> Option<Timestamp> {
-    Some(approval.after_percent(desk.policy.doc().approvals.remind_percent))
+/// Writes down exactly what a draft asks for.
+fn statement(desk: &mut Desk<'_>, id: ApprovalId, draft: &Draft) -> Result<Statement, Fail> {
+    Ok(Statement {
+        version: 3,
+        approval: id,
+        kind: draft.kind,
+        agent: draft.agent.clone(),
+        run: draft.run,
+        task: draft.task,
+        tool: draft.tool.clone(),
+        arguments: draft.arguments.clone(),
+        arguments_sha256: draft.arguments_sha256.clone(),
+        cwd: draft.cwd.clone(),
+        home: draft.home.clone(),
+        program: draft.bound.program.clone(),
+        program_sha256: draft.bound.program_sha256.clone(),
+        links: draft.bound.links.clone(),
+        scripts: draft.bound.scripts.clone(),
+        env: draft.env.clone(),
+        policy_version: desk.squad()?.policy_version,
+        nonce: random_hex::<16>()?,
+        not_before: desk.now,
+        expires_at: draft.expires_at,
+    })
 }
 
 /// Returns how many persons must say yes to something of this risk.
