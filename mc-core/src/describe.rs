@@ -5,8 +5,10 @@
 use crate::{
     agent::AgentStatus,
     approval::{ApprovalStatus, Reminder},
+    budget::Reservation,
     event::{Event, Recorded},
     message::MessageKind,
+    money::{CostState, MicroUsd},
     policy::Outcome,
     redact,
     run::{CallStatus, RunStatus},
@@ -44,20 +46,14 @@ pub fn line(recorded: &Recorded) -> String {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the other kinds are handled by `approval_line`"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled by `budget_line`")]
 fn work_line(recorded: &Recorded, why: &str) -> String {
     let who = &recorded.actor;
     match &recorded.event {
         Event::RunStarted { run } => format!("{} began {}", run.agent, run.id),
-        Event::RunUsed { agent, run, model, tokens, cost_uusd, .. } => {
-            format!(
-                "{agent} used {} tokens of {} in {run}, {cost_uusd}",
-                tokens.total(),
-                cut(model)
-            )
+        Event::RunUsed { agent, run, model, tokens, cost_uusd, cost_state, .. } => {
+            let cost = amount(*cost_uusd, *cost_state);
+            format!("{agent} used {} tokens of {} in {run}, {cost}", tokens.total(), cut(model))
         }
         Event::RunFinished { agent, run, status, error, .. } => {
             let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
@@ -91,8 +87,52 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
             format!("told {}: {}", notification.to, cut(&notification.text))
         }
         Event::NotificationAcked { notification } => format!("{notification} arrived"),
+        _ => budget_line(recorded, why),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other kinds are handled by `approval_line`"
+)]
+fn budget_line(recorded: &Recorded, why: &str) -> String {
+    let who = &recorded.actor;
+    match &recorded.event {
+        Event::BudgetReserved { reservation } => {
+            let Reservation { id, payer, amount, .. } = reservation.as_ref();
+            format!("{id} reserves {} for {}", amount.uusd, payer.agent)
+        }
+        Event::BudgetReleased { reservation, .. } => format!("{who} released {reservation}{why}"),
+        Event::BudgetSet { scope, of, caps, .. } => {
+            let money = caps.uusd.map(|cap| cap.to_string());
+            let tokens = caps.tokens.map(|cap| format!("{cap} tokens"));
+            let all: Vec<String> = money.into_iter().chain(tokens).collect();
+            let all = if all.is_empty() { "no cap".to_owned() } else { all.join(", ") };
+            format!("{who} set {} of {} to {all}{why}", scope.as_str(), cut(of))
+        }
+        Event::BudgetRaised { key, by, approval, .. } => {
+            let more =
+                if by.uusd.0 > 0 { by.uusd.to_string() } else { format!("{} tokens", by.tokens) };
+            format!("{approval} raised {key} by {more}")
+        }
+        Event::BudgetWarned { key, percent, .. } => format!("{key} is {percent} % spent"),
+        Event::BudgetBreached { breach } => format!("{} is over: {}", breach.run, breach.text),
+        Event::CostCorrected { correction } => {
+            let [from, to] =
+                [correction.from, correction.to].map(|one| amount(one.cost_uusd, one.state));
+            format!(
+                "{who} computed {} of {} anew: {from} is {to}",
+                cut(&correction.model),
+                correction.payer.agent
+            )
+        }
         _ => approval_line(recorded, why),
     }
+}
+
+/// Returns an amount as it is shown: what has no price is a question mark, never zero.
+fn amount(uusd: MicroUsd, state: CostState) -> String {
+    if state == CostState::Unpriced { "?".to_owned() } else { uusd.to_string() }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled by `squad_line`")]

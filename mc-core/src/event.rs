@@ -13,7 +13,8 @@ use crate::{
     agent::{Agent, AgentName, AgentPatch, AgentStatus, Runtime},
     alert::{Alert, AlertStatus, Notification},
     approval::{Approval, ApprovalEdit, ApprovalStatus, Reminder, Rewritten, StandingRule},
-    id::{AlertId, ApprovalId, CallId, NotificationId, RuleId, RunId, Seq, TaskId},
+    budget::{Amount, Breach, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
+    id::{AlertId, ApprovalId, CallId, NotificationId, ReservationId, RuleId, RunId, Seq, TaskId},
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
     operators::Operators,
@@ -190,6 +191,66 @@ pub enum Event {
         cost_state: CostState,
         /// The day that it counts for, `YYYY-MM-DD` in the configured zone.
         day: String,
+        /// How it is paid.
+        #[serde(default)]
+        charge: Box<Charge>,
+    },
+    /// An amount was promised before it is spent.
+    BudgetReserved {
+        /// The promise as it began.
+        reservation: Box<Reservation>,
+    },
+    /// A promise was given back without a usage.
+    BudgetReleased {
+        /// The promise.
+        reservation: ReservationId,
+        /// Whose it was.
+        agent: AgentName,
+        /// The task that was to pay.
+        task: Option<TaskId>,
+    },
+    /// Caps were set that no other row holds: of the squad, and all that are in tokens.
+    BudgetSet {
+        /// What is capped.
+        scope: Scope,
+        /// The agent, the task, or `squad`.
+        of: String,
+        /// The task, when it is one.
+        task: Option<TaskId>,
+        /// The caps from now on.
+        caps: Caps,
+    },
+    /// An approved override raised a cap.
+    BudgetRaised {
+        /// Whose cap.
+        key: ScopeKey,
+        /// The task whose budget it is, when it is one.
+        task: Option<TaskId>,
+        /// By how much.
+        by: Amount,
+        /// The approval.
+        approval: ApprovalId,
+    },
+    /// A scope has spent so much of its cap that somebody should know.
+    BudgetWarned {
+        /// Which.
+        key: ScopeKey,
+        /// The share, in percent, that is warned of.
+        percent: i64,
+        /// Who spent last.
+        agent: AgentName,
+        /// On what.
+        task: Option<TaskId>,
+    },
+    /// A run spent too much, or too fast, and is over.
+    BudgetBreached {
+        /// All about it.
+        breach: Box<Breach>,
+    },
+    /// A cost was computed anew.
+    CostCorrected {
+        /// What it was and is.
+        correction: Box<Correction>,
     },
     /// A run ended.
     RunFinished {

@@ -18,6 +18,7 @@ use crate::{
     agent::{Agent, AgentPatch, AgentStatus, RESERVED_NAMES},
     alert::{Alert, Notification},
     approval::ApprovalStatus,
+    budget::Correction,
     event::{Event, Recorded},
     id::TaskId,
     money::{CostState, MicroUsd, Tokens},
@@ -68,6 +69,10 @@ pub fn task(task: &mut Task, recorded: &Recorded) {
             task.spent_uusd = task.spent_uusd + *cost_uusd;
             task.tokens = task.tokens + *tokens;
             task.unpriced |= *cost_state == CostState::Unpriced;
+        }
+        Event::BudgetRaised { by, .. } => task.budget_uusd = task.budget_uusd + by.uusd,
+        Event::CostCorrected { correction } => {
+            task.spent_uusd = corrected(task.spent_uusd, correction);
         }
         Event::ArtifactStored { .. } => {}
         _ => return,
@@ -221,6 +226,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
             agent.spent_uusd = agent.spent_uusd + *cost_uusd;
             agent.unpriced |= *cost_state == CostState::Unpriced;
         }
+        Event::CostCorrected { correction } => correct_agent(agent, correction),
         Event::RunFinished { run, status, .. } => {
             if agent.current_run == Some(*run) {
                 agent.current_run = None;
@@ -284,7 +290,10 @@ fn is_noise(agent: &Agent, recorded: &Recorded) -> bool {
 
 /// Says whether the event is work of the agent rather than something done to it.
 const fn is_work(event: &Event) -> bool {
-    !matches!(event, Event::AgentUpdated { .. } | Event::AgentStatusChanged { .. })
+    !matches!(
+        event,
+        Event::AgentUpdated { .. } | Event::AgentStatusChanged { .. } | Event::CostCorrected { .. }
+    )
 }
 
 const fn count_error(agent: &mut Agent) {
@@ -313,12 +322,15 @@ pub fn run(run: &mut Run, recorded: &Recorded) {
             // A run that claims its task on the way works on it from then on.
             run.task = run.task.or(*task);
             let is_first = run.tokens == Tokens::default() && run.cost_uusd.0 == 0;
-            if is_first || doubt(*cost_state) > doubt(run.cost_state) {
+            if is_first || cost_state.doubt() > run.cost_state.doubt() {
                 run.cost_state = *cost_state;
             }
             run.model = Some(model.clone());
             run.tokens = run.tokens + *tokens;
             run.cost_uusd = run.cost_uusd + *cost_uusd;
+        }
+        Event::CostCorrected { correction } if correction.payer.run == Some(run.id) => {
+            run.cost_uusd = corrected(run.cost_uusd, correction);
         }
         Event::RunFinished { run: id, status, error, .. } if *id == run.id => {
             run.status = *status;
@@ -329,15 +341,16 @@ pub fn run(run: &mut Run, recorded: &Recorded) {
     }
 }
 
-/// Returns how uncertain a cost is; the least certain of a run's model calls counts.
-const fn doubt(state: CostState) -> u8 {
-    match state {
-        CostState::Free => 0,
-        CostState::Subscription => 1,
-        CostState::Reported => 2,
-        CostState::Derived => 3,
-        CostState::Unpriced => 4,
+fn correct_agent(agent: &mut Agent, correction: &Correction) {
+    agent.spent_uusd = corrected(agent.spent_uusd, correction);
+    if agent.spend_day == correction.payer.day {
+        agent.spent_today_uusd = corrected(agent.spent_today_uusd, correction);
     }
+}
+
+/// Returns a sum in which one cost is another one.
+fn corrected(sum: MicroUsd, correction: &Correction) -> MicroUsd {
+    (sum + correction.to.cost_uusd).minus(correction.from.cost_uusd)
 }
 
 /// Applies what `recorded` means for the tool call `call`.

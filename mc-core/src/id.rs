@@ -91,6 +91,8 @@ id! {
     AlertId "W-" "W-2"
     /// A standing rule: an approval that was remembered.
     RuleId "S-" "S-3"
+    /// A promise that an amount may be spent.
+    ReservationId "B-" "B-6"
     /// A notification.
     NotificationId "N-" "N-5"
     /// An event of the journal; its number is the journal sequence.

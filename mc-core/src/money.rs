@@ -84,6 +84,30 @@ pub enum CostState {
     Subscription,
 }
 
+impl CostState {
+    /// Returns how uncertain a cost is; of several the least certain counts.
+    pub const fn doubt(self) -> u8 {
+        match self {
+            Self::Free => 0,
+            Self::Subscription => 1,
+            Self::Reported => 2,
+            Self::Derived => 3,
+            Self::Unpriced => 4,
+        }
+    }
+
+    /// Returns the word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Subscription => "subscription",
+            Self::Reported => "reported",
+            Self::Derived => "derived",
+            Self::Unpriced => "unpriced",
+        }
+    }
+}
+
 /// What a model call used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tokens {

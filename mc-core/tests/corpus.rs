@@ -71,7 +71,7 @@ fn judged(policy: &Policy, command: &str) -> Decision {
         agent: &who,
         task: None,
         run: None,
-        day: "2026-01-01",
+        budget: &[],
         estimate: MicroUsd::ZERO,
     };
     decide(policy, &call, &world)

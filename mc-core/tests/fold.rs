@@ -43,6 +43,7 @@ fn used(day: &str, cost: i64, cost_state: CostState) -> Event {
         cost_uusd: MicroUsd(cost),
         cost_state,
         day: day.into(),
+        charge: Box::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use mc_core::{
     actor::Level,
     agent::{Agent, AgentStatus, Autonomy},
     approval::ApprovalKind,
+    budget::{Amount, Caps, Ledger, Scope, ScopeKey, Standing},
     money::MicroUsd,
     policy::{Act, Call, Decision, Facts, Outcome, Policy, PolicyDoc, Risk, World, decide},
     run::{Run, RunStatus},
@@ -47,12 +48,24 @@ impl Case {
     fn check(&self, tool: &str, arguments: &Value) -> Decision {
         let home = Some("/home/wren");
         let call = Call { tool, arguments, cwd: None, home, facts: Facts::NONE };
+        let standing = |scope, spent: MicroUsd, cap: MicroUsd| Standing {
+            key: ScopeKey { scope, of: String::new() },
+            caps: Caps { uusd: Some(cap), tokens: None },
+            ledger: Ledger { spent: Amount { uusd: spent, tokens: 0 }, ..Ledger::default() },
+            own: Amount::default(),
+        };
+        let today = self.agent.spent_on("2026-01-01");
+        let budget = [
+            standing(Scope::Run, self.run.cost_uusd, self.agent.run_cap_uusd),
+            standing(Scope::Task, self.task.spent_uusd, self.task.budget_uusd),
+            standing(Scope::AgentDay, today, self.agent.daily_cap_uusd),
+        ];
         let world = World {
             squad: &self.squad,
             agent: &self.agent,
             task: Some(&self.task),
             run: Some(&self.run),
-            day: "2026-01-01",
+            budget: &budget,
             estimate: self.estimate,
         };
         decide(&self.policy, &call, &world)
@@ -162,7 +175,7 @@ fn a_closed_place_is_denied_also_where_the_home_is_not_known() {
             agent: &case.agent,
             task: None,
             run: None,
-            day: "2026-01-01",
+            budget: &[],
             estimate: MicroUsd::ZERO,
         };
         assert_eq!(decide(&case.policy, &call, &world).outcome, Outcome::Deny, "{arguments}");

@@ -8,9 +8,9 @@ use mc_core::id::ApprovalId;
 use mc_proto::method::{admin::ProtocolDescribe, session::Whoami};
 
 use crate::{
-    adapter, agent, alert, approval, artifact, audit,
+    adapter, agent, alert, approval, artifact, audit, budget,
     context::Context,
-    decide, doctor,
+    cost, decide, doctor,
     failure::{Exit, Failure},
     feed, hook, init, mcp, message, openclaw, operator, output, policy, rule, run, squad,
     table::{Sheet, Tone},
@@ -130,7 +130,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Notification(alert::NoticeVerb),
     /// Caps and what is spent of them.
-    Budget(squad::BudgetOf),
+    Budget(budget::Command),
+    /// What work has cost, by whom and on what; prices, and the forecast of the day.
+    Cost(cost::Command),
     /// The record.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -182,7 +184,8 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Feed(follow) => feed::follow(follow, cx),
         Command::Alert(verb) => alert::run(verb, cx),
         Command::Notification(verb) => alert::notices(verb, cx),
-        Command::Budget(of) => squad::budget(of, cx),
+        Command::Budget(command) => budget::run(command, cx),
+        Command::Cost(command) => cost::run(command, cx),
         Command::Audit(verb) => audit::run(verb, cx),
         Command::Whoami => whoami(cx),
         Command::Describe => describe(cx),
@@ -292,7 +295,19 @@ mod tests {
         "mcctl alert list",
         "mcctl alert ack W-2",
         "mcctl notification ack N-5",
+        "mcctl budget",
         "mcctl budget --agent wren",
+        "mcctl budget --run R-3",
+        "mcctl budget set agent_day wren --cap 7.50 --reason r",
+        "mcctl budget set squad_month --tokens 5000000 --reason r",
+        "mcctl budget set task T-7 --clear --reason r",
+        "mcctl budget release B-3 --spent 0.12 --reason r",
+        "mcctl cost",
+        "mcctl cost --by agent,model --since 2026-11-01 --until 2026-11-25",
+        "mcctl cost --by task --limit 10",
+        "mcctl cost forecast --agent wren",
+        "mcctl cost prices claude-opus-5",
+        "mcctl cost recompute --since 2026-11-01 --dry-run --reason r",
         "mcctl audit verify",
         "mcctl audit export --since 3",
         "mcctl whoami",

@@ -17,8 +17,10 @@ mod alert;
 mod approval;
 mod artifact;
 mod audit;
+mod budget;
 mod cli;
 mod context;
+mod cost;
 mod decide;
 mod doctor;
 #[cfg(test)]

@@ -1,19 +1,16 @@
 //! `mcctl status`, `mcctl squad`, `mcctl stop`, `mcctl budget`: the squad as a whole.
 
 use clap::{Args, Subcommand};
-use mc_core::{agent::AgentName, id::TaskId, time::Timestamp};
+use mc_core::{id::TaskId, time::Timestamp};
 use mc_proto::method::{
     Method,
-    squad::{
-        BudgetGet, Budgets, Drain, EmergencyResume, EmergencyStop, Pause, Receipt, Resume, Status,
-        StatusGet,
-    },
+    squad::{Drain, EmergencyResume, EmergencyStop, Pause, Receipt, Resume, Status, StatusGet},
 };
 
 use crate::{
     context::Context,
     failure::{Exit, Failure},
-    table::{Cell, Sheet, Table, Tone, cell, maybe},
+    table::{Cell, Sheet, Table, Tone, cell},
     text,
     words::{money, word},
 };
@@ -48,17 +45,6 @@ pub(crate) struct Reason {
     /// Why; goes into the record.
     #[arg(long, default_value = "from the command line")]
     reason: String,
-}
-
-/// Whose budget.
-#[derive(Debug, Args)]
-pub(crate) struct BudgetOf {
-    /// Only of this agent.
-    #[arg(long, value_name = "AGENT")]
-    agent: Option<AgentName>,
-    /// Only of this task.
-    #[arg(long, value_name = "T-n")]
-    task: Option<TaskId>,
 }
 
 /// Carries a verb out.
@@ -105,15 +91,6 @@ pub(crate) fn emergency_stop(Reason { reason }: Reason, cx: &mut Context) -> Res
 /// When the daemon is not there.
 pub(crate) fn status(cx: &mut Context) -> Result<Exit, Failure> {
     cx.show(&StatusGet {}, |status, _| standing(status))
-}
-
-/// Shows caps and what is spent of them.
-///
-/// # Errors
-///
-/// When the daemon is not there or does not know the agent or task.
-pub(crate) fn budget(of: BudgetOf, cx: &mut Context) -> Result<Exit, Failure> {
-    cx.show(&BudgetGet { agent: of.agent, task: of.task }, |budgets, _| caps(budgets))
 }
 
 fn act<M: Method<Result = Receipt>>(call: &M, cx: &mut Context) -> Result<Exit, Failure> {
@@ -183,30 +160,6 @@ fn standing(status: &Status) -> String {
     let up = text::age(status.now, status.started_at);
     sheet.line("daemon", format!("mcd {}, up {up}, event {}", status.version, status.head));
     sheet.to_string()
-}
-
-fn caps(budgets: &Budgets) -> String {
-    let mut table = Table::new(&["SCOPE", "OF", "SPENT", "CAP", "USED"]);
-    for budget in &budgets.budgets {
-        let spent = budget.spent_uusd;
-        let used = budget.cap_uusd.filter(|cap| cap.0 > 0).map(|cap| spent.0 * 100 / cap.0);
-        let tone = match used {
-            Some(95..) => Tone::Bad,
-            Some(80..) => Tone::Warn,
-            Some(_) | None => Tone::Plain,
-        };
-        table.row([
-            cell(&budget.scope),
-            Cell::new(&budget.of, Tone::Strong),
-            Cell::new(money(spent, budget.unpriced), tone),
-            maybe(budget.cap_uusd),
-            maybe(used.map(|used| format!("{used}%"))),
-        ]);
-    }
-    format!(
-        "{table}{}\n",
-        Tone::Dim.paint(&format!("daily caps count {}", text::line(&budgets.day)))
-    )
 }
 
 #[cfg(test)]

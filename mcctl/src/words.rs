@@ -75,9 +75,13 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Returns an amount for people; what has no known price is marked.
+/// Returns an amount for people; what has no known price is `?`, never zero.
 pub(crate) fn money(amount: MicroUsd, unpriced: bool) -> String {
-    if unpriced { format!("{amount}+?") } else { amount.to_string() }
+    match (amount.0, unpriced) {
+        (0, true) => "?".to_owned(),
+        (_, true) => format!("{amount}+?"),
+        (_, false) => amount.to_string(),
+    }
 }
 
 #[cfg(test)]

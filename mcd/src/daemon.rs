@@ -16,7 +16,7 @@ use crate::{
     findings,
     identity::{Identity, Mode},
     live::{Halt, Live, Setup},
-    policy,
+    policy, prices,
     server::{
         Server,
         listeners::{self, ListenError, Sides, Sockets},
@@ -186,7 +186,11 @@ fn open_store(
         single_user: identity.mode == Mode::SingleUser,
     };
     let live = Arc::new(Live::new(clock, halt, setup));
-    live.set_day(workers::today(live.clock.now(), &config.zone()));
+    live.set_day(workers::today(live.clock.now(), &config.zone()).0);
+    live.set_zone(config.zone());
+    if let Some(prices) = prices::load(home)? {
+        live.set_prices(prices.into());
+    }
     let store = Store::open(home, Arc::clone(&live))?;
     if live.head() == 0 || config.squad != "squad" {
         run(&store, SystemCommand::SetUp { name: config.squad.clone() })?;
@@ -260,6 +264,9 @@ pub fn check(home: &Home) -> Vec<String> {
         found.push(error.to_string());
     }
     if let Err(error) = Identity::load(home) {
+        found.push(error.to_string());
+    }
+    if let Err(error) = prices::load(home) {
         found.push(error.to_string());
     }
     let path = home.config.join("policy.toml");

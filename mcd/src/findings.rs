@@ -1,12 +1,9 @@
 //! What is wrong with a file that a person wrote: line, column, reason and the nearest good word.
 
-use mc_core::refusal::FieldError;
+use mc_core::{refusal::FieldError, words};
 use mc_proto::method::admin::Finding;
 use serde::de::DeserializeOwned;
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::de::{DeTable, DeValue};
 
 /// Reads TOML.
 ///
@@ -43,19 +40,24 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     (line, before.get(start..).unwrap_or_default().chars().count() + 1)
 }
 
-/// Returns the byte at which a field begins, or the nearest table around it.
+/// Returns the byte at which a field begins, or what is nearest around it.
 fn find(text: &str, field: &str) -> Option<usize> {
     let root = DeTable::parse(text).ok()?;
     let mut table = root.get_ref();
     let mut found = None;
     for part in field.split('.') {
-        let name = part.split('[').next().unwrap_or(part);
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else {
+        let mut names = part.split('[');
+        let name = names.next().unwrap_or(part);
+        let Some((key, mut value)) = table.iter().find(|(key, _)| key.get_ref() == name) else {
             return found;
         };
         found = Some(key.span().start);
-        if let Some(item) = item(value, part) {
-            return Some(item.span().start);
+        for at in names {
+            let DeValue::Array(items) = value.get_ref() else { return found };
+            let at: usize = at.trim_end_matches(']').parse().ok()?;
+            let Some(item) = items.get(at) else { return found };
+            found = Some(item.span().start);
+            value = item;
         }
         let DeValue::Table(inner) = value.get_ref() else { return found };
         table = inner;
@@ -63,49 +65,17 @@ fn find(text: &str, field: &str) -> Option<usize> {
     found
 }
 
-/// Returns the item that `part` (`write[2]`) names.
-fn item<'a, 'i>(value: &'a Spanned<DeValue<'i>>, part: &str) -> Option<&'a Spanned<DeValue<'i>>> {
-    let DeValue::Array(items) = value.get_ref() else { return None };
-    let at: usize = part.split('[').nth(1)?.trim_end_matches(']').parse().ok()?;
-    items.get(at)
-}
-
 /// Adds the likeliest word to a message about an unknown one.
 fn with_nearest(message: &str) -> String {
-    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let nearest = match words.split_first() {
-        Some((wrong, known)) if message.starts_with("unknown ") => nearest(wrong, known),
+    let named: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let nearest = match named.split_first() {
+        Some((wrong, known)) if message.starts_with("unknown ") => words::nearest(wrong, known),
         _ => None,
     };
     match nearest {
         Some(word) => format!("{message}; did you mean `{word}`?"),
         None => message.to_owned(),
     }
-}
-
-fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let (steps, word) = known.iter().map(|word| (distance(wrong, word), *word)).min()?;
-    (steps <= wrong.len().div_ceil(2)).then_some(word)
-}
-
-/// Returns how many letters must change to make `a` of `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut left = i + 1;
-        let mut diagonal = i;
-        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = *cell;
-            left = replaced.min(diagonal + 1).min(left + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -137,9 +107,15 @@ mod tests {
     }
 
     #[test]
-    fn the_distance_counts_letters() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "ab"), 2);
-        assert_eq!(nearest("zzzz", &["limits"]), None);
+    fn a_field_within_a_list_of_tables_is_found() {
+        let text = "[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"\n\
+                    examples = { deny = [\"ls\", \"pwd\"] }\n";
+        let at = |field| {
+            let finding = located(text, &FieldError::new(field, "x"));
+            (finding.line, finding.column)
+        };
+        assert_eq!(at("rule[1].examples.deny[1]"), (5, 28));
+        assert_eq!(at("rule[1].name"), (4, 1));
+        assert_eq!(at("rule[0].then").0, 1, "what is missing is told where its rule begins");
     }
 }

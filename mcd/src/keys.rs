@@ -171,3 +171,67 @@ fn public(key: &str) -> Result<PublicKey, String> {
         Some(_) | None => Ok(public),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    use sha2::{Digest as _, Sha256};
+    use ssh_key::{
+        Algorithm, LineEnding, Signature,
+        public::{Ed25519PublicKey, SkEd25519},
+    };
+
+    use super::*;
+
+    /// Signs as a hardware key does, which reports in `flags` whether it was touched.
+    fn hardware(text: &str, flags: u8) -> (Keys, String) {
+        let secret = SigningKey::from_bytes(&[7; 32]);
+        let public = Ed25519PublicKey(secret.verifying_key().to_bytes());
+        let public = KeyData::SkEd25519(SkEd25519::new(public, "ssh:"));
+        let message = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
+        let trailer = [flags, 0, 0, 0, 9];
+        let mut judged = Sha256::digest("ssh:").to_vec();
+        judged.extend(trailer);
+        judged.extend(Sha256::digest(&message));
+        let mut bytes = secret.sign(&judged).to_bytes().to_vec();
+        bytes.extend(trailer);
+        let signature = Signature::new(Algorithm::SkEd25519, bytes).unwrap();
+        let line = PublicKey::new(public.clone(), "").to_openssh().unwrap();
+        let signed = SshSig::new(public, NAMESPACE, HashAlg::Sha512, signature).unwrap();
+        let keys = Keys::parse(&format!("ana {line}\n")).unwrap();
+        (keys, signed.to_pem(LineEnding::LF).unwrap())
+    }
+
+    #[test]
+    fn a_hardware_key_counts_only_when_it_was_touched() {
+        let verify = |flags, text: &str| {
+            let (keys, armoured) = hardware("the text", flags);
+            keys.verify(("ana", Timestamp(0)), text, &armoured)
+        };
+        assert!(verify(1, "the text").unwrap().starts_with("SHA256:"));
+        assert!(verify(5, "the text").is_ok(), "touched and verified");
+        assert!(matches!(verify(0, "the text"), Err(Unsigned::Untouched(_))));
+        assert!(matches!(verify(4, "the text"), Err(Unsigned::Untouched(_))));
+        assert_eq!(verify(1, "another text"), Err(Unsigned::Text));
+    }
+
+    #[test]
+    fn a_flag_that_was_set_afterwards_breaks_the_signature() {
+        let (keys, armoured) = hardware("the text", 0);
+        let untouched = SshSig::from_pem(&armoured).unwrap();
+        let mut bytes = untouched.signature_bytes().to_vec();
+        let at = bytes.len() - TRAILER_BYTES;
+        bytes[at] = TOUCHED;
+        let forged = Signature::new(Algorithm::SkEd25519, bytes).unwrap();
+        let public = untouched.public_key().clone();
+        let forged = SshSig::new(public, NAMESPACE, HashAlg::Sha512, forged).unwrap();
+        let armoured = forged.to_pem(LineEnding::LF).unwrap();
+        assert_eq!(keys.verify(("ana", Timestamp(0)), "the text", &armoured), Err(Unsigned::Text));
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_found_where_it_stands() {
+        let wrong = Keys::parse("# ours\nana ssh-ed25519 AAAA\n").unwrap_err();
+        assert_eq!((wrong.len(), wrong[0].line), (1, 2));
+    }
+}

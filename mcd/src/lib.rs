@@ -16,6 +16,7 @@ pub mod live;
 pub mod logging;
 mod masking;
 pub mod policy;
+pub mod prices;
 pub mod server;
 pub mod store;
 mod workers;

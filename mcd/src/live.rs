@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -17,11 +17,12 @@ use mc_core::{
     agent::{AgentName, Runtime},
     id::Seq,
     policy::Policy,
+    price::PriceTable,
     time::Timestamp,
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, prices};
 
 /// The emergency stop: an atomic, and a file that survives the process.
 ///
@@ -138,6 +139,8 @@ pub struct Live {
     attached: Mutex<Vec<AttachedRuntime>>,
     read_only: Mutex<Option<String>>,
     day: Mutex<String>,
+    zone: OnceLock<jiff::tz::TimeZone>,
+    prices: RwLock<Option<Arc<PriceTable>>>,
     barred: RwLock<HashSet<AgentName>>,
 }
 
@@ -178,6 +181,8 @@ impl Live {
             attached: Mutex::default(),
             read_only: Mutex::default(),
             day: Mutex::default(),
+            zone: OnceLock::new(),
+            prices: RwLock::default(),
             barred: RwLock::default(),
         }
     }
@@ -285,6 +290,37 @@ impl Live {
     /// Returns the day that budgets count, `YYYY-MM-DD`. It never goes back.
     pub fn day(&self) -> String {
         lock(&self.day).clone()
+    }
+
+    /// Sets the zone whose days budgets count; the first one stays.
+    pub fn set_zone(&self, zone: jiff::tz::TimeZone) {
+        // A daemon has one zone; a second try changes nothing.
+        self.zone.set(zone).ok();
+    }
+
+    /// Returns how much of the zone's day is over, in hundredths of a percent.
+    pub fn elapsed_of_day(&self) -> i64 {
+        let zone = self.zone.get().cloned().unwrap_or(jiff::tz::TimeZone::UTC);
+        let now = self.clock.now().to_jiff().unwrap_or_default().to_zoned(zone);
+        let (Ok(start), Ok(end)) = (now.start_of_day(), now.end_of_day()) else { return 0 };
+        let ms = |at: &jiff::Zoned| at.timestamp().as_millisecond();
+        (ms(&now) - ms(&start)) * 10_000 / (ms(&end) - ms(&start)).max(1)
+    }
+
+    /// Returns the prices in force.
+    pub fn prices(&self) -> Arc<PriceTable> {
+        let known = self.prices.read().unwrap_or_else(PoisonError::into_inner).clone();
+        known.unwrap_or_else(|| {
+            // Nobody needs them before something without a cost is reported.
+            let table = Arc::new(prices::built_in());
+            self.set_prices(Arc::clone(&table));
+            table
+        })
+    }
+
+    /// Brings prices into force for every later cost.
+    pub fn set_prices(&self, table: Arc<PriceTable>) {
+        *self.prices.write().unwrap_or_else(PoisonError::into_inner) = Some(table);
     }
 
     /// Turns the day; an earlier day is ignored.

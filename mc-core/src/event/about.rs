@@ -20,6 +20,10 @@ impl Event {
             Self::ApprovalRequested { approval } => approval.task,
             Self::RunUsed { task, .. }
             | Self::RunFinished { task, .. }
+            | Self::BudgetReleased { task, .. }
+            | Self::BudgetSet { task, .. }
+            | Self::BudgetRaised { task, .. }
+            | Self::BudgetWarned { task, .. }
             | Self::ToolChanged { task, .. }
             | Self::ApprovalClosed { task, .. }
             | Self::ApprovalUsed { task, .. }
@@ -29,6 +33,9 @@ impl Event {
             | Self::ApprovalReminded { task, .. }
             | Self::RuleUsed { task, .. }
             | Self::AlertChanged { task, .. } => *task,
+            Self::BudgetReserved { reservation } => reservation.payer.task,
+            Self::BudgetBreached { breach } => breach.task,
+            Self::CostCorrected { correction } => correction.payer.task,
             Self::RuleRemembered { rule } => rule.task,
             Self::AlertRaised { alert } => alert.task,
             Self::NotificationQueued { notification } => notification.task,
@@ -59,6 +66,8 @@ impl Event {
             | Self::AgentStatusChanged { agent, .. }
             | Self::RunUsed { agent, .. }
             | Self::RunFinished { agent, .. }
+            | Self::BudgetReleased { agent, .. }
+            | Self::BudgetWarned { agent, .. }
             | Self::ToolChanged { agent, .. }
             | Self::ApprovalClosed { agent, .. }
             | Self::ApprovalUsed { agent, .. }
@@ -67,6 +76,9 @@ impl Event {
             | Self::ApprovalEdited { agent, .. }
             | Self::ApprovalReminded { agent, .. }
             | Self::RuleUsed { agent, .. } => Some(agent),
+            Self::BudgetReserved { reservation } => Some(&reservation.payer.agent),
+            Self::BudgetBreached { breach } => Some(&breach.agent),
+            Self::CostCorrected { correction } => Some(&correction.payer.agent),
             Self::RuleRemembered { rule } => Some(&rule.agent),
             Self::AgentRegistered { agent, .. } => Some(&agent.name),
             Self::RunStarted { run } => Some(&run.agent),
@@ -94,6 +106,8 @@ impl Event {
             | Self::OperatorUnlocked { .. }
             | Self::OperatorsChanged { .. }
             | Self::RuleRevoked { .. }
+            | Self::BudgetSet { .. }
+            | Self::BudgetRaised { .. }
             | Self::ClockJumped { .. } => None,
         }
     }
@@ -120,6 +134,13 @@ impl Event {
             Self::RunStarted { .. } => "run_started",
             Self::RunUsed { .. } => "run_used",
             Self::RunFinished { .. } => "run_finished",
+            Self::BudgetReserved { .. } => "budget_reserved",
+            Self::BudgetReleased { .. } => "budget_released",
+            Self::BudgetSet { .. } => "budget_set",
+            Self::BudgetRaised { .. } => "budget_raised",
+            Self::BudgetWarned { .. } => "budget_warned",
+            Self::BudgetBreached { .. } => "budget_breached",
+            Self::CostCorrected { .. } => "cost_corrected",
             Self::ToolChecked { .. } => "tool_checked",
             Self::ToolChanged { .. } => "tool_changed",
             Self::ApprovalRequested { .. } => "approval_requested",

@@ -1,14 +1,18 @@
 //! The order of judgement of SPEC.md, section 5.2.
 
+use std::borrow::Cow;
+
 use super::{
-    Call, Decision, Outcome, Policy, Risk, World,
+    Call, Decision, Outcome, Policy, Risk, Scoped, World,
     judge::{Judgement, judge, quote},
+    rules::Then,
+    scope::Within,
     tools::{self, Class},
 };
 use crate::{
     agent::{AgentStatus, Autonomy},
     approval::ApprovalKind,
-    money::MicroUsd,
+    budget::{self, Amount},
     run::RunStatus,
     squad::SquadStatus,
     task::TaskState,
@@ -18,11 +22,11 @@ use crate::{
 struct Case<'a> {
     call: &'a Call<'a>,
     world: &'a World<'a>,
-    found: &'a Judgement,
+    found: &'a Judgement<'a>,
 }
 
 /// What a check says: outcome, rule and reason.
-type Verdict = (Outcome, &'static str, String);
+type Verdict = (Outcome, Cow<'static, str>, String);
 
 /// The order of judgement; the first check that has an opinion decides.
 const CHECKS: &[fn(&Case<'_>) -> Option<Verdict>] = &[
@@ -32,15 +36,21 @@ const CHECKS: &[fn(&Case<'_>) -> Option<Verdict>] = &[
     tool_is_permitted,
     budget_is_left,
     red_is_asked,
+    own_rule_asks,
     yellow_by_autonomy,
     green_is_allowed,
 ];
 
 /// Decides one tool call. Where no check has an opinion, a human is asked.
 pub fn decide(policy: &Policy, call: &Call<'_>, world: &World<'_>) -> Decision {
-    let found = judge(policy, call, world.agent);
+    decide_in(policy.at(Within::of(world.agent, world.task)), call, world)
+}
+
+/// Decides one tool call by what counts in its place.
+pub(super) fn decide_in(scoped: &Scoped, call: &Call<'_>, world: &World<'_>) -> Decision {
+    let found = judge(scoped, call, world.agent);
     let case = Case { call, world, found: &found };
-    let unruled = || (Outcome::Ask, "unruled", "no rule has an opinion".to_owned());
+    let unruled = || (Outcome::Ask, "unruled".into(), "no rule has an opinion".to_owned());
     let (outcome, rule, reason) =
         CHECKS.iter().find_map(|check| check(&case)).unwrap_or_else(unruled);
     let ask_for = match (rule.starts_with("budget."), found.class) {
@@ -48,11 +58,11 @@ pub fn decide(policy: &Policy, call: &Call<'_>, world: &World<'_>) -> Decision {
         (false, Class::Spawn) => ApprovalKind::Spawn,
         (false, _) => ApprovalKind::ToolCall,
     };
-    Decision { outcome, risk: found.risk, rule: rule.to_owned(), reason, ask_for }
+    Decision { outcome, risk: found.risk, rule: rule.into_owned(), reason, ask_for }
 }
 
-fn deny(rule: &'static str, reason: impl Into<String>) -> Verdict {
-    (Outcome::Deny, rule, reason.into())
+fn deny(rule: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Verdict {
+    (Outcome::Deny, rule.into(), reason.into())
 }
 
 fn squad_and_agent_are_active(case: &Case<'_>) -> Option<Verdict> {
@@ -124,33 +134,23 @@ fn tool_is_permitted(case: &Case<'_>) -> Option<Verdict> {
 }
 
 fn budget_is_left(case: &Case<'_>) -> Option<Verdict> {
-    let World { agent, task, run, day, estimate, .. } = *case.world;
-    let breached = |spent: MicroUsd, cap: MicroUsd| spent >= cap || spent + estimate > cap;
-    let ask = |rule, what: &str, spent: MicroUsd, cap: MicroUsd| {
-        let more = if estimate > MicroUsd::ZERO {
-            format!(" and the call may cost {estimate}")
-        } else {
-            String::new()
-        };
-        let reason = format!("{what} has spent {spent} of {cap}{more}; a human can grant more");
-        Some((Outcome::Ask, rule, reason))
-    };
-    if let Some(run) = run.filter(|run| breached(run.cost_uusd, agent.run_cap_uusd)) {
-        return ask("budget.run", "the run", run.cost_uusd, agent.run_cap_uusd);
-    }
-    if let Some(task) = task.filter(|task| breached(task.spent_uusd, task.budget_uusd)) {
-        return ask("budget.task", "the task", task.spent_uusd, task.budget_uusd);
-    }
-    let today = agent.spent_on(day);
-    if breached(today, agent.daily_cap_uusd) {
-        return ask("budget.day", "the agent's day", today, agent.daily_cap_uusd);
-    }
-    None
+    let want = Amount { uusd: case.world.estimate, tokens: 0 };
+    let short = budget::fit(case.world.budget, want).err()?;
+    Some((
+        Outcome::Ask,
+        short.key.scope.rule().into(),
+        format!("{}; a human can grant more", short.text),
+    ))
 }
 
 fn red_is_asked(case: &Case<'_>) -> Option<Verdict> {
     let found = case.found;
-    (found.risk == Risk::Red).then(|| (Outcome::Ask, found.rule, found.reason.clone()))
+    (found.risk == Risk::Red).then(|| (Outcome::Ask, found.rule.clone(), found.reason.clone()))
+}
+
+fn own_rule_asks(case: &Case<'_>) -> Option<Verdict> {
+    let rule = case.found.answer.filter(|rule| rule.then == Then::Ask)?;
+    Some((Outcome::Ask, rule.id.clone().into(), rule.reason()))
 }
 
 fn yellow_by_autonomy(case: &Case<'_>) -> Option<Verdict> {
@@ -158,10 +158,13 @@ fn yellow_by_autonomy(case: &Case<'_>) -> Option<Verdict> {
     if found.risk != Risk::Yellow {
         return None;
     }
+    if let Some(rule) = found.answer.filter(|rule| rule.then == Then::Allow) {
+        return Some((Outcome::Allow, rule.id.clone().into(), rule.reason()));
+    }
     let (name, tool) = (&case.world.agent.name, quote(case.call.tool));
     if case.world.agent.autonomy == Autonomy::Intern {
         let reason = format!("{}, and {name} is an intern", found.reason);
-        return Some((Outcome::Ask, "autonomy.intern", reason));
+        return Some((Outcome::Ask, "autonomy.intern".into(), reason));
     }
     if found.is_listed {
         let reason = if found.class == Class::Shell {
@@ -172,7 +175,7 @@ fn yellow_by_autonomy(case: &Case<'_>) -> Option<Verdict> {
         return Some((Outcome::Allow, rule_of(found, "allow.yellow"), reason));
     }
     let reason = format!("{tool} or what it writes is on no allowlist: {}", found.reason);
-    Some((Outcome::Ask, "yellow.unlisted", reason))
+    Some((Outcome::Ask, "yellow.unlisted".into(), reason))
 }
 
 fn green_is_allowed(case: &Case<'_>) -> Option<Verdict> {
@@ -182,6 +185,6 @@ fn green_is_allowed(case: &Case<'_>) -> Option<Verdict> {
 }
 
 /// A command that may run names the rule of the shell that let it.
-fn rule_of(found: &Judgement, general: &'static str) -> &'static str {
-    if found.class == Class::Shell { found.rule } else { general }
+fn rule_of(found: &Judgement<'_>, general: &'static str) -> Cow<'static, str> {
+    if found.class == Class::Shell { found.rule.clone() } else { general.into() }
 }

@@ -9,11 +9,17 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Risk, acts::Act};
+use super::{
+    Risk,
+    acts::Act,
+    rules::{Examples, RuleDoc},
+    scope::ScopeDoc,
+};
 use crate::{
     actor::Level,
     agent::Autonomy,
     approval::ApprovalKind,
+    budget::Scope,
     loops::LoopRules,
     money::MicroUsd,
     task::{TASK_TYPES, checklist},
@@ -48,6 +54,44 @@ pub struct PolicyDoc {
     pub limits: Limits,
     /// When people are not disturbed without need.
     pub quiet_hours: QuietRules,
+    /// Own rules that count everywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<RuleDoc>,
+    /// What calls must get, or the file is refused.
+    #[serde(skip_serializing_if = "Examples::is_empty")]
+    pub examples: Examples,
+    /// What scopes have in common: counts only where one builds on it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: BTreeMap<String, ScopeDoc>,
+    /// What counts for the tasks of a project.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub project: BTreeMap<String, ScopeDoc>,
+    /// What counts for the tasks of a type.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_type: BTreeMap<String, ScopeDoc>,
+    /// What counts for an agent.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub agent: BTreeMap<String, ScopeDoc>,
+}
+
+impl PolicyDoc {
+    /// Returns what counts everywhere, without rules and examples.
+    pub(super) fn without_scopes(&self) -> Self {
+        Self {
+            tools: self.tools.clone(),
+            deny: self.deny.clone(),
+            paths: self.paths.clone(),
+            network: self.network.clone(),
+            targets: self.targets.clone(),
+            budgets: self.budgets.clone(),
+            approvals: self.approvals,
+            levels: self.levels.clone(),
+            tasks: self.tasks.clone(),
+            limits: self.limits,
+            quiet_hours: self.quiet_hours.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Which tools there are and how dangerous they are. A name may end in `*`; case doesn't matter.
@@ -255,6 +299,55 @@ pub struct BudgetRules {
     pub squad_month_uusd: Option<MicroUsd>,
     /// The shares, in percent, at which a cap warns.
     pub warn_percent: Vec<u8>,
+    /// Caps in tokens, for work that no price is paid for; what is `None` is off.
+    pub tokens: TokenCaps,
+    /// When spending much faster than usual stops an agent.
+    pub pace: PaceRules,
+}
+
+/// Caps in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenCaps {
+    /// One run.
+    pub run: Option<i64>,
+    /// One task.
+    pub task: Option<i64>,
+    /// An agent's day.
+    pub agent_day: Option<i64>,
+    /// The squad's day.
+    pub squad_day: Option<i64>,
+    /// The squad's month.
+    pub squad_month: Option<i64>,
+}
+
+impl TokenCaps {
+    /// Returns the cap of a scope.
+    pub const fn of(self, scope: Scope) -> Option<i64> {
+        match scope {
+            Scope::Run => self.run,
+            Scope::Task => self.task,
+            Scope::AgentDay => self.agent_day,
+            Scope::SquadDay => self.squad_day,
+            Scope::SquadMonth => self.squad_month,
+        }
+    }
+}
+
+/// When spending much faster than usual stops an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PaceRules {
+    /// More than so many times its own mean; 0 is off.
+    pub times: u64,
+    /// And at least so much, in micro-dollars, within five minutes.
+    pub floor_uusd: MicroUsd,
+}
+
+impl Default for PaceRules {
+    fn default() -> Self {
+        Self { times: 10, floor_uusd: MicroUsd::cents(50) }
+    }
 }
 
 impl Default for BudgetRules {
@@ -267,6 +360,8 @@ impl Default for BudgetRules {
             squad_day_uusd: None,
             squad_month_uusd: None,
             warn_percent: vec![80, 95],
+            tokens: TokenCaps::default(),
+            pace: PaceRules::default(),
         }
     }
 }

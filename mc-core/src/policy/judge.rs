@@ -1,27 +1,32 @@
 //! The risk of a call: that of its tool, raised by its arguments, never lowered by anybody's words.
 
+use std::borrow::Cow;
+
 use super::{
-    Call, Policy, Risk, Wanted,
+    Call, Risk, Scoped, Wanted,
     arguments::{self, Leaf},
     commands::{self, Commands},
     net,
     path::{self, Base},
     places::{Places, Use},
+    rules::{Rule, Ruled, Seen, Then},
     tools::{self, Class},
 };
 use crate::{agent::Agent, redact, shell::Verdict};
 
 /// What was found out about a call.
 #[derive(Debug, Clone)]
-pub(super) struct Judgement {
+pub(super) struct Judgement<'r> {
     /// How dangerous it is.
     pub(super) risk: Risk,
     /// The rule that says so.
-    pub(super) rule: &'static str,
+    pub(super) rule: Cow<'static, str>,
     /// Why, in one sentence.
     pub(super) reason: String,
     /// Why it is refused outright.
-    pub(super) denied: Option<Finding>,
+    pub(super) denied: Option<(Cow<'static, str>, String)>,
+    /// The own rule that asks for it, or lets it pass where it is yellow.
+    pub(super) answer: Option<&'r Rule>,
     /// Whether a yellow call stands on an allowlist.
     pub(super) is_listed: bool,
     /// What its arguments mean.
@@ -39,7 +44,7 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 struct Case<'a> {
-    policy: &'a Policy,
+    policy: &'a Scoped,
     call: &'a Call<'a>,
     class: Class,
     leaves: Vec<Leaf<'a>>,
@@ -50,7 +55,7 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(policy: &'a Policy, call: &'a Call<'a>, workspace: Option<&'a str>) -> Self {
+    fn new(policy: &'a Scoped, call: &'a Call<'a>, workspace: Option<&'a str>) -> Self {
         let class = tools::known(call.tool).map_or(Class::Other, |(_, class)| class);
         let base = Base { workspace, cwd: call.cwd, home: call.home };
         let places = Places { policy, base, facts: call.facts };
@@ -67,22 +72,61 @@ impl<'a> Case<'a> {
 }
 
 /// Judges `call` of `agent`.
-pub(super) fn judge(policy: &Policy, call: &Call<'_>, agent: &Agent) -> Judgement {
+pub(super) fn judge<'r>(policy: &'r Scoped, call: &Call<'_>, agent: &Agent) -> Judgement<'r> {
     let case = Case::new(policy, call, agent.workspace.as_deref());
     let raised = RAISES.iter().find_map(|raise| raise(&case));
     let listed_by_agent = agent.tools_allow.iter().any(|name| tools::names(name, call.tool));
     let is_listed = (listed_by_agent || policy.is_tool_allowed(call.tool)) && may_write(&case);
     let denied = DENIES.iter().find_map(|deny| deny(&case));
+    let ruled = ruled(policy, &case);
+    let by_rule = |rule: &Rule| (Cow::from(rule.id.clone()), rule.reason());
     let (risk, rule, reason) = match raised {
         Some((rule, reason)) => (Risk::Red, rule, reason),
         None => unraised(&case),
     };
+    let (risk, (rule, reason)) = match ruled.raise {
+        Some((higher, own)) if higher > risk => (higher, by_rule(own)),
+        _ => (risk, (rule.into(), reason)),
+    };
+    let denied = denied.map(|(rule, reason)| (rule.into(), reason));
     let verdict = case.commands.and_then(|commands| commands.verdict);
-    Judgement { risk, rule, reason, denied, is_listed, class: case.class, verdict }
+    Judgement {
+        risk,
+        rule,
+        reason,
+        denied: denied.or_else(|| ruled.deny.map(by_rule)),
+        answer: ruled.answer,
+        is_listed,
+        class: case.class,
+        verdict,
+    }
+}
+
+/// Asks the own rules about a call.
+fn ruled<'r>(policy: &'r Scoped, case: &Case<'_>) -> Ruled<'r> {
+    if policy.rules.is_empty() {
+        return Ruled::default();
+    }
+    let seen = Seen {
+        call: case.call,
+        class: case.class,
+        leaves: &case.leaves,
+        paths: &case.paths,
+        verdict: case.commands.as_ref().and_then(|commands| commands.verdict.as_ref()),
+        base: case.places.base,
+    };
+    Ruled::of(&policy.rules, &seen)
+}
+
+impl Judgement<'_> {
+    /// Says whether an own rule wants to be asked each time.
+    pub(super) fn asks_each_time(&self) -> bool {
+        self.answer.is_some_and(|rule| rule.then == Then::Ask)
+    }
 }
 
 /// Says what the disk must tell before a call of an agent with this workspace can be judged well.
-pub fn wanted(policy: &Policy, call: &Call<'_>, workspace: Option<&str>) -> Wanted {
+pub fn wanted(policy: &Scoped, call: &Call<'_>, workspace: Option<&str>) -> Wanted {
     let case = Case::new(policy, call, workspace);
     let named = case.paths.iter().copied().chain(call.cwd);
     let named = named.filter_map(|raw| Some(case.places.resolve(raw)?.absolute));

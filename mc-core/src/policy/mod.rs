@@ -1,20 +1,27 @@
 //! The policy: what a tool call gets, and which rule says so.
 //!
-//! [`PolicyDoc`] is the file, [`Policy`] the same made ready, and [`decide`] the judgement. Paths
+//! [`PolicyDoc`] is the file, [`Policy`] the same made ready, [`Scoped`] what of it counts in one
+//! place, and [`decide`] the judgement. Paths
 //! are compared as they are written, after `.`, `..` and `~`: links are not followed here, and no
 //! judgement of words replaces the walls of the operating system.
 
 mod acts;
 mod arguments;
+mod check;
 mod commands;
 mod compile;
 mod decide;
 mod doc;
+mod examples;
 mod facts;
+mod globs;
 mod judge;
 mod net;
 pub(crate) mod path;
 pub(crate) mod places;
+mod rules;
+mod scope;
+mod scoped;
 mod standing;
 mod tools;
 
@@ -22,11 +29,17 @@ pub use acts::Act;
 pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{
-    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, KindSpans, Limits, NetworkRules, PathRules,
-    PolicyDoc, QuietRules, TargetRules, TaskRules, ToolRules,
+    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, KindSpans, Limits, NetworkRules, PaceRules,
+    PathRules, PolicyDoc, QuietRules, TargetRules, TaskRules, TokenCaps, ToolRules,
 };
 pub use facts::{Facts, Wanted};
 pub use judge::wanted;
+pub use rules::{Example, Examples, RuleDoc, Then};
+pub use scope::{
+    ApprovalPatch, BudgetPatch, DenyPatch, NetworkPatch, PathPatch, ScopeDoc, TargetPatch,
+    ToolPatch, Within,
+};
+pub use scoped::Scoped;
 pub use standing::{Asker, coverable, covers};
 pub use tools::DENIED;
 
@@ -35,7 +48,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    agent::Agent, approval::ApprovalKind, money::MicroUsd, run::Run, squad::Squad, task::Task,
+    agent::Agent, approval::ApprovalKind, budget::Standing, money::MicroUsd, run::Run,
+    squad::Squad, task::Task,
 };
 
 /// How dangerous a call is (SPEC.md, section 5.1).
@@ -103,8 +117,8 @@ pub struct World<'a> {
     pub task: Option<&'a Task>,
     /// The run that it belongs to.
     pub run: Option<&'a Run>,
-    /// Today in the configured zone, `YYYY-MM-DD`.
-    pub day: &'a str,
+    /// The caps that the call would spend from, smallest scope first.
+    pub budget: &'a [Standing],
     /// What the call will cost, where the caller says so.
     pub estimate: MicroUsd,
 }

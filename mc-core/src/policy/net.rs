@@ -41,8 +41,24 @@ pub(super) fn objection(url: &str, rules: &NetworkRules) -> Option<String> {
     Some(format!("{host} is not on the network allowlist"))
 }
 
+/// Returns the host of an address, in lower case; `None` when it can't be read for sure.
+pub(super) fn host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (_, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    Some(host_and_port(place)?.0.to_ascii_lowercase())
+}
+
+/// Says why a text is no entry of a list of hosts.
+pub(super) fn no_host(entry: &str) -> Option<String> {
+    let name = entry.strip_prefix("*.").unwrap_or(entry);
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    let is_good = !name.is_empty() && name.bytes().all(is_plain) && !name.starts_with('.');
+    (!is_good).then(|| format!("`{entry}` is no host: write `example.org` or `*.example.org`"))
+}
+
 /// Says whether an entry of the allowlist, a name or `*.suffix`, means `host`.
-fn allows(rule: &str, host: &str) -> bool {
+pub(super) fn allows(rule: &str, host: &str) -> bool {
     match rule.strip_prefix('*') {
         Some(suffix) => {
             let head = host.len().saturating_sub(suffix.len());

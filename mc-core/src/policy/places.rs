@@ -1,8 +1,8 @@
 //! Places: what the policy says of a path, for tools and for shell commands alike.
 
 use super::{
-    Facts, Policy,
-    compile::Globs,
+    Facts, Scoped,
+    globs::Globs,
     judge::quote,
     net,
     path::{self, Base, Resolved},
@@ -33,7 +33,7 @@ pub(crate) struct Objection {
 /// The policy, and where relative paths begin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Places<'a> {
-    pub(crate) policy: &'a Policy,
+    pub(crate) policy: &'a Scoped,
     pub(crate) base: Base<'a>,
     pub(crate) facts: &'a Facts,
 }

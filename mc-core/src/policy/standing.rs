@@ -1,6 +1,7 @@
-//! Standing rules: which calls a remembered approval may cover, and which it covers.
+//! Standing rules: which calls a remembered approval may cover, and which it covers. A call that an
+//! own rule asks for is asked each time.
 
-use super::{Call, Policy, Risk, judge::judge, tools::Class};
+use super::{Call, Risk, Scoped, judge::judge, tools::Class};
 use crate::{
     agent::Agent,
     approval::{Covers, RuleScope, StandingRule},
@@ -14,13 +15,13 @@ use crate::{
 /// `prefix_words` is how many of a command's first words a later one must repeat; without it all
 /// of them. `arguments_sha256` is the hash of the arguments in canonical form.
 pub fn coverable(
-    policy: &Policy,
+    policy: &Scoped,
     (call, agent): (&Call<'_>, &Agent),
     arguments_sha256: &str,
     prefix_words: Option<usize>,
 ) -> Option<Covers> {
     let found = judge(policy, call, agent);
-    if found.risk == Risk::Red || found.denied.is_some() {
+    if found.risk == Risk::Red || found.denied.is_some() || found.asks_each_time() {
         return None;
     }
     if found.class != Class::Shell {
@@ -51,7 +52,7 @@ pub struct Asker<'a> {
 }
 
 /// Says whether `rule` lets a yellow call pass.
-pub fn covers(policy: &Policy, rule: &StandingRule, call: &Call<'_>, asker: &Asker<'_>) -> bool {
+pub fn covers(policy: &Scoped, rule: &StandingRule, call: &Call<'_>, asker: &Asker<'_>) -> bool {
     let is_theirs = match rule.scope {
         RuleScope::Task => rule.agent == asker.agent.name && rule.task == asker.task,
         RuleScope::Agent => rule.agent == asker.agent.name,

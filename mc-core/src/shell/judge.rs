@@ -32,6 +32,9 @@ pub(crate) struct Verdict {
     pub(crate) writes_where_allowed: bool,
     /// Its words, where it is a single simple command that a standing rule may cover.
     pub(crate) words: Option<Vec<String>>,
+    /// The words of every command in it, those behind wrappers and within `sh -c` too; kept where
+    /// the policy has rules of its own.
+    pub(crate) commands: Vec<Vec<String>>,
     /// Absolute paths that it names.
     pub(crate) paths: BTreeSet<String>,
     /// The programs that it runs, the first one first.
@@ -56,6 +59,7 @@ pub(super) struct Judge<'a> {
     worst: Option<(Finding, String)>,
     count: usize,
     words: Option<Vec<String>>,
+    commands: Vec<Vec<String>>,
     writes_where_allowed: bool,
     paths: BTreeSet<String>,
     programs: Vec<String>,
@@ -77,6 +81,7 @@ impl<'a> Judge<'a> {
             worst: None,
             count: 0,
             words: None,
+            commands: Vec::new(),
             writes_where_allowed: true,
             paths: BTreeSet::new(),
             programs: Vec::new(),
@@ -92,6 +97,7 @@ impl<'a> Judge<'a> {
             command,
             writes_where_allowed: self.writes_where_allowed,
             words,
+            commands: self.commands,
             paths: self.paths,
             programs: self.programs,
             scripts: self.scripts,
@@ -142,6 +148,7 @@ impl<'a> Judge<'a> {
         inner.cwds.clone_from(&self.cwds);
         inner.line(command);
         self.paths.append(&mut inner.paths);
+        self.commands.append(&mut inner.commands);
         self.scripts.append(&mut inner.scripts);
         self.programs.append(&mut inner.programs);
         self.writes_where_allowed &= inner.writes_where_allowed;
@@ -193,6 +200,9 @@ impl<'a> Judge<'a> {
         let Some((command, arguments)) = words.split_first() else {
             return Err(red("K7", "a wrapper without a command"));
         };
+        if self.places.policy.has_rules() {
+            self.commands.push(words.iter().map(|word| word.text.clone()).collect());
+        }
         let name = self.name(command, arguments)?;
         let Some(name) = name else {
             return Ok(yellow("K3", format!("`{}` runs code of the workspace", command.text)));

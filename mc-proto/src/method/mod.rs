@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod agent;
 pub mod approval;
+pub mod cost;
 pub mod feed;
 pub mod run;
 pub mod session;
@@ -165,7 +166,7 @@ methods! {
     "Lists tasks as cards."
     TaskList(task::List) "task.list" All Query -> Page<mc_core::task::TaskCard>;
     "Changes fields of a task; an agent only description and labels of its own."
-    TaskUpdate(task::Update) "task.update" All Command needs Operator[Assign] -> mc_core::task::Task;
+    TaskUpdate(task::Update) "task.update" All Command needs Operator[Assign Budget] -> mc_core::task::Task;
     "Moves a task; the general door."
     TaskTransition(task::Transition) "task.transition" All Command needs Operator[Assign Unblock Complete Cancel] -> task::Moved;
     "Gives an Inbox task to agents, or another agent to an assigned one."
@@ -241,6 +242,8 @@ methods! {
 
     "Asks to begin a run: the run gate."
     RunStart(run::Start) "run.start" Agent Command -> run::Started;
+    "Asks whether a model call may be made, and promises its cost."
+    RunReserve(run::Reserve) "run.reserve" Agent Command -> run::Reserved;
     "Reports what a model call used."
     RunUsage(run::Usage) "run.usage" Agent Command -> run::Spent;
     "Reports the end of a run."
@@ -276,7 +279,7 @@ methods! {
     "Returns an approval with its statement and digest."
     ApprovalGet(approval::Get) "approval.get" All Query -> approval::Detail;
     "Says yes to exactly what the digest stands for."
-    ApprovalApprove(approval::Approve) "approval.approve" Human Command needs Operator[ApproveGreen ApproveYellow ApproveRed Remember] -> approval::Receipt;
+    ApprovalApprove(approval::Approve) "approval.approve" Human Command needs Operator[ApproveGreen ApproveYellow ApproveRed Remember Budget] -> approval::Receipt;
     "Says no, with a reason that the agent gets."
     ApprovalDeny(approval::Deny) "approval.deny" Human Command needs Operator[Deny] -> approval::Receipt;
     "Changes the arguments of a call that waits; what is decided on is the changed call."
@@ -304,6 +307,18 @@ methods! {
     SquadEmergencyResume(squad::EmergencyResume) "squad.emergency_resume" Human Command needs Admin[EmergencyResume] -> squad::Receipt;
     "Returns caps and what is spent of them."
     BudgetGet(squad::BudgetGet) "budget.get" All Query takes agent -> squad::Budgets;
+    "Sets a cap; below what is spent nothing more may be spent, at once."
+    BudgetSet(squad::BudgetSet) "budget.set" Human Command needs Admin[Budget] -> squad::Budgets;
+    "Corrects a reservation that was never settled."
+    BudgetRelease(squad::BudgetRelease) "budget.release" Human Command needs Operator[Budget] -> mc_core::budget::Reservation;
+    "Sums costs up, with the share that is attributed."
+    CostRollup(cost::Rollup) "cost.rollup" All Query takes agent -> cost::RolledUp;
+    "Says what the day will have cost at its end, and how spending goes."
+    CostForecast(cost::Forecast) "cost.forecast" All Query takes agent -> cost::Forecasted;
+    "Returns the price table in force."
+    CostPrices(cost::Prices) "cost.prices" All Query -> cost::PriceList;
+    "Computes derived and unpriced costs anew with the prices in force."
+    CostRecompute(cost::Recompute) "cost.recompute" Human Command needs Operator[Budget] -> cost::Recomputed;
     "Lists alerts, newest first."
     AlertList(squad::AlertList) "alert.list" All Query -> Page<mc_core::alert::Alert>;
     "Says that somebody has seen an alert."

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use mc_core::{
     agent::AgentName,
     approval::ApprovalStatus,
-    id::{ApprovalId, CallId, RunId, TaskId},
-    money::MicroUsd,
+    id::{ApprovalId, CallId, ReservationId, RunId, TaskId},
+    money::{CostState, MicroUsd},
     policy::{Outcome, Risk},
     run::{Run, RunStatus, ToolCall},
     time::Timestamp,
@@ -38,6 +38,10 @@ pub struct Start {
     /// The runtime's own id of the run; the same id returns the same run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// How much to reserve for the whole run; by default what its caps let it spend. 0 where the
+    /// runtime asks with `run.reserve` before each model call, or never knows a cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve_uusd: Option<MicroUsd>,
 }
 
 /// What `run.start` answers.
@@ -50,6 +54,51 @@ pub struct Started {
     pub task: Option<TaskId>,
     /// What the run may still spend.
     pub remaining_uusd: MicroUsd,
+    /// How many tokens it may still use, where tokens are capped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_tokens: Option<i64>,
+    /// What is reserved for the whole run.
+    pub reserved_uusd: MicroUsd,
+}
+
+/// `run.reserve`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reserve {
+    /// The run.
+    pub run: RunId,
+    /// What the next model call may cost at most; by default its tokens at the model's price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_uusd: Option<MicroUsd>,
+    /// The model; by default the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How long the prompt is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<i64>,
+    /// How much the model may write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<i64>,
+}
+
+/// What `run.reserve` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reserved {
+    /// `allow`: it is reserved. `deny`: it does not fit at the moment. `ask`: a human can raise the
+    /// cap and was asked; the call must not be made.
+    pub decision: Outcome,
+    /// The reservation, to be named in `run.usage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<ReservationId>,
+    /// What was reserved.
+    pub reserved_uusd: MicroUsd,
+    /// What the run may still spend beside it.
+    pub remaining_uusd: MicroUsd,
+    /// The question to a human.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// Why, in one sentence.
+    pub reason: String,
 }
 
 /// `run.usage`
@@ -73,6 +122,9 @@ pub struct Usage {
     /// What it cost, where the runtime knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_uusd: Option<MicroUsd>,
+    /// The reservation that it was made on; the same report again changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<ReservationId>,
 }
 
 /// Whether a run may go on spending.
@@ -91,10 +143,15 @@ pub enum SpendState {
 /// What `run.usage` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spent {
-    /// What the run has cost.
+    /// What the run has cost, as far as prices are known.
     pub spent_uusd: MicroUsd,
+    /// How that is known; the least certain of its model calls.
+    pub cost_state: CostState,
     /// What it may still spend.
     pub remaining_uusd: MicroUsd,
+    /// How many tokens it may still use, where tokens are capped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_tokens: Option<i64>,
     /// Whether it may go on.
     pub state: SpendState,
     /// What the agent has to do at once.
@@ -276,6 +333,9 @@ pub struct ToolFinish {
     pub call: CallId,
     /// How it ended.
     pub status: Ended,
+    /// What it cost; without it a call with an estimate is taken to have cost that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_uusd: Option<MicroUsd>,
     /// How long it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,

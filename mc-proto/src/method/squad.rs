@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use mc_core::{
     agent::AgentName,
     alert::AlertStatus,
-    id::{AlertId, EventId, NotificationId, Seq, TaskId},
-    money::MicroUsd,
+    budget::{Reservation, Scope},
+    id::{AlertId, EventId, NotificationId, ReservationId, RunId, Seq, TaskId},
+    money::{CostState, MicroUsd},
     squad::Squad,
     time::Timestamp,
 };
@@ -134,22 +135,49 @@ pub struct BudgetGet {
     /// Only of this task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
+    /// Only of this run, with all that it spends from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
 }
 
 /// A cap and what is spent of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Budget {
-    /// `agent_day`, `task` or `squad_day`.
-    pub scope: String,
-    /// The agent, the task or the squad.
+    /// What is capped.
+    pub scope: Scope,
+    /// The run, the task, the agent or the squad.
     pub of: String,
     /// The cap; `None` means no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap_uusd: Option<MicroUsd>,
-    /// What is spent.
+    /// How much of the cap was granted by overrides.
+    #[serde(default)]
+    pub granted_uusd: MicroUsd,
+    /// What is spent, as it counts: what has no price at the dearest known rate.
     pub spent_uusd: MicroUsd,
+    /// The part of it that has no known price.
+    #[serde(default)]
+    pub unpriced_uusd: MicroUsd,
+    /// What is reserved and not settled.
+    #[serde(default)]
+    pub reserved_uusd: MicroUsd,
     /// Whether some of it has no known price.
     pub unpriced: bool,
+    /// How the spend is known, the least certain of all; `None` when nothing was spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<CostState>,
+    /// The cap in tokens; `None` means no cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_tokens: Option<i64>,
+    /// The tokens that were used.
+    #[serde(default)]
+    pub spent_tokens: i64,
+    /// The tokens that are reserved and not settled.
+    #[serde(default)]
+    pub reserved_tokens: i64,
+    /// The share that is spent, in percent, of the cap that is nearest.
+    #[serde(default)]
+    pub percent: i64,
 }
 
 /// What `budget.get` answers.
@@ -159,6 +187,44 @@ pub struct Budgets {
     pub day: String,
     /// The caps.
     pub budgets: Vec<Budget>,
+    /// What is reserved and not settled, oldest first, at most 200.
+    #[serde(default)]
+    pub reservations: Vec<Reservation>,
+}
+
+/// `budget.set`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetSet {
+    /// What is capped: each run of an agent, a task, an agent's days, the squad's days or months.
+    pub scope: Scope,
+    /// The agent or the task; nothing for the squad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// The cap in micro-dollars. Below what is spent nothing more may be spent, at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_uusd: Option<MicroUsd>,
+    /// The cap in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_tokens: Option<i64>,
+    /// Whether the policy's caps are to count again.
+    #[serde(default)]
+    pub clear: bool,
+    /// Why; goes into the record.
+    pub reason: String,
+}
+
+/// `budget.release`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetRelease {
+    /// The reservation that was never settled.
+    pub reservation: ReservationId,
+    /// What was really spent of it; nothing by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_uusd: Option<MicroUsd>,
+    /// Why; goes into the record.
+    pub reason: String,
 }
 
 /// `alert.list`

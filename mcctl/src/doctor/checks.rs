@@ -305,6 +305,16 @@ mod tests {
     }
 
     #[test]
+    fn every_mighty_group_is_found() {
+        for group in ["sudo", "docker", "lxd", "wheel", "mc-operators"] {
+            let groups = format!("{group}:x:50:claw\n");
+            let machine = sound().with("/etc/group", &groups).with("/etc/sudoers", "");
+            let found = found(&machine, &subject(Mode::System, 1000, 1001));
+            assert_eq!(found, [("groups", Weight::Error)], "{group}");
+        }
+    }
+
+    #[test]
     fn agents_as_root_are_an_error_in_every_mode() {
         let found = found(&sound(), &subject(Mode::SingleUser, 1000, 0));
         assert_eq!(found, [("root-agents", Weight::Error)]);

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mc_core::signers;
+
 use super::{Finding, Machine, Subject, Weight};
 use crate::identity::{FILE, Mode};
 
@@ -16,7 +18,8 @@ pub(super) fn all(machine: &impl Machine, subject: &Subject) -> Vec<Finding> {
 fn secrets(machine: &impl Machine, subject: &Subject) -> Vec<Finding> {
     let config = &subject.home.config;
     let group = if subject.identity.mode == Mode::System { 0o037 } else { 0o077 };
-    let mut files = vec![(config.join(FILE), group)];
+    // Keys are no secret, but who adds one signs as that operator.
+    let mut files = vec![(config.join(FILE), group), (config.join(signers::FILE), 0o022)];
     files.extend(machine.list(&config.join("tokens")).into_iter().map(|file| (file, 0o077)));
     let open = |(file, rights): &(PathBuf, u32)| {
         machine.stat(file).is_some_and(|stat| stat.mode & rights != 0)
@@ -25,7 +28,8 @@ fn secrets(machine: &impl Machine, subject: &Subject) -> Vec<Finding> {
         weight: Weight::Error,
         check: "secrets",
         what: format!("others may read or write {}", file.display()),
-        why: "who has a token speaks as that agent; who has the hash can guess the passphrase",
+        why: "who has a token speaks as that agent; who has the hash can guess the passphrase; who \
+              adds a key signs as an operator",
         todo: format!(
             "`chmod 600 {}`; for a token also `mcctl agent rotate-token`, since it may be known",
             file.display()
@@ -131,6 +135,7 @@ mod tests {
             (sound().owned("/home/ana", 1001, 0o700), "writable-path"),
             (sound().owned("/home/ana/mc/config/tokens/wren.token", 1000, 0o644), "secrets"),
             (sound().owned("/home/ana/mc/config/identity.toml", 0, 0o660), "secrets"),
+            (sound().owned("/home/ana/mc/config/allowed_signers", 0, 0o664), "secrets"),
         ];
         for (machine, check) in cases {
             assert_eq!(found(&machine, Mode::System), [check]);

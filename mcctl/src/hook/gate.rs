@@ -13,6 +13,7 @@ use mc_core::{
     approval::ApprovalStatus,
     canonical,
     id::{ApprovalId, CallId, RunId},
+    money::MicroUsd,
     policy::Outcome,
     run::{CallStatus, RunStatus, ToolCall},
 };
@@ -144,6 +145,8 @@ impl Gate {
             model: self.place.model.clone(),
             trigger: Some(trigger.to_owned()),
             parent_run: parent_run.and_then(|runs| runs.first().copied()),
+            // Hooks never hear of a cost: a reservation would only stand in the way of others.
+            reserve_uusd: Some(MicroUsd::ZERO),
             ..Start::default()
         };
         Ok(Some(self.link.call(&start)?.run))
@@ -194,6 +197,7 @@ impl Gate {
         let finish = ToolFinish {
             call,
             status: report.status,
+            cost_uusd: None,
             duration_ms: report.duration_ms,
             result_preview: whole.map(|text| prefix(text).to_owned()),
             result_sha256: whole.map(|text| canonical::sha256_hex(text.as_bytes())),

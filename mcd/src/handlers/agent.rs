@@ -3,16 +3,18 @@
 use mc_core::{
     agent::{Agent, AgentStatus},
     approval::ApprovalStatus,
+    budget::Scope,
     event::Event,
     refusal::Refusal,
     squad::SquadStatus,
+    task::Task,
 };
 use mc_proto::{
     limits::SHORT_BYTES,
     method::agent::{Beat, Heartbeat, Order, Remaining, Update},
 };
 
-use super::{enrol, input, moves::acting_agent};
+use super::{budget, enrol, input, moves::acting_agent};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -73,19 +75,29 @@ pub fn heartbeat(desk: &mut Desk<'_>, params: &Heartbeat) -> Result<Beat, Fail> 
     desk.live.beat(&agent.name, desk.now);
     let tasks = queries::open_tasks_of(desk.db, &agent.name)?;
     let current = agent.current_task.and_then(|id| tasks.iter().find(|task| task.id == id));
-    let day = desk.live.day();
     let open = queries::open_approvals(desk.db, Some(&agent.name))?;
     Ok(Beat {
         notifications: queries::unread(desk.db, &agent.name, NOTICES)?,
         claimable: claimable(desk, &agent)?,
         decisions: open.into_iter().filter(|one| one.status == ApprovalStatus::Approved).collect(),
-        budget: Remaining {
-            day_uusd: agent.daily_cap_uusd.minus(agent.spent_on(&day)),
-            run_uusd: agent.run_cap_uusd,
-            task_uusd: current.map(|task| task.budget_uusd.minus(task.spent_uusd)),
-        },
+        budget: remaining(desk, &agent, current)?,
         assigned: tasks.iter().map(mc_core::task::Task::card).collect(),
         orders: orders(desk, &agent)?,
+    })
+}
+
+/// Returns what the agent may still spend; what is promised to its runs counts as spent.
+fn remaining(desk: &mut Desk<'_>, agent: &Agent, task: Option<&Task>) -> Result<Remaining, Fail> {
+    let payer = budget::payer(desk, &agent.name, None, task)?;
+    let all = budget::standings(desk, agent, &payer, budget::Own::WholeRun)?;
+    let left = |scope| {
+        let of = all.iter().filter(|one| one.key.scope == scope);
+        of.filter_map(|one| one.left().uusd).min()
+    };
+    Ok(Remaining {
+        day_uusd: left(Scope::AgentDay).unwrap_or_default(),
+        run_uusd: agent.run_cap_uusd,
+        task_uusd: left(Scope::Task),
     })
 }
 

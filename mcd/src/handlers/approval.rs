@@ -2,7 +2,7 @@
 
 use mc_core::{
     actor::Actor,
-    approval::{Approval, ApprovalStatus},
+    approval::{Approval, ApprovalKind, ApprovalStatus},
     event::Event,
     id::{ApprovalId, EventId},
     refusal::Refusal,
@@ -13,7 +13,7 @@ use mc_proto::{
     method::approval::{Approve, Cancel, Deny, Receipt},
 };
 
-use super::{asking::wait_for, input, moves, notify, rule};
+use super::{asking::wait_for, budget, input, moves, notify, rule};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -57,6 +57,9 @@ pub fn approve(desk: &mut Desk<'_>, params: &Approve) -> Result<Receipt, Fail> {
     let rule = rule.map(|wanted| rule::remember(desk, &approval, wanted)).transpose()?;
     let event = close(desk, &approval, ApprovalStatus::Approved, note)?;
     let approval = queries::approval(desk.db, approval.id)?;
+    if approval.kind == ApprovalKind::BudgetOverride {
+        budget::raise(desk, &approval)?;
+    }
     if let Some(task) = approval.task {
         let task = queries::task(desk.db, task)?;
         go_on(desk, &task)?;

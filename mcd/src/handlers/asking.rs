@@ -10,7 +10,7 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, RunId, TaskId},
     money::MicroUsd,
-    policy::{Decision, Risk},
+    policy::{Decision, Risk, Within},
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
     time::Timestamp,
@@ -37,6 +37,8 @@ use crate::{
 
 /// The longest that an agent may want its question to wait.
 const LONGEST: Duration = Duration::from_hours(24);
+/// What the daemon itself asks for when a budget is used up.
+pub(super) const OVERRUN: &str = "daemon:budget_override";
 /// How much of a call stands in a list.
 const SUMMARY_CHARS: usize = 120;
 
@@ -65,6 +67,12 @@ struct Draft {
     call_key: String,
     can_rewrite: bool,
     expires_at: Timestamp,
+}
+
+impl Draft {
+    fn persons(&self, desk: &Desk<'_>) -> Result<i64, Fail> {
+        persons(desk, (&self.agent, self.task), self.risk)
+    }
 }
 
 /// Creates the approval that a tool call waits for, and returns its number.
@@ -99,14 +107,89 @@ pub(super) fn of_call(
         env: asked.env.clone(),
         call_key: asked.call_key.clone(),
         can_rewrite: asked.params.can_rewrite,
-        expires_at: desk.now.plus(desk.policy.approval_expiry(decision.ask_for, decision.risk)),
+        expires_at: desk.now.plus(
+            desk.policy
+                .at(Within::of(&asked.agent, asked.task.as_ref()))
+                .approval_expiry(decision.ask_for, decision.risk),
+        ),
     };
     ask(desk, draft)
 }
 
+/// A budget that is used up, as a question to a human.
+pub(super) struct Overrun {
+    pub(super) agent: AgentName,
+    pub(super) task: Option<TaskId>,
+    pub(super) run: RunId,
+    pub(super) session: String,
+    pub(super) rule: &'static str,
+    pub(super) reason: String,
+    pub(super) summary: String,
+    /// What is raised to what, and what the last runs cost.
+    pub(super) arguments: Value,
+    /// What makes two of them the same question.
+    pub(super) same: String,
+}
+
+/// Asks for more than a budget holds; the task waits. The same question is asked once.
+pub(super) fn of_overrun(desk: &mut Desk<'_>, overrun: Overrun) -> Result<ApprovalId, Fail> {
+    let task = overrun.task;
+    let same = canonical::sha256_hex(overrun.same.as_bytes());
+    let key = call_key(&overrun.agent, task, OVERRUN, &same, (None, &[]));
+    let open = queries::approval_for(desk.db, &overrun.agent, &key)?;
+    let open = open.filter(|open| open.status == ApprovalStatus::Pending);
+    let id = if let Some(open) = open {
+        open.id
+    } else {
+        let draft = overspent(desk, overrun, key);
+        ask_as(desk, draft, Actor::system("budgets"))?
+    };
+    if let Some(task) = task {
+        let task = queries::task(desk.db, task)?;
+        wait_for(desk, &task, id)?;
+    }
+    Ok(id)
+}
+
+fn overspent(desk: &Desk<'_>, overrun: Overrun, call_key: String) -> Draft {
+    let Overrun { agent, task, run, session, rule, reason, summary, arguments, .. } = overrun;
+    Draft {
+        kind: ApprovalKind::BudgetOverride,
+        agent,
+        task,
+        run: Some(run),
+        call: None,
+        session: Some(session),
+        risk: Risk::Yellow,
+        rule: rule.to_owned(),
+        reason,
+        summary,
+        justification: None,
+        rollback: None,
+        estimated_cost_uusd: None,
+        tool: OVERRUN.to_owned(),
+        arguments_sha256: canonical::sha256_hex(canonical::json(&arguments).as_bytes()),
+        arguments,
+        cwd: None,
+        home: None,
+        bound: Bound::default(),
+        env: Vec::new(),
+        call_key,
+        can_rewrite: false,
+        expires_at: desk
+            .now
+            .plus(desk.policy.approval_expiry(ApprovalKind::BudgetOverride, Risk::Yellow)),
+    }
+}
+
 /// Gives a draft its number and its digest, and records it as asked.
 fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
-    let id = desk.next_approval();
+    let actor = desk.caller.actor.clone();
+    ask_as(desk, draft, actor)
+}
+
+fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId, Fail> {
+    let (id, needs) = (desk.next_approval(), draft.persons(desk)?);
     let statement = statement(desk, id, &draft)?;
     let mut approval = Approval {
         id,
@@ -142,10 +225,10 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
         // A question without a call is held by nobody.
         dropped: draft.call.is_none(),
         endorsements: Vec::new(),
-        needs: persons(desk, draft.risk),
+        needs,
     };
     approval.remind_at = Some(approval.after_percent(desk.policy.doc().approvals.remind_percent));
-    desk.emit(Event::ApprovalRequested { approval: Box::new(approval) })?;
+    desk.emit_as(actor, None, Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
 }
 
@@ -176,8 +259,21 @@ fn statement(desk: &mut Desk<'_>, id: ApprovalId, draft: &Draft) -> Result<State
 }
 
 /// Returns how many persons must say yes to something of this risk.
-pub(super) fn persons(desk: &Desk<'_>, risk: Risk) -> i64 {
-    if risk == Risk::Red { i64::from(desk.policy.doc().approvals.red_needs) } else { 1 }
+pub(super) fn persons(
+    desk: &Desk<'_>,
+    (agent, task): (&AgentName, Option<TaskId>),
+    risk: Risk,
+) -> Result<i64, Fail> {
+    if risk != Risk::Red {
+        return Ok(1);
+    }
+    let task = task.map(|task| queries::task(desk.db, task)).transpose()?;
+    let within = Within {
+        project: task.as_ref().and_then(|task| task.project.as_deref()),
+        task_type: task.as_ref().map(|task| task.task_type.as_str()),
+        agent: Some(agent.as_str()),
+    };
+    Ok(i64::from(desk.policy.at(within).doc().approvals.red_needs))
 }
 
 /// Returns a call in one line: the command of a shell, else the arguments.

@@ -5,7 +5,7 @@ use mc_core::{
     actor::Actor,
     approval::{Approval, ApprovalStatus, Statement},
     event::Event,
-    policy,
+    policy::{self, Within},
 };
 
 use super::{approval, case::Case};
@@ -32,7 +32,8 @@ pub(super) struct Bound {
 
 /// Returns what the disk says about a call at this moment.
 pub(super) fn bound(desk: &Desk<'_>, case: &Case<'_>) -> Bound {
-    let wanted = policy::wanted(&desk.policy, &case.call(desk), case.agent.workspace.as_deref());
+    let scoped = desk.policy.at(Within::of(case.agent, None));
+    let wanted = policy::wanted(scoped, &case.call(desk), case.agent.workspace.as_deref());
     let facts = &desk.facts;
     let name = wanted.programs.first();
     let program = name.and_then(|name| facts.programs.get(name)).cloned();

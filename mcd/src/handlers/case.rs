@@ -12,6 +12,7 @@ use mc_core::{
 use mc_proto::limits::ARGUMENT_BYTES;
 use serde_json::Value;
 
+use super::budget::{self, Own};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -96,13 +97,15 @@ pub(super) fn judge(desk: &mut Desk<'_>, case: &Case<'_>) -> Result<Decision, Fa
         return Ok(denied("limits.arguments", "the arguments are longer than 128 KiB"));
     }
     let squad = desk.squad()?;
-    let day = desk.live.day();
+    let run = case.run.map(|run| run.id);
+    let payer = budget::payer(desk, &case.agent.name, run, case.task)?;
+    let budget = budget::standings(desk, case.agent, &payer, Own::WholeRun)?;
     let world = World {
         squad: &squad,
         agent: case.agent,
         task: case.task,
         run: case.run,
-        day: &day,
+        budget: &budget,
         estimate: case.estimate.unwrap_or_default().max(MicroUsd::ZERO),
     };
     Ok(policy::decide(&desk.policy, &case.call(desk), &world))

@@ -2,12 +2,13 @@
 
 use mc_core::{
     actor::{Actor, ActorKind},
-    agent::AgentName,
+    agent::{Agent, AgentName},
     alert::{AlertKind, Severity},
     event::Event,
     id::{CallId, TaskId},
-    loops::{self, Containment, Found, Said, Sign},
+    loops::{self, Containment, Found, LoopRules, Said, Sign},
     message::{Message, MessageKind},
+    policy::Within,
     refusal::{Refusal, RefusalKind},
     run::ToolCall,
     task::Task,
@@ -40,7 +41,7 @@ pub(super) fn may_comment(desk: &Desk<'_>, task: &Task) -> Result<(), Fail> {
     if !is_closed || desk.caller.actor.kind != ActorKind::Agent {
         return Ok(());
     }
-    let rules = desk.policy.doc().loops;
+    let rules = rules(desk, None, Some(task));
     let span = rules.comments_within.duration();
     let said = queries::comments_of_agents(desk.db, task.id, rules.messages_needed())?;
     let recent = said.iter().filter(|one| desk.now.since(one.at) <= span).count();
@@ -59,8 +60,8 @@ pub(super) fn after_comment(desk: &mut Desk<'_>, message: &Message) -> Result<()
     if message.kind != MessageKind::Comment || message.author.kind != ActorKind::Agent {
         return Ok(());
     }
-    let rules = desk.policy.doc().loops;
     let task = queries::task(desk.db, message.task)?;
+    let rules = rules(desk, None, Some(&task));
     let newest = queries::comments_of_agents(desk.db, task.id, rules.messages_needed())?;
     let said: Vec<Said> = newest
         .iter()
@@ -75,10 +76,10 @@ pub(super) fn after_comment(desk: &mut Desk<'_>, message: &Message) -> Result<()
 
 /// Looks whether an ended or denied call passed a limit.
 pub(super) fn after_call(desk: &mut Desk<'_>, id: CallId) -> Result<(), Fail> {
-    let rules = desk.policy.doc().loops;
     let call = queries::call(desk.db, id)?;
     let agent = queries::agent(desk.db, &call.agent)?;
     let task = call.task.map(|task| queries::task(desk.db, task)).transpose()?;
+    let rules = rules(desk, Some(&agent), task.as_ref());
     let since = agent.counted_since.max(task.and_then(|task| task.counted_since));
     let mut ended = queries::ended_calls(desk.db, &call.agent, rules.calls_needed())?;
     ended.retain(|one| counts(one.ended_at.unwrap_or(one.at), since));
@@ -97,7 +98,9 @@ pub(super) fn after_run(
     task: Option<TaskId>,
 ) -> Result<(), Fail> {
     let agent = queries::agent(desk.db, name)?;
-    match loops::in_failures(&desk.policy.doc().loops, name, agent.error_streak) {
+    let row = task.map(|task| queries::task(desk.db, task)).transpose()?;
+    let rules = rules(desk, Some(&agent), row.as_ref());
+    match loops::in_failures(&rules, name, agent.error_streak) {
         Some(found) => contain(desk, &found, (Some(name), task)),
         None => Ok(()),
     }
@@ -115,6 +118,16 @@ pub(super) fn after_cycles(desk: &mut Desk<'_>, task: &Task, limit: i64) -> Resu
         what: format!("{} was sent back from review {count} times", task.id),
     };
     contain(desk, &found, (None, Some(task.id)))
+}
+
+/// Returns how much repetition is let pass there.
+fn rules(desk: &Desk<'_>, agent: Option<&Agent>, task: Option<&Task>) -> LoopRules {
+    let within = Within {
+        project: task.and_then(|task| task.project.as_deref()),
+        task_type: task.map(|task| task.task_type.as_str()),
+        agent: agent.map(|agent| agent.name.as_str()),
+    };
+    desk.policy.at(within).doc().loops
 }
 
 fn counts(at: Timestamp, since: Option<Timestamp>) -> bool {

@@ -1,7 +1,7 @@
 //! A marked set of approvals, decided together: each for itself, with a receipt.
 
 use mc_core::{
-    approval::Approval,
+    approval::{Approval, ApprovalKind},
     policy::Risk,
     refusal::{Refusal, RefusalKind},
 };
@@ -52,6 +52,10 @@ fn one(desk: &mut Desk<'_>, params: &Decide, item: &Marked) -> Result<Receipt, F
             let seen: Approval = queries::approval(desk.db, approval)?;
             if seen.risk == Risk::Red {
                 let text = format!("{approval} is red: it is approved by itself, or not at all");
+                return Err(Refusal::new(RefusalKind::Forbidden, text).into());
+            }
+            if seen.kind == ApprovalKind::BudgetOverride {
+                let text = format!("{approval} raises a budget: it is approved by itself");
                 return Err(Refusal::new(RefusalKind::Forbidden, text).into());
             }
             approval::approve(desk, &Approve { approval, rev, digest, note, remember: None })

@@ -53,7 +53,7 @@ pub(super) fn edit(desk: &mut Desk<'_>, params: Edit) -> Result<Receipt, Fail> {
     let case = rows.case(desk, &asked, &params.arguments);
     let (decision, bound) = (judged(desk, &case)?, binding::bound(desk, &case));
     let statement = statement(desk, &asked, (params.arguments, bound))?;
-    let edit = edited(desk, &asked, (statement, decision), note);
+    let edit = edited(desk, &asked, (statement, decision), note)?;
     let event = desk.emit(Event::ApprovalEdited {
         approval: asked.id,
         agent: asked.agent,
@@ -155,7 +155,7 @@ fn edited(
     asked: &Approval,
     (statement, decision): (Statement, Decision),
     note: Option<String>,
-) -> ApprovalEdit {
+) -> Result<ApprovalEdit, Fail> {
     let risk = decision.risk.max(asked.risk);
     let is_new = decision.risk >= asked.risk && decision.outcome == Outcome::Ask;
     let (rule, reason) = if is_new {
@@ -163,14 +163,14 @@ fn edited(
     } else {
         (asked.rule.clone(), asked.reason.clone())
     };
-    ApprovalEdit {
+    Ok(ApprovalEdit {
         digest: statement.digest(),
         summary: asking::summary(&statement.tool, &statement.arguments),
         statement,
         risk,
         rule,
         reason,
-        needs: asking::persons(desk, risk),
+        needs: asking::persons(desk, (&asked.agent, asked.task), risk)?,
         note,
-    }
+    })
 }

@@ -7,6 +7,7 @@ use mc_core::{
     canonical,
     event::Event,
     money::MicroUsd,
+    policy::Within,
     refusal::Refusal,
 };
 use mc_proto::{
@@ -214,11 +215,11 @@ fn depth(desk: &Desk<'_>, agent: &Agent) -> Result<u64, Fail> {
 }
 
 fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result<Agent, Fail> {
+    let within = Within { agent: Some(params.name.as_str()), ..Within::default() };
+    let scoped = desk.policy.at(within);
     Ok(Agent {
-        daily_cap_uusd: params
-            .daily_cap_uusd
-            .unwrap_or_else(|| desk.policy.daily_cap(params.autonomy)),
-        run_cap_uusd: params.run_cap_uusd.unwrap_or_else(|| desk.policy.run_cap(params.autonomy)),
+        daily_cap_uusd: params.daily_cap_uusd.unwrap_or_else(|| scoped.daily_cap(params.autonomy)),
+        run_cap_uusd: params.run_cap_uusd.unwrap_or_else(|| scoped.run_cap(params.autonomy)),
         name: params.name,
         rev: 1,
         display_name: params.display_name,

@@ -5,8 +5,11 @@ pub mod alert;
 pub mod approval;
 pub mod asking;
 mod binding;
+mod breach;
+pub mod budget;
 mod case;
 mod contain;
+pub mod cost;
 mod decide_set;
 mod editing;
 pub mod enrol;
@@ -79,6 +82,7 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
         Request::AgentStop(p) => answer(&stop::retire(desk, &p.agent, &p.reason)?),
         Request::AdapterEnrol(p) => answer(&enrol::adapter(desk, p)?),
         Request::RunStart(p) => answer(&run::start(desk, p)?),
+        Request::RunReserve(p) => answer(&run::reserve(desk, &p)?),
         Request::RunUsage(p) => answer(&run::usage(desk, &p)?),
         Request::RunFinish(p) => answer(&run::finish(desk, p)?),
         Request::ToolCheck(p) => answer(&tool::check(desk, p)?),
@@ -103,6 +107,9 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
         Request::SquadResume(p) => answer(&squad::resume(desk, &p.reason)?),
         Request::SquadDrain(p) => answer(&squad::drain(desk, &p.reason)?),
         Request::SquadEmergencyResume(p) => answer(&squad::emergency_resume(desk, &p)?),
+        Request::BudgetSet(p) => answer(&budget::set(desk, &p)?),
+        Request::BudgetRelease(p) => answer(&budget::release(desk, &p)?),
+        Request::CostRecompute(p) => answer(&cost::recompute(desk, &p)?),
         Request::AlertAck(p) => answer(&alert::acknowledge(desk, p)?),
         Request::AlertResolve(p) => answer(&alert::resolve(desk, p)?),
         Request::NotificationAck(p) => answer(&alert::notification_ack(desk, &p)?),
@@ -127,6 +134,7 @@ pub fn is_never_repeated(request: &Request) -> bool {
             | Request::ToolCheck(_)
             | Request::ToolAwait(_)
             | Request::RunStart(_)
+            | Request::RunReserve(_)
     )
 }
 
@@ -173,7 +181,10 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::RuleList(p) => answer(&lists::rules(db, p)?),
         Request::ApprovalGet(p) => answer(&views::approval_detail(db, caller, p.approval)?),
         Request::SquadStatus(_) => answer(&views::status(db, live)?),
-        Request::BudgetGet(p) => answer(&views::budgets(db, live, p)?),
+        Request::BudgetGet(p) => answer(&cost::get(db, live, p)?),
+        Request::CostRollup(p) => answer(&cost::rollup(db, live, p)?),
+        Request::CostForecast(p) => answer(&cost::forecast(db, live, p)?),
+        Request::CostPrices(p) => answer(&cost::prices(live, p)),
         Request::AlertList(p) => answer(&lists::alerts(db, p)?),
         Request::NotificationList(p) => answer(&lists::notifications(db, caller, p)?),
         Request::SnapshotGet(_) => answer(&views::snapshot(db, live, caller)?),

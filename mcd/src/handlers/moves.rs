@@ -23,7 +23,7 @@ use mc_proto::{
 };
 
 use super::{
-    contain, input,
+    budget, contain, input,
     notify::{self, Notice},
     task::check_names,
 };
@@ -266,7 +266,7 @@ pub(super) fn go_as(
         agent: agent.as_ref(),
         open_dependencies: &open,
         approved,
-        budget_left: task.spent_uusd < task.budget_uusd,
+        budget_left: budget::task_has_left(desk, task)?,
         checklist: desk.policy.checklist(&task.task_type),
     };
     let event = law::transition(task, to, &details, &cx)?;

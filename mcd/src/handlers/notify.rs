@@ -94,10 +94,16 @@ pub(super) struct Warning {
 /// Raises an alert, unless one of its kind about the same agent and task is open. Returns its
 /// number when it is new.
 pub(super) fn warn(desk: &mut Desk<'_>, warning: Warning) -> Result<Option<AlertId>, StoreError> {
-    let Warning { severity, kind, text, next, task, agent } = warning;
-    if queries::open_alert(desk.db, kind, agent.as_deref(), task)?.is_some() {
+    let Warning { kind, task, agent, .. } = &warning;
+    if queries::open_alert(desk.db, *kind, agent.as_deref(), *task)?.is_some() {
         return Ok(None);
     }
+    raise(desk, warning).map(Some)
+}
+
+/// Raises an alert, whatever is open.
+pub(super) fn raise(desk: &mut Desk<'_>, warning: Warning) -> Result<AlertId, StoreError> {
+    let Warning { severity, kind, text, next, task, agent } = warning;
     let id = desk.next_alert();
     let alert = Alert {
         id,
@@ -116,5 +122,5 @@ pub(super) fn warn(desk: &mut Desk<'_>, warning: Warning) -> Result<Option<Alert
     };
     let event = Event::AlertRaised { alert: Box::new(alert) };
     desk.emit_as(Actor::system("alerts"), None, event)?;
-    Ok(Some(id))
+    Ok(id)
 }

@@ -1,12 +1,14 @@
 //! The policy: what a call would get, and which version is in force.
 
 use mc_core::{
+    budget::Payer,
     money::MicroUsd,
     policy::{self, Call, Decision, World},
     refusal::Refusal,
 };
 use mc_proto::method::admin::PolicyTest;
 
+use super::budget::{Caplist, Own};
 use crate::{
     caller::Caller,
     live::Live,
@@ -40,7 +42,12 @@ pub fn test(
     };
     let task = params.task.or(agent.current_task).map(|id| queries::task(db, id)).transpose()?;
     let squad = queries::squad(db)?;
-    let day = live.day();
+    let above = task.as_ref().map_or(Ok(Vec::new()), |task| queries::tasks_above(db, task.id))?;
+    let of = task.as_ref().map(|task| task.id);
+    let payer = Payer { run: None, agent: agent.name.clone(), task: of, above, day: live.day() };
+    let set = queries::all_caps(db)?;
+    let caps = Caplist { db, policy: &policy, set: &set };
+    let budget = caps.standings(&agent, &payer, Own::WholeRun)?;
     let call = Call {
         tool: &params.tool,
         arguments: &params.arguments,
@@ -53,7 +60,7 @@ pub fn test(
         agent: &agent,
         task: task.as_ref(),
         run: None,
-        day: &day,
+        budget: &budget,
         estimate: MicroUsd::ZERO,
     };
     Ok(policy::decide(&policy, &call, &world))

@@ -16,7 +16,7 @@ use mc_core::{
 use mc_proto::method::run::{Await, Awaited, Checked};
 
 use super::{
-    asking, binding,
+    asking, binding, budget,
     case::{self, Case, Rows, denied},
     moves::acting_agent,
     tool::{self, Asked, PREVIEW_CHARS},
@@ -47,45 +47,50 @@ enum Fit {
 /// Another version of the policy by itself voids nothing: what counts is what it says. A call that
 /// it denies, rates higher, asks for a reason that nobody was asked about, or wants more persons or
 /// a higher level for, is not what was agreed to.
-fn fit(desk: &Desk<'_>, approval: &Approval, (case, decision): (&Case<'_>, &Decision)) -> Fit {
+fn fit(
+    desk: &Desk<'_>,
+    approval: &Approval,
+    (case, decision): (&Case<'_>, &Decision),
+) -> Result<Fit, Fail> {
     let now = || format!("by the policy in force now ({})", decision.rule);
     if decision.outcome == Outcome::Deny && case::is_passing(decision) {
-        return Fit::Later(decision.reason.clone());
+        return Ok(Fit::Later(decision.reason.clone()));
     }
     if desk.facts.is_late {
-        return Fit::Later(LATE.to_owned());
+        return Ok(Fit::Later(LATE.to_owned()));
     }
     if let Some(reason) = binding::changed(desk, &approval.statement, case) {
-        return Fit::Void(reason);
+        return Ok(Fit::Void(reason));
     }
     if decision.outcome == Outcome::Deny {
-        return Fit::Void(format!("it is denied {}: {}", now(), decision.reason));
+        return Ok(Fit::Void(format!("it is denied {}: {}", now(), decision.reason)));
     }
     if decision.risk > approval.risk {
-        return Fit::Void(format!("it is more dangerous {}: {}", now(), decision.reason));
+        return Ok(Fit::Void(format!("it is more dangerous {}: {}", now(), decision.reason)));
     }
     let overspends = decision.outcome == Outcome::Ask
         && decision.ask_for == ApprovalKind::BudgetOverride
         && approval.kind != ApprovalKind::BudgetOverride;
     if overspends {
-        return Fit::Void(format!("a budget is used up meanwhile: {}", decision.reason));
+        return Ok(Fit::Void(format!("a budget is used up meanwhile: {}", decision.reason)));
     }
     agreed(desk, approval)
 }
 
 /// Compares who agreed with who has to agree by now.
-fn agreed(desk: &Desk<'_>, approval: &Approval) -> Fit {
-    let persons = asking::persons(desk, approval.risk);
+fn agreed(desk: &Desk<'_>, approval: &Approval) -> Result<Fit, Fail> {
+    let persons = asking::persons(desk, (&approval.agent, approval.task), approval.risk)?;
     let given = i64::try_from(approval.endorsements.len()).unwrap_or(i64::MAX).saturating_add(1);
     if persons > given {
-        return Fit::Void(format!("the policy wants {persons} persons to agree by now"));
+        let text = format!("the policy wants {persons} persons to agree by now");
+        return Ok(Fit::Void(text));
     }
     let wanted = desk.policy.min_level(Act::approve(approval.risk));
     let wanted = if desk.live.single_user { wanted.min(Level::L1) } else { wanted };
     if approval.decided_level.is_some_and(|level| level < wanted) {
-        return Fit::Void(format!("the policy wants level {wanted} for it by now"));
+        return Ok(Fit::Void(format!("the policy wants level {wanted} for it by now")));
     }
-    Fit::Good
+    Ok(Fit::Good)
 }
 
 /// Answers a repeated call whose approval was granted.
@@ -101,7 +106,7 @@ pub(super) fn by_check(
     if decision.outcome == Outcome::Allow {
         return tool::record(desk, asked, decision, None);
     }
-    match fit(desk, open, (&asked.case(desk), decision)) {
+    match fit(desk, open, (&asked.case(desk), decision))? {
         Fit::Later(_) if decision.outcome == Outcome::Deny => {
             tool::record(desk, asked, decision, Some(open.id))
         }
@@ -269,6 +274,10 @@ fn redeem(
         rewritten: rewritten(approval),
     })?;
     desk.emit(tool::changed(&call, CallStatus::Allowed, Some(lease)))?;
+    if let Some(estimate) = approval.estimated_cost_uusd {
+        let task = approval.task.map(|id| queries::task(desk.db, id)).transpose()?;
+        budget::promise_call(desk, (&agent.name, call.run, task.as_ref()), (call.id, estimate))?;
+    }
     Ok(granted(lease))
 }
 
@@ -276,7 +285,7 @@ fn fit_to_wait(desk: &mut Desk<'_>, approval: &Approval, call: &ToolCall) -> Res
     let rows = Rows::of(desk, approval, Some(call))?;
     let case = rows.case(desk, approval, &approval.statement.arguments);
     let decision = case::judge(desk, &case)?;
-    Ok(fit(desk, approval, (&case, &decision)))
+    fit(desk, approval, (&case, &decision))
 }
 
 /// Returns what runs in the place of what was asked for.

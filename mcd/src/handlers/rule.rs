@@ -6,7 +6,7 @@ use mc_core::{
     approval::{Approval, ApprovalKind, StandingRule},
     event::Event,
     id::RuleId,
-    policy::{self, Asker, Call, Facts, Risk},
+    policy::{self, Asker, Call, Facts, Risk, Within},
     refusal::Refusal,
 };
 use mc_proto::{
@@ -56,8 +56,9 @@ pub(super) fn remember(
         facts: Facts::NONE,
     };
     let words = wanted.prefix_words.map(|count| usize::try_from(count).unwrap_or(0));
-    let covers =
-        policy::coverable(&desk.policy, (&call, &agent), &statement.arguments_sha256, words);
+    let task = approval.task.map(|task| queries::task(desk.db, task)).transpose()?;
+    let scoped = desk.policy.at(Within::of(&agent, task.as_ref()));
+    let covers = policy::coverable(scoped, (&call, &agent), &statement.arguments_sha256, words);
     let Some(covers) = covers else {
         let text = "no standing rule may cover this call: it is a shell, an interpreter, a wrapper, \
                     of several parts, or shorter than the words asked for";
@@ -100,7 +101,8 @@ pub(super) fn for_call(desk: &Desk<'_>, asked: &Asked) -> Result<Option<RuleId>,
     };
     let case = asked.case(desk);
     let call = case.call(desk);
-    let found = rules.iter().find(|rule| policy::covers(&desk.policy, rule, &call, &asker));
+    let scoped = desk.policy.at(Within::of(&asked.agent, asked.task.as_ref()));
+    let found = rules.iter().find(|rule| policy::covers(scoped, rule, &call, &asker));
     Ok(found.map(|rule| rule.id))
 }
 

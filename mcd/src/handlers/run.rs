@@ -1,25 +1,29 @@
-//! Runs: the gate before them, what they use, and their end.
+//! Runs: the gate before them, what they may spend and have spent, and their end.
 
 use mc_core::{
     agent::{Agent, AgentStatus},
-    alert::{AlertKind, Severity},
+    budget::{self, Amount, Cost, Reservation, ReservationStatus, Taken},
     event::Event,
     id::{RunId, TaskId},
     money::{CostState, MicroUsd, Tokens},
+    policy::Outcome,
+    price::Ask,
     refusal::{Refusal, RefusalKind},
     run::{Run, RunStatus},
     squad::SquadStatus,
+    task::Task,
 };
 use mc_proto::{
     limits::{SHORT_BYTES, TEXT_BYTES},
-    method::run::{Finish, SpendState, Spent, Start, Started, Usage},
+    method::run::{Finish, Reserve, Reserved, SpendState, Spent, Start, Started, Usage},
 };
 
 use super::{
     agent::orders,
+    breach,
+    budget::{For, Own, charge_of, for_whole_run, give_back, payer, promise, standings},
     contain, input,
     moves::acting_agent,
-    notify::{self, Warning},
 };
 use crate::store::{
     Desk,
@@ -39,17 +43,15 @@ const COST_LIMIT: i64 = 10_000_000_000;
 pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
     let agent = acting_agent(desk)?;
     let session = input::needed("session", &params.session, SHORT_BYTES)?;
+    check_cost("reserve_uusd", params.reserve_uusd)?;
     gate(desk, &agent)?;
     if let Some(external) = &params.external_id {
         input::at_most("external_id", external, SHORT_BYTES)?;
         if let Some(run) = queries::run_by_external_id(desk.db, &agent.name, external)? {
-            return Ok(started(&agent, &run));
+            return started(desk, &agent, &run);
         }
     }
     let task = attribute(desk, &agent, &params)?;
-    if let Some(task) = task {
-        has_budget(desk, task)?;
-    }
     let parent_run = params.parent_run.map(|id| queries::run(desk.db, id)).transpose()?;
     let run = Run {
         id: desk.next_run(),
@@ -68,16 +70,59 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
         started_at: desk.now,
         ended_at: None,
     };
-    let answer = started(&agent, &run);
-    desk.emit(Event::RunStarted { run: Box::new(run) })?;
-    Ok(answer)
+    begin(desk, &agent, &run, params.reserve_uusd)?;
+    started(desk, &agent, &run)
 }
 
-fn started(agent: &Agent, run: &Run) -> Started {
-    Started { run: run.id, task: run.task, remaining_uusd: agent.run_cap_uusd.minus(run.cost_uusd) }
+/// Records a run, with a promise of what its cap lets it spend.
+fn begin(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    run: &Run,
+    asked: Option<MicroUsd>,
+) -> Result<(), Fail> {
+    let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
+    let payer = payer(desk, &agent.name, Some(run.id), task.as_ref())?;
+    let all = standings(desk, agent, &payer, Own::WholeRun)?;
+    budget::fit(&all, Amount::default()).map_err(|short| {
+        let how =
+            if short.waits { "wait for other runs to end" } else { "a human can raise the cap" };
+        Refusal::forbidden(format!("{}: {}: {how}", agent.name, short.text))
+    })?;
+    let left = budget::left(&all);
+    let model = run.model.clone().unwrap_or_default();
+    let ask = Ask { model: &model, agent: &agent.name, runtime: agent.runtime, day: &payer.day };
+    let is_paid_for = desk.live.prices().find(&ask).is_some_and(|row| row.rate.is_none());
+    let money = left.uusd.filter(|_| !is_paid_for).unwrap_or_default();
+    // Without a cap on the run's tokens one run would take the whole day's.
+    let is_capped = all.first().is_some_and(|run| run.caps.tokens.is_some());
+    let tokens = left.tokens.filter(|_| is_capped && asked.is_none_or(|asked| asked.0 > 0));
+    let amount = Amount {
+        uusd: asked.map_or(money, |asked| asked.min(money)),
+        tokens: tokens.unwrap_or_default(),
+    };
+    desk.emit(Event::RunStarted { run: Box::new(run.clone()) })?;
+    if !amount.is_zero() {
+        promise(desk, payer, amount, For::WholeRun)?;
+    }
+    Ok(())
 }
 
-/// Refuses a run while squad or agent stands still, or the day's cap is reached.
+fn started(desk: &mut Desk<'_>, agent: &Agent, run: &Run) -> Result<Started, Fail> {
+    let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
+    let payer = payer(desk, &agent.name, Some(run.id), task.as_ref())?;
+    let left = budget::left(&standings(desk, agent, &payer, Own::All)?);
+    let reserved = for_whole_run(desk, run.id)?.map(|row| row.open.uusd);
+    Ok(Started {
+        run: run.id,
+        task: run.task,
+        remaining_uusd: left.uusd.unwrap_or_default(),
+        remaining_tokens: left.tokens,
+        reserved_uusd: reserved.unwrap_or_default(),
+    })
+}
+
+/// Refuses a run while squad or agent stands still.
 fn gate(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
     let squad = desk.squad()?;
     if desk.live.halt.is_set() || squad.status == SquadStatus::Halted {
@@ -101,86 +146,260 @@ fn gate(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
         let text = format!("{} is {state}{}", agent.name, why(&agent.status_reason));
         return Err(Refusal::forbidden(text).into());
     }
-    let spent = agent.spent_on(&desk.live.day());
-    if spent >= agent.daily_cap_uusd {
-        let text = format!(
-            "{} has spent {spent} of {} today: raise the cap, or wait for the next day",
-            agent.name, agent.daily_cap_uusd
-        );
-        return Err(Refusal::forbidden(text).into());
-    }
     Ok(())
 }
 
-fn has_budget(desk: &Desk<'_>, task: TaskId) -> Result<(), Fail> {
-    let task = queries::task(desk.db, task)?;
-    if task.spent_uusd < task.budget_uusd {
-        return Ok(());
-    }
-    let text = format!(
-        "{} has spent {} of its budget {}: a human can raise it",
-        task.id, task.spent_uusd, task.budget_uusd
-    );
-    Err(Refusal::forbidden(text).into())
-}
-
-/// Finds the task that a run works on: the one named, the parent run's, or the agent's own.
+/// Finds the task that a run works on: the one named, the session's, the agent's single one in
+/// progress, the parent run's, or the one that the agent was spawned for.
 fn attribute(desk: &Desk<'_>, agent: &Agent, params: &Start) -> Result<Option<TaskId>, Fail> {
     if let Some(task) = params.task {
         let task = queries::task(desk.db, task)?;
-        if task.is_assigned_to(&agent.name) || agent.serves == Some(task.id) {
+        if is_its_own(agent, &task) {
             return Ok(Some(task.id));
         }
         let text = format!("{} is not assigned to {}", task.id, agent.name);
         return Err(Refusal::forbidden(text).into());
     }
+    if let Some(id) = queries::task_of_session(desk.db, &agent.name, &params.session)? {
+        let task = queries::task(desk.db, id)?;
+        if is_its_own(agent, &task) && !task.state.is_final() {
+            return Ok(Some(id));
+        }
+    }
+    if let Some(task) = single_task(desk, agent)? {
+        return Ok(Some(task));
+    }
     if let Some(parent) = params.parent_run {
         return Ok(queries::run(desk.db, parent)?.task);
     }
-    Ok(agent.current_task.or(agent.serves))
+    Ok(agent.serves)
+}
+
+fn is_its_own(agent: &Agent, task: &Task) -> bool {
+    task.is_assigned_to(&agent.name) || agent.serves == Some(task.id)
+}
+
+/// Returns the agent's task in progress, where it is the only one.
+fn single_task(desk: &Desk<'_>, agent: &Agent) -> Result<Option<TaskId>, Fail> {
+    let tasks = queries::in_progress_of(desk.db, &agent.name)?;
+    Ok(if let [task] = tasks[..] { Some(task) } else { None })
+}
+
+/// `run.reserve`
+///
+/// # Errors
+///
+/// `not_found`, `forbidden` for another agent's run, `invalid_params`. What does not fit is no
+/// error but the decision `deny`, or `ask` where a human could grant more.
+pub fn reserve(desk: &mut Desk<'_>, params: &Reserve) -> Result<Reserved, Fail> {
+    let agent = acting_agent(desk)?;
+    let run = own_run(desk, &agent, params.run)?;
+    gate(desk, &agent)?;
+    if run.status != RunStatus::Running {
+        return Err(Refusal::forbidden(format!("{} is over: start a new run", run.id)).into());
+    }
+    let want = wanted(desk, &agent, &run, params)?;
+    let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
+    let payer = payer(desk, &agent.name, Some(run.id), task.as_ref())?;
+    let all = standings(desk, &agent, &payer, Own::WholeRun)?;
+    let short = budget::fit(&all, want).err();
+    let mut answer = Reserved {
+        decision: Outcome::Allow,
+        reservation: None,
+        reserved_uusd: want.uusd,
+        remaining_uusd: budget::left(&all).uusd.unwrap_or_default(),
+        approval: None,
+        reason: "it fits into every budget".to_owned(),
+    };
+    let Some(short) = short else {
+        // Who asks before each call needs no promise for the whole run.
+        if let Some(whole) = for_whole_run(desk, run.id)? {
+            give_back(desk, &whole)?;
+        }
+        answer.reservation = Some(promise(desk, payer, want, For::ModelCall)?);
+        answer.remaining_uusd = answer.remaining_uusd.minus(want.uusd);
+        return Ok(answer);
+    };
+    answer.reserved_uusd = MicroUsd::ZERO;
+    answer.decision = Outcome::Deny;
+    let standing = all.iter().find(|one| one.key == short.key);
+    if let Some(standing) = standing.filter(|_| !short.waits) {
+        answer.approval = breach::ask(desk, &agent, &run, &payer, (standing, &short))?;
+        answer.decision = if answer.approval.is_some() { Outcome::Ask } else { Outcome::Deny };
+    }
+    answer.reason = short.text;
+    Ok(answer)
+}
+
+/// Returns what a call may cost: what the runtime says, or its tokens at the model's price.
+fn wanted(desk: &Desk<'_>, agent: &Agent, run: &Run, params: &Reserve) -> Result<Amount, Fail> {
+    let count = |field: &str, tokens: Option<i64>| match tokens.unwrap_or(0) {
+        tokens if (0..=TOKEN_LIMIT).contains(&tokens) => Ok(tokens),
+        _ => Err(Refusal::invalid(field, format!("must be 0 to {TOKEN_LIMIT}"))),
+    };
+    let input = count("input_tokens", params.input_tokens)?;
+    let output = count("output_tokens", params.output_tokens)?;
+    check_cost("amount_uusd", params.amount_uusd)?;
+    let model = params.model.as_deref().or(run.model.as_deref()).unwrap_or_default();
+    let model = input::optional("model", model, SHORT_BYTES)?;
+    let tokens = Tokens { input, output, ..Tokens::default() };
+    let priced = || price(desk, agent, &model, (tokens, None)).counted_uusd;
+    let uusd = params.amount_uusd.unwrap_or_else(priced);
+    let want = Amount { uusd, tokens: tokens.total() };
+    if want.is_zero() {
+        let text = "say what it may cost: `amount_uusd`, or `input_tokens` and `output_tokens`";
+        return Err(Refusal::invalid("amount_uusd", text).into());
+    }
+    Ok(want)
+}
+
+pub(super) fn check_cost(field: &str, cost: Option<MicroUsd>) -> Result<(), Refusal> {
+    if cost.is_none_or(|cost| (0..=COST_LIMIT).contains(&cost.0)) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(field, format!("must be 0 to {COST_LIMIT} micro-dollars")))
+}
+
+fn price(
+    desk: &Desk<'_>,
+    agent: &Agent,
+    model: &str,
+    (tokens, reported): (Tokens, Option<MicroUsd>),
+) -> Cost {
+    let day = desk.live.day();
+    let ask = Ask { model, agent: &agent.name, runtime: agent.runtime, day: &day };
+    desk.live.prices().cost(&ask, tokens, reported)
 }
 
 /// `run.usage`
 ///
 /// # Errors
 ///
-/// `not_found`, `forbidden` for another agent's run, `invalid_params`.
+/// `not_found`, `forbidden` for another agent's run or promise, `conflict` for a promise that was
+/// settled otherwise, `invalid_params`.
 pub fn usage(desk: &mut Desk<'_>, params: &Usage) -> Result<Spent, Fail> {
     let agent = acting_agent(desk)?;
     let run = own_run(desk, &agent, params.run)?;
     let tokens = checked_tokens(params)?;
-    let (cost_uusd, cost_state) = match params.cost_uusd {
-        Some(cost) if (0..=COST_LIMIT).contains(&cost.0) => (cost, CostState::Reported),
-        Some(_) => {
-            let text = format!("must be 0 to {COST_LIMIT} micro-dollars");
-            return Err(Refusal::invalid("cost_uusd", text).into());
+    check_cost("cost_uusd", params.cost_uusd)?;
+    let model = input::needed("model", &params.model, SHORT_BYTES)?;
+    let cost = price(desk, &agent, &model, (tokens, params.cost_uusd));
+    let promise = match params.reservation {
+        Some(id) => {
+            let row = queries::reservation(desk.db, id)?;
+            if row.payer.run != Some(run.id) || row.whole_run {
+                let text = format!("{id} was not made for a call of {}", run.id);
+                return Err(Refusal::forbidden(text).into());
+            }
+            let used = Amount { uusd: cost.counted_uusd, tokens: tokens.total() };
+            match row.status {
+                ReservationStatus::Settled if row.used == Some(used) => {
+                    return spent(desk, &agent, &run, None);
+                }
+                ReservationStatus::Settled => {
+                    let text = format!("{id} was settled already, with another amount");
+                    return Err(Refusal::conflict(text).into());
+                }
+                ReservationStatus::Open => Some(row),
+                ReservationStatus::Released => None,
+            }
         }
-        None => (MicroUsd::ZERO, CostState::Unpriced),
+        None => None,
     };
-    let task = run.task.or(agent.current_task);
+    let task = match run.task {
+        Some(task) => Some(task),
+        None => single_task(desk, &agent)?,
+    };
+    let task = task.map(|id| queries::task(desk.db, id)).transpose()?;
+    charge(desk, &run, task.as_ref(), Used { model, tokens, cost, promise })?;
+    spent(desk, &agent, &run, task.as_ref())
+}
+
+/// What a run has used.
+pub(super) struct Used {
+    pub(super) model: String,
+    pub(super) tokens: Tokens,
+    pub(super) cost: Cost,
+    /// The promise that it was made on; without one it is paid from the whole run's.
+    pub(super) promise: Option<Reservation>,
+}
+
+/// Records a cost and all that follows from it.
+pub(super) fn charge(
+    desk: &mut Desk<'_>,
+    run: &Run,
+    task: Option<&Task>,
+    used: Used,
+) -> Result<(), Fail> {
+    let Used { model, tokens, cost, promise } = used;
+    let payer = payer(desk, &run.agent, Some(run.id), task)?;
+    let amount = Amount { uusd: cost.counted_uusd, tokens: tokens.total() };
+    let taken = match promise {
+        Some(row) => Some(Taken { reservation: row.id, amount: row.open, settles: true }),
+        None => for_whole_run(desk, run.id)?.map(|row| Taken {
+            reservation: row.id,
+            amount: row.open.min(amount),
+            settles: false,
+        }),
+    };
     desk.emit(Event::RunUsed {
         run: run.id,
-        agent: agent.name.clone(),
-        task,
-        model: input::needed("model", &params.model, SHORT_BYTES)?,
+        agent: run.agent.clone(),
+        task: payer.task,
+        model,
         tokens,
-        cost_uusd,
-        cost_state,
-        day: desk.live.day(),
+        cost_uusd: cost.cost_uusd,
+        cost_state: cost.state,
+        day: payer.day.clone(),
+        charge: Box::new(charge_of(
+            &payer,
+            task.and_then(|task| task.project.as_ref()),
+            cost,
+            taken,
+        )),
     })?;
-    let agent = queries::agent(desk.db, &agent.name)?;
+    let agent = queries::agent(desk.db, &run.agent)?;
     let run = queries::run(desk.db, run.id)?;
-    let (state, share) = spend_state(desk, &agent, &run, task)?;
-    if state != SpendState::Ok {
-        warn(desk, &agent, task, (state, &share))?;
-    }
+    breach::after_cost(desk, &agent, &run, &payer)?;
+    Ok(())
+}
+
+/// Says how a run stands after what it used.
+fn spent(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    run: &Run,
+    task: Option<&Task>,
+) -> Result<Spent, Fail> {
+    let run = queries::run(desk.db, run.id)?;
+    let agent = queries::agent(desk.db, &agent.name)?;
+    let own;
+    let task = match (task, run.task) {
+        (None, Some(id)) => {
+            own = queries::task(desk.db, id)?;
+            Some(&own)
+        }
+        (task, _) => task,
+    };
+    let payer = payer(desk, &agent.name, Some(run.id), task)?;
+    let all = standings(desk, &agent, &payer, Own::All)?;
+    let left = budget::left(&all);
+    let is_over = budget::over(&all).is_some() || run.status == RunStatus::Aborted;
+    let least = desk.policy.doc().budgets.warn_percent.iter().min().copied().map_or(80, i64::from);
+    let state = match (is_over, all.iter().any(|one| one.percent() >= least)) {
+        (true, _) => SpendState::Stop,
+        (false, true) => SpendState::Warn,
+        (false, false) => SpendState::Ok,
+    };
     let mut orders = orders(desk, &agent)?;
     if state == SpendState::Stop && orders.is_empty() {
         orders.push(mc_proto::method::agent::Order::Stop);
     }
     Ok(Spent {
         spent_uusd: run.cost_uusd,
-        remaining_uusd: agent.run_cap_uusd.minus(run.cost_uusd),
+        cost_state: run.cost_state,
+        remaining_uusd: left.uusd.unwrap_or_default(),
+        remaining_tokens: left.tokens,
         state,
         orders,
     })
@@ -206,54 +425,6 @@ fn checked_tokens(params: &Usage) -> Result<Tokens, Refusal> {
     })
 }
 
-/// Returns how near the nearest cap is, and names it.
-fn spend_state(
-    desk: &Desk<'_>,
-    agent: &Agent,
-    run: &Run,
-    task: Option<TaskId>,
-) -> Result<(SpendState, String), Fail> {
-    let mut caps = vec![
-        ("the run", run.cost_uusd, agent.run_cap_uusd),
-        ("the agent's day", agent.spent_on(&desk.live.day()), agent.daily_cap_uusd),
-    ];
-    if let Some(task) = task {
-        let task = queries::task(desk.db, task)?;
-        caps.push(("the task", task.spent_uusd, task.budget_uusd));
-    }
-    let mut worst = (SpendState::Ok, String::new());
-    for (what, spent, cap) in caps {
-        let share = spent.0.saturating_mul(100) / cap.0.max(1);
-        let text = || format!("{what} has spent {spent} of {cap} ({share} %)");
-        if share >= 100 {
-            return Ok((SpendState::Stop, text()));
-        }
-        if share >= 80 && worst.0 == SpendState::Ok {
-            worst = (SpendState::Warn, text());
-        }
-    }
-    Ok(worst)
-}
-
-fn warn(
-    desk: &mut Desk<'_>,
-    agent: &Agent,
-    task: Option<TaskId>,
-    (state, share): (SpendState, &str),
-) -> Result<(), Fail> {
-    let severity = if state == SpendState::Stop { Severity::Critical } else { Severity::Warning };
-    let warning = Warning {
-        severity,
-        kind: AlertKind::Budget,
-        text: format!("{}: {share}", agent.name),
-        next: "raise the cap, or cancel the task",
-        task,
-        agent: Some(agent.name.clone()),
-    };
-    notify::warn(desk, warning)?;
-    Ok(())
-}
-
 /// `run.finish`
 ///
 /// # Errors
@@ -265,12 +436,17 @@ pub fn finish(desk: &mut Desk<'_>, params: Finish) -> Result<Run, Fail> {
     if params.status == RunStatus::Running {
         return Err(Refusal::invalid("status", "a run does not end as `running`").into());
     }
-    if run.status == params.status {
-        return Ok(run);
-    }
-    if run.status != RunStatus::Running {
+    // What the daemon itself ended is over, however the runtime calls it.
+    let is_over = run.status == params.status || run.status == RunStatus::Aborted;
+    if run.status != RunStatus::Running && !is_over {
         let text = format!("{} has ended already, otherwise", run.id);
         return Err(Refusal::conflict(text).into());
+    }
+    if let Some(whole) = for_whole_run(desk, run.id)? {
+        give_back(desk, &whole)?;
+    }
+    if is_over {
+        return queries::run(desk.db, run.id);
     }
     let error = params.error.map(|text| input::optional("error", &text, TEXT_BYTES)).transpose()?;
     desk.emit(Event::RunFinished {

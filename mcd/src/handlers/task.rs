@@ -6,6 +6,7 @@ use mc_core::{
     event::Event,
     id::TaskId,
     money::{MicroUsd, Tokens},
+    policy::Within,
     refusal::{FieldError, Refusal},
     task::{Task, TaskPatch, TaskState},
 };
@@ -43,6 +44,13 @@ pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
 /// Returns the task as it begins.
 fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     let state = if params.assignees.is_empty() { TaskState::Inbox } else { TaskState::Assigned };
+    let within = Within {
+        project: params.project.as_deref(),
+        task_type: Some(params.task_type.as_str()),
+        agent: None,
+    };
+    let cap = desk.policy.at(within).task_cap(&params.task_type);
+    let budget_uusd = params.budget_uusd.unwrap_or(cap);
     Ok(Task {
         id: desk.next_task(),
         rev: 1,
@@ -59,7 +67,7 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
         project: params.project,
         labels: params.labels,
         due_at: params.due_at,
-        budget_uusd: params.budget_uusd.unwrap_or_else(|| desk.policy.task_cap(&params.task_type)),
+        budget_uusd,
         task_type: params.task_type,
         spent_uusd: MicroUsd::ZERO,
         unpriced: false,

@@ -21,7 +21,7 @@ use mc_proto::{
 };
 
 use super::{
-    approval, asking,
+    approval, asking, budget,
     case::{self, Case, denied},
     contain, input,
     moves::acting_agent,
@@ -147,6 +147,7 @@ fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     {
         input::at_most(field, text.as_deref().unwrap_or_default(), TEXT_BYTES)?;
     }
+    super::run::check_cost("estimated_cost_uusd", params.estimated_cost_uusd)?;
     let run = params.run.map(|id| own_run(desk, &agent, id)).transpose()?;
     if let Some(named) = params.task {
         let named = queries::task(desk.db, named)?;
@@ -229,6 +230,10 @@ pub(super) fn record(
     if decision.outcome == Outcome::Deny {
         contain::after_call(desk, id)?;
     }
+    if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
+        let payer = (&asked.agent.name, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
+        budget::promise_call(desk, payer, (id, estimate))?;
+    }
     let waits = decision.outcome == Outcome::Ask;
     Ok(Checked {
         call: id,
@@ -291,6 +296,7 @@ pub fn drop_call(desk: &mut Desk<'_>, params: &Drop) -> Result<ToolCall, Fail> {
         return Ok(call);
     }
     desk.emit(changed(&call, CallStatus::Dropped, None))?;
+    budget::settle_call(desk, &call, budget::CallEnd::Dropped)?;
     if let Some(id) = call.approval {
         approval::dropped(desk, id)?;
     }
@@ -315,6 +321,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         let text = format!("{} was not allowed to run, or has ended already", call.id);
         return Err(Refusal::new(RefusalKind::Conflict, text).into());
     }
+    super::run::check_cost("cost_uusd", params.cost_uusd)?;
     let result = params.result_preview.as_deref();
     let error = params.error.as_deref();
     input::at_most("result_preview", result.unwrap_or_default(), TEXT_BYTES)?;
@@ -343,6 +350,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         error,
         signature,
     })?;
+    budget::settle_call(desk, &call, budget::CallEnd::Ran(params.cost_uusd))?;
     contain::after_call(desk, call.id)?;
     queries::call(desk.db, call.id)
 }

@@ -6,9 +6,8 @@ use mc_core::{
     agent::{Agent, AgentName, Liveness},
     answers::{AnswerFacts, Answers},
     id::{ApprovalId, RunId, TaskId},
-    money::MicroUsd,
     refusal::Refusal,
-    task::{Task, law},
+    task::law,
 };
 use mc_proto::method::{
     admin::{Health, Part, PolicyVersion},
@@ -16,11 +15,12 @@ use mc_proto::method::{
     approval::{Detail as ApprovalDetail, Past},
     feed::Snapshot,
     run::Detail as RunDetail,
-    squad::{Budget, BudgetGet, Budgets, Status},
+    squad::Status,
     task::{Detail as TaskDetail, TransitionTable},
     thread::ArtifactContent,
 };
 
+use super::cost;
 use crate::{
     caller::Caller,
     live::Live,
@@ -168,8 +168,7 @@ pub(super) fn approval_detail(
 }
 
 pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
-    let day = live.day();
-    let agents = queries::agents(db, true)?;
+    let (spent_today_uusd, unpriced, daily_cap_uusd) = cost::today(db, live)?;
     let mut alerts = BTreeMap::new();
     for alert in queries::unresolved_alerts(db, ALERTS)? {
         let severity = serde_json::to_value(alert.severity).map_err(StoreError::from)?;
@@ -183,9 +182,9 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         working: queries::working(db)?,
         approvals_waiting: queries::waiting_approvals(db, "")?.0,
         alerts,
-        spent_today_uusd: agents.iter().map(|agent| agent.spent_on(&day)).sum(),
-        daily_cap_uusd: live.policy().doc().budgets.squad_day_uusd,
-        unpriced: agents.iter().any(|agent| agent.unpriced),
+        spent_today_uusd,
+        daily_cap_uusd,
+        unpriced,
         shared_uid: live.is_shared_uid(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: live.started_at,
@@ -193,45 +192,6 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         head: queries::head(db)?.seq,
         now: live.clock.now(),
     })
-}
-
-pub(super) fn budgets(db: Reader<'_>, live: &Live, params: &BudgetGet) -> Result<Budgets, Fail> {
-    let day = live.day();
-    let mut budgets = Vec::new();
-    if let Some(task) = params.task {
-        budgets.push(of_task(&queries::task(db, task)?));
-    }
-    let all = params.agent.is_none() && params.task.is_none();
-    let agents = queries::agents(db, false)?;
-    for agent in agents.iter().filter(|one| all || params.agent.as_ref() == Some(&one.name)) {
-        budgets.push(Budget {
-            scope: "agent_day".to_owned(),
-            of: agent.name.to_string(),
-            cap_uusd: Some(agent.daily_cap_uusd),
-            spent_uusd: agent.spent_on(&day),
-            unpriced: agent.unpriced,
-        });
-    }
-    if all {
-        budgets.push(Budget {
-            scope: "squad_day".to_owned(),
-            of: queries::squad(db)?.name,
-            cap_uusd: live.policy().doc().budgets.squad_day_uusd,
-            spent_uusd: agents.iter().map(|agent| agent.spent_on(&day)).sum::<MicroUsd>(),
-            unpriced: agents.iter().any(|agent| agent.unpriced),
-        });
-    }
-    Ok(Budgets { day, budgets })
-}
-
-fn of_task(task: &Task) -> Budget {
-    Budget {
-        scope: "task".to_owned(),
-        of: task.id.to_string(),
-        cap_uusd: Some(task.budget_uusd),
-        spent_uusd: task.spent_uusd,
-        unpriced: task.unpriced,
-    }
 }
 
 pub(super) fn snapshot(db: Reader<'_>, live: &Live, caller: &Caller) -> Result<Snapshot, Fail> {

@@ -76,4 +76,45 @@ mod tests {
         assert_eq!(findings[0].line, 2);
         assert!(findings[0].message.starts_with("paths.write[1]"), "{}", findings[0].message);
     }
+
+    #[test]
+    fn a_bad_file_is_refused_with_its_place_and_what_was_meant() {
+        for (text, place, says) in [
+            ("[tools]\nallow = []\nallow = []\n", (3, 1), "duplicate key"),
+            ("[approvals]\nhold = \"5min\"\n", (2, 8), "did you mean `5m`?"),
+            ("[approvals]\nhold = \"9h\"\n", (2, 1), "approvals.hold: is 9h"),
+            ("[agent.wren.tols]\n", (1, 13), "did you mean `tools`?"),
+            ("[agent.wren.limits]\nlease = \"1s\"\n", (1, 13), "unknown field `limits`"),
+            ("[task_type.enginering.deny]\n", (1, 12), "did you mean `engineering`?"),
+            ("[profile.a]\nextends = \"b\"\n[profile.b]\nextends = \"a\"\n", (2, 1), "a → b → a"),
+            ("[project.x]\nextends = \"y\"\n", (2, 1), "there is no profile `y`"),
+            ("[[rule]]\nname = \"a\"\ntool = \"x\"\nthen = \"denny\"\n", (4, 8), "`deny`?"),
+            ("[[rule]]\nname = \"a\"\ntool = \"x\"\n", (1, 1), "missing field `then`"),
+            (
+                "[[rule]]\nname = \"a\"\ncommand = [\"make\"]\nthen = \"ask\"\n\
+                 examples = { allow = [\"ls\"], deny = [\"make all\"] }\n",
+                (5, 38),
+                "is to get deny and gets ask by `rule.a`",
+            ),
+            ("[quiet_hours]\nfrom = \"25:00\"\n", (2, 8), "no time of day"),
+        ] {
+            let findings = validate(text).findings;
+            let Some(first) = findings.first() else { panic!("{text}\nis taken") };
+            assert!(first.message.contains(says), "{text}\n{first:?}");
+            assert_eq!((first.line, first.column), place, "{text}\n{first:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_documents_show_is_taken() {
+        let text = include_str!("../../../docs/POLICY.md");
+        let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let mut count = 0;
+        for block in blocks {
+            let said = validate(block);
+            assert!(said.valid, "{block}\n{:?}", said.findings);
+            count += 1;
+        }
+        assert!(count >= 3, "{count} blocks");
+    }
 }

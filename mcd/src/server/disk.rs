@@ -15,7 +15,7 @@ use mc_core::{
     agent::AgentName,
     approval::Approval,
     canonical,
-    policy::{self, Call, Facts, Wanted},
+    policy::{self, Call, Facts, Wanted, Within},
 };
 use mc_proto::method::{Request, agent, run::Check};
 use serde::Deserialize;
@@ -146,7 +146,9 @@ fn wanted_by(
     let workspace = workspace(server, caller, agent);
     let cwd = cwd.or(workspace.as_deref());
     let call = Call { tool, arguments, cwd, home, facts: Facts::NONE };
-    policy::wanted(&server.live().policy(), &call, workspace.as_deref())
+    let policy = server.live().policy();
+    let scoped = policy.at(Within { agent: Some(agent.as_str()), ..Within::default() });
+    policy::wanted(scoped, &call, workspace.as_deref())
 }
 
 fn workspace(server: &Server, caller: &Caller, agent: &AgentName) -> Option<String> {

@@ -289,7 +289,7 @@ fn abort_all(server: &Server, caller: &Caller, reason: &str) -> Vec<AgentReceipt
     names.sort();
     names.dedup();
     let receipt = |agent: AgentName| {
-        let told = !server.orders.abort(live, &agent, reason).is_empty();
+        let told = !server.orders.abort(live, (&agent, None), reason).is_empty();
         let row = known.iter().find(|view| view.agent.name == agent);
         let was_working = row.is_some_and(|view| view.agent.current_run.is_some());
         let text = match (was_working, told) {

@@ -2,6 +2,7 @@
 
 use mc_core::{
     actor::{Level, Role},
+    approval::ApprovalKind,
     id::{ApprovalId, TaskId},
     policy::{Act, Risk},
     task::TaskState,
@@ -60,8 +61,10 @@ fn found(store: &Store, caller: &Caller, request: &Request) -> Result<Option<Act
         R::TaskTransition(p) => moving(store, caller, (p.task, p.to))?,
         R::TaskAssign(p) => moving(store, caller, (p.task, TaskState::Assigned))?,
         R::TaskStart(p) => moving(store, caller, (p.task, TaskState::InProgress))?,
+        R::TaskUpdate(p) if p.budget_uusd.is_some() => Act::Budget,
+        R::TaskUpdate(_) => Act::Assign,
         R::ApprovalApprove(p) if p.remember.is_some() => Act::Remember,
-        R::ApprovalApprove(p) => Act::approve(risk(store, caller, p.approval)?),
+        R::ApprovalApprove(p) => yes_to(store, caller, p.approval)?,
         R::ApprovalDecide(p) => match p.decision {
             // The desk refuses red ones by themselves.
             approval::Verdict::Approve => Act::ApproveYellow,
@@ -126,13 +129,16 @@ const fn word(role: Role) -> &'static str {
     }
 }
 
-fn risk(store: &Store, caller: &Caller, approval: ApprovalId) -> Result<Risk, RpcError> {
+/// Returns the act that a yes is: more money is a budget's, all else goes by its risk.
+fn yes_to(store: &Store, caller: &Caller, approval: ApprovalId) -> Result<Act, RpcError> {
     #[derive(Deserialize)]
     struct Seen {
         risk: Risk,
+        kind: ApprovalKind,
     }
     let seen: Seen = look(store, caller, &Request::ApprovalGet(approval::Get { approval }))?;
-    Ok(seen.risk)
+    let is_money = seen.kind == ApprovalKind::BudgetOverride;
+    Ok(if is_money { Act::Budget } else { Act::approve(seen.risk) })
 }
 
 fn is_blocked(store: &Store, caller: &Caller, task: TaskId) -> Result<bool, RpcError> {

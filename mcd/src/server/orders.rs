@@ -60,9 +60,15 @@ impl Orders {
         Some(answer)
     }
 
-    /// Orders every runtime of `agent` that can to end its sessions.
-    pub(crate) fn abort(&self, live: &Live, agent: &AgentName, reason: &str) -> Vec<Sent> {
-        let order = Abort { agent: agent.clone(), session: None, reason: reason.to_owned() };
+    /// Orders every runtime of `agent` that can to end one session of it, or all.
+    pub(crate) fn abort(
+        &self,
+        live: &Live,
+        (agent, session): (&AgentName, Option<&str>),
+        reason: &str,
+    ) -> Vec<Sent> {
+        let session = session.map(str::to_owned);
+        let order = Abort { agent: agent.clone(), session, reason: reason.to_owned() };
         let able = live.runtimes_of(agent).into_iter();
         let able = able.filter(|runtime| runtime.capabilities.contains(&Capability::Abort));
         able.filter_map(|runtime| {

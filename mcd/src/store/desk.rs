@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use mc_core::{
     actor::Actor,
+    budget::{Caps, Scope},
     canonical,
     event::{Event, Recorded},
-    id::{AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, RuleId, RunId, TaskId},
+    id::{
+        AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, ReservationId, RuleId,
+        RunId, TaskId,
+    },
     policy::{Facts, Policy},
     squad::Squad,
     time::Timestamp,
@@ -31,10 +35,13 @@ use crate::{
     live::Live,
 };
 
-/// The last number given of each kind, by the order of [`Numbers`]' constants.
-type Numbers = [i64; 8];
+/// The caps that were set beside those in other rows.
+pub type SetCaps = std::collections::BTreeMap<(Scope, String), Caps>;
 
-const TABLES: [(&str, &str); 8] = [
+/// The last number given of each kind, by the order of [`Numbers`]' constants.
+type Numbers = [i64; 9];
+
+const TABLES: [(&str, &str); 9] = [
     ("tasks", "id"),
     ("runs", "id"),
     ("tool_calls", "id"),
@@ -43,6 +50,7 @@ const TABLES: [(&str, &str); 8] = [
     ("alerts", "id"),
     ("notifications", "id"),
     ("standing_rules", "id"),
+    ("reservations", "id"),
 ];
 
 /// What the writer keeps in memory between commands.
@@ -52,6 +60,7 @@ pub struct WriterState {
     pub head: Head,
     numbers: Numbers,
     squad: Option<Arc<Squad>>,
+    set_caps: Option<Arc<SetCaps>>,
 }
 
 impl WriterState {
@@ -66,7 +75,7 @@ impl WriterState {
         for (number, (table, id)) in numbers.iter_mut().zip(TABLES) {
             *number = queries::last_number(reader, table, id)?;
         }
-        Ok(Self { head: journal::head(db)?, numbers, squad: None })
+        Ok(Self { head: journal::head(db)?, numbers, squad: None, set_caps: None })
     }
 
     /// Notes where everything stands, for [`WriterState::restore`].
@@ -79,6 +88,7 @@ impl WriterState {
         self.head = head;
         self.numbers = numbers;
         self.squad = None;
+        self.set_caps = None;
     }
 }
 
@@ -277,6 +287,9 @@ impl<'a> Desk<'a> {
         {
             self.state.squad = None;
         }
+        if matches!(recorded.event, Event::BudgetSet { .. }) {
+            self.state.set_caps = None;
+        }
         let live = self.live;
         let changed = touched.into_iter().map(|one| changed(one, live)).collect();
         self.events.push(Committed { recorded, changed });
@@ -295,6 +308,20 @@ impl<'a> Desk<'a> {
         let squad = Arc::new(queries::squad(self.db)?);
         self.state.squad = Some(Arc::clone(&squad));
         Ok(squad)
+    }
+
+    /// Returns the caps that were set beside those in other rows.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn set_caps(&mut self) -> Result<Arc<SetCaps>, StoreError> {
+        if let Some(caps) = &self.state.set_caps {
+            return Ok(Arc::clone(caps));
+        }
+        let caps = Arc::new(queries::all_caps(self.db)?);
+        self.state.set_caps = Some(Arc::clone(&caps));
+        Ok(caps)
     }
 
     /// Stores the content of an artifact under its hash.
@@ -371,6 +398,11 @@ impl<'a> Desk<'a> {
     /// Gives the next number of a standing rule.
     pub fn next_rule(&mut self) -> RuleId {
         RuleId(self.next(7))
+    }
+
+    /// Gives the next number of a reservation.
+    pub fn next_reservation(&mut self) -> ReservationId {
+        ReservationId(self.next(8))
     }
 
     /// Returns the newest event of this command.

@@ -175,6 +175,8 @@ impl Store {
         for agent in queries::agents(queries::Reader::new(&connection), true)? {
             live.set_barred(&agent.name, agent.status.is_barred());
         }
+        // After a clock that was set back no day is opened a second time.
+        live.set_day(queries::newest_day(queries::Reader::new(&connection))?);
         let (committed, _) = broadcast::channel(FOLLOW);
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE);
         let readers = Readers::new(&path);

@@ -25,6 +25,13 @@ pub(super) const PROJECTED: &[&str] = &[
     "squad",
     "policies",
     "operators",
+    "ledgers",
+    "caps",
+    "reservations",
+    "paces",
+    "usages",
+    "spend_days",
+    "session_tasks",
 ];
 
 /// Empties every projected table of the database at `path` and fills it from the journal again.

@@ -1,5 +1,5 @@
-//! Hot reload: `policy.toml`, `config.toml`, `identity.toml` and the allowed signers are read again
-//! when they change and on SIGHUP.
+//! Hot reload: `policy.toml`, `config.toml`, `prices.toml`, `identity.toml` and the allowed signers
+//! are read again when they change and on SIGHUP.
 //! A file that is wrong changes nothing; what is wrong with it is kept for everybody to see.
 
 use std::{io, sync::Arc, time::Duration};
@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     findings,
     identity::Identity,
-    policy,
+    policy, prices,
 };
 
 /// How long to wait for a writer of the file to finish.
@@ -44,6 +44,7 @@ pub(super) async fn run(setting: &Setting) {
             reload_policy(setting);
             reload_config(setting);
             reload_identity(setting);
+            reload_prices(setting);
         }
     };
     tokio::join!(hear, reload);
@@ -62,7 +63,8 @@ fn watch(
             live.halt.refresh();
         }
         let is_ours = |event: &notify::Event| {
-            let files = ["policy.toml", "config.toml", "identity.toml", signers::FILE];
+            let files =
+                ["policy.toml", "config.toml", "prices.toml", "identity.toml", signers::FILE];
             let named = |path: &std::path::PathBuf| files.iter().any(|file| path.ends_with(file));
             event.paths.iter().any(named)
         };
@@ -103,6 +105,14 @@ fn reload_policy(setting: &Setting) {
             }
             live.set_refused_policy(wrong);
         }
+    }
+}
+
+/// Brings the price file into force, or says what is wrong with it.
+fn reload_prices(setting: &Setting) {
+    match prices::load(&setting.home) {
+        Ok(own) => setting.server.live().set_prices(own.unwrap_or_else(prices::built_in).into()),
+        Err(error) => tracing::error!(%error, "prices.toml is refused; the prices before stay"),
     }
 }
 

@@ -69,12 +69,15 @@ fn act(server: &Arc<Server>, committed: &Committed) {
             server.feeds.cut(name);
         }
         Event::AgentStatusChanged { agent, to, .. } if stands(*to) => {
-            abort(server, agent, &reason());
+            abort(server, (agent, None), &reason());
+        }
+        Event::BudgetBreached { breach } => {
+            abort(server, (&breach.agent, Some(breach.session.as_str())), &breach.text);
         }
         Event::SquadStatusChanged { to: SquadStatus::Paused | SquadStatus::Halted, .. } => {
             for runtime in server.live().attached() {
                 for agent in &runtime.agents {
-                    abort(server, agent, &reason());
+                    abort(server, (agent, None), &reason());
                 }
             }
         }
@@ -91,9 +94,9 @@ const fn stands(status: AgentStatus) -> bool {
     }
 }
 
-/// Orders the agent's sessions ended, and logs what did not work.
-fn abort(server: &Arc<Server>, agent: &AgentName, reason: &str) {
-    for sent in server.orders.abort(server.live(), agent, reason) {
+/// Orders one session of an agent ended, or all, and logs what did not work.
+fn abort(server: &Arc<Server>, whose: (&AgentName, Option<&str>), reason: &str) {
+    for sent in server.orders.abort(server.live(), whose, reason) {
         tokio::spawn(log_abort(sent));
     }
 }
@@ -119,7 +122,7 @@ fn attached(server: &Arc<Server>, agents: &[AgentName]) {
         let view = view.and_then(|json| serde_json::from_str::<AgentView>(&json).ok());
         let stands = view.is_none_or(|view| stands(view.agent.status));
         if stands || server.live().halt.is_set() {
-            abort(server, name, "the agent does not work at the moment");
+            abort(server, (name, None), "the agent does not work at the moment");
         }
         for notification in waiting(server, name) {
             deliver(server, &notification);

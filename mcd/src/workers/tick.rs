@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use mc_core::{actor::Actor, time::Timestamp};
+use mc_core::{actor::Actor, budget::BudgetDay, time::Timestamp};
 use mc_proto::method::{Request, squad::StatusGet};
 use serde::Deserialize;
 
@@ -28,8 +28,11 @@ pub(super) async fn run(setting: &Setting) {
     let live = server.live();
     let zone = setting.config.zone();
     let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0, halted: false };
+    let mut day =
+        BudgetDay::begin(&live.day(), today(live.clock.now(), &zone), live.clock.elapsed_ms());
     loop {
-        live.set_day(today(live.clock.now(), &zone));
+        day.look(&today(live.clock.now(), &zone).0, live.clock.elapsed_ms());
+        live.set_day(day.day().to_owned());
         state.watch_clock(server);
         state.watch_halt(server);
         state.tick(server);
@@ -38,10 +41,11 @@ pub(super) async fn run(setting: &Setting) {
     }
 }
 
-/// Returns the day of `now` in a zone, `YYYY-MM-DD`.
-pub(crate) fn today(now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
-    let at = now.to_jiff().unwrap_or_default();
-    at.to_zoned(zone.clone()).date().to_string()
+/// Returns the day of `now` in a zone, `YYYY-MM-DD`, and how long ago it began, in milliseconds.
+pub(crate) fn today(now: Timestamp, zone: &jiff::tz::TimeZone) -> (String, i64) {
+    let at = now.to_jiff().unwrap_or_default().to_zoned(zone.clone());
+    let began = at.start_of_day().map_or(now.0, |start| start.timestamp().as_millisecond());
+    (at.date().to_string(), now.0.saturating_sub(began))
 }
 
 /// Returns the wall clock minus the clock that never jumps.
@@ -136,7 +140,8 @@ mod tests {
     fn the_day_is_that_of_the_zone() {
         let late = Timestamp(1_763_000_000_007); // 2025-11-13T02:13:20Z
         let zone = |name| jiff::tz::TimeZone::get(name).unwrap();
-        assert_eq!(today(late, &zone("UTC")), "2025-11-13");
-        assert_eq!(today(late, &zone("America/New_York")), "2025-11-12");
+        assert_eq!(today(late, &zone("UTC")).0, "2025-11-13");
+        let (day, old) = today(late, &zone("America/New_York"));
+        assert_eq!((day.as_str(), old / 3_600_000), ("2025-11-12", 21));
     }
 }

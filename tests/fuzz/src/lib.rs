@@ -64,7 +64,7 @@ fn judged(tool: &str, arguments: &Value) -> Decision {
         agent: &agent,
         task: None,
         run: None,
-        day: "2026-11-24",
+        budget: &[],
         estimate: MicroUsd::ZERO,
     };
     POLICY.with(|policy| decide(policy, &call, &world))

@@ -5,6 +5,7 @@
 mod agents;
 mod approvals;
 mod loops;
+mod money;
 mod page;
 mod record;
 mod rules;
@@ -14,7 +15,11 @@ mod work;
 use mc_core::{
     alert::{Alert, Notification},
     approval::{Approval, StandingRule},
-    id::{AlertId, ApprovalId, CallId, MessageId, NotificationId, RuleId, RunId, TaskId},
+    budget::Reservation,
+    id::{
+        AlertId, ApprovalId, CallId, MessageId, NotificationId, ReservationId, RuleId, RunId,
+        TaskId,
+    },
     message::Message,
     refusal::Refusal,
     run::{Run, ToolCall},
@@ -24,7 +29,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
 pub use self::{
-    agents::*, approvals::*, loops::*, page::*, record::*, rules::*, tasks::*, work::*,
+    agents::*, approvals::*, loops::*, money::*, page::*, record::*, rules::*, tasks::*, work::*,
 };
 use super::StoreError;
 
@@ -140,6 +145,9 @@ by_id! {
     /// Returns a notification.
     notification(id: NotificationId) -> Notification, "notification",
         "SELECT body FROM notifications WHERE id = ?1";
+    /// Returns a promise.
+    reservation(id: ReservationId) -> Reservation, "reservation",
+        "SELECT body FROM reservations WHERE id = ?1";
     /// Returns a standing rule.
     rule(id: RuleId) -> StandingRule, "standing rule",
         "SELECT body FROM standing_rules WHERE id = ?1";

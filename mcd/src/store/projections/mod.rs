@@ -3,10 +3,13 @@
 //! Deterministic: it reads the event and the rows, and nothing else. What an entity becomes is
 //! decided in `mc_core::fold`; here it is loaded and stored.
 
+mod money;
+
 use mc_core::{
     agent::{Agent, AgentName},
     alert::{Alert, AlertStatus, Notification},
     approval::{Approval, ApprovalStatus, StandingRule},
+    budget::Payer,
     event::{Event, Recorded},
     fold,
     id::{CallId, RunId, TaskId},
@@ -97,9 +100,16 @@ impl Projection<'_, '_> {
             Event::TokenRotated { .. }
             | Event::TokenRevoked { .. }
             | Event::AdapterEnrolled { .. } => self.tokens(),
-            Event::RunStarted { .. } | Event::RunUsed { .. } | Event::RunFinished { .. } => {
-                self.run_event()
-            }
+            Event::RunStarted { .. }
+            | Event::RunUsed { .. }
+            | Event::RunFinished { .. }
+            | Event::BudgetReserved { .. }
+            | Event::BudgetReleased { .. }
+            | Event::BudgetSet { .. }
+            | Event::BudgetRaised { .. }
+            | Event::BudgetWarned { .. }
+            | Event::BudgetBreached { .. }
+            | Event::CostCorrected { .. } => self.run_event(),
             Event::ToolChecked { call } => {
                 self.put_call(call.as_ref().clone())?;
                 self.agent(&call.agent)
@@ -159,24 +169,51 @@ impl Projection<'_, '_> {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest touches the money alone")]
     fn run_event(&mut self) -> Result<(), Fail> {
         match &self.recorded.event {
             Event::RunStarted { run } => {
                 self.put_run(run.as_ref().clone())?;
                 self.maybe_task(run.task)?;
-                self.agent(&run.agent)
+                self.agent(&run.agent)?;
             }
             Event::RunUsed { run, agent, task, .. } => {
                 self.run(*run)?;
                 self.maybe_task(*task)?;
-                self.agent(agent)
+                self.agent(agent)?;
             }
             Event::RunFinished { run, agent, .. } => {
                 self.run(*run)?;
-                self.agent(agent)
+                self.agent(agent)?;
             }
-            other => Err(StoreError::Damaged(format!("`{}` is no run event", other.kind())).into()),
+            Event::BudgetRaised { task, .. } => self.maybe_task(*task)?,
+            _ => {}
         }
+        money::apply(self.db, self.recorded)?;
+        match &self.recorded.event {
+            Event::CostCorrected { correction } => self.corrected(&correction.payer),
+            _ => Ok(()),
+        }
+    }
+
+    /// The usages are corrected already: they say whether something is still without a price.
+    fn corrected(&mut self, payer: &Payer) -> Result<(), Fail> {
+        if let Some(id) = payer.run {
+            let mut run = queries::run(self.db, id)?;
+            fold::run(&mut run, self.recorded);
+            run.cost_state = queries::worst_state(self.db, id)?;
+            self.put_run(run)?;
+        }
+        if let Some(id) = payer.task {
+            let mut task = queries::task(self.db, id)?;
+            fold::task(&mut task, self.recorded);
+            task.unpriced = queries::has_unpriced(self.db, Some(id), &payer.agent)?;
+            self.put_task(task)?;
+        }
+        let mut agent = queries::agent(self.db, &payer.agent)?;
+        fold::agent(&mut agent, self.recorded);
+        agent.unpriced = queries::has_unpriced(self.db, None, &payer.agent)?;
+        self.put_agent(agent)
     }
 
     fn touch(&mut self, make: impl FnOnce() -> Touched) {

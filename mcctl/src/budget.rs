@@ -1,0 +1,146 @@
+//! `mcctl budget`: caps, what is spent and reserved of them, and changes.
+
+use clap::{Args, Subcommand};
+use mc_core::{
+    agent::AgentName,
+    budget::{Reservation, Scope},
+    id::{ReservationId, RunId, TaskId},
+    money::MicroUsd,
+    time::Timestamp,
+};
+use mc_proto::method::squad::{Budget, BudgetGet, BudgetRelease, BudgetSet, Budgets};
+
+use crate::{
+    context::Context,
+    failure::{Exit, Failure},
+    table::{Cell, Table, Tone, cell, maybe},
+    text,
+    words::{dollars, money, one_of, word},
+};
+
+/// Caps: looked at, set, and reservations corrected.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Command {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Only of this agent.
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<AgentName>,
+    /// Only of this task.
+    #[arg(long, value_name = "T-n")]
+    task: Option<TaskId>,
+    /// All that this run spends from.
+    #[arg(long, value_name = "R-n")]
+    run: Option<RunId>,
+}
+
+/// What can be done with budgets beside looking.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Set a cap: of each run or the days of an agent, of a task, of the squad's days or months.
+    Set(Set),
+    /// Correct a reservation that was never settled.
+    Release {
+        /// Which.
+        #[arg(value_name = "B-n")]
+        reservation: ReservationId,
+        /// What was really spent of it [default: nothing].
+        #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+        spent: Option<MicroUsd>,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Set {
+    /// What is capped.
+    #[arg(value_parser = one_of::<Scope>(&["run", "task", "agent_day", "squad_day", "squad_month"]))]
+    scope: Scope,
+    /// The agent or the task; nothing for the squad.
+    #[arg(value_name = "AGENT|T-n")]
+    of: Option<String>,
+    /// The cap in dollars.
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    cap: Option<MicroUsd>,
+    /// The cap in tokens.
+    #[arg(long, value_name = "N")]
+    tokens: Option<i64>,
+    /// Let the policy's caps count again.
+    #[arg(long, conflicts_with_all = ["cap", "tokens"])]
+    clear: bool,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+}
+
+/// Carries a command out.
+///
+/// # Errors
+///
+/// Why it was not carried out.
+pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
+    let Command { verb, agent, task, run } = command;
+    match verb {
+        None => cx.show(&BudgetGet { agent, task, run }, caps),
+        Some(Verb::Set(set)) => {
+            let Set { scope, of, cap, tokens, clear, reason } = set;
+            let set = BudgetSet { scope, of, cap_uusd: cap, cap_tokens: tokens, clear, reason };
+            cx.show(&set, caps)
+        }
+        Some(Verb::Release { reservation, spent, reason }) => {
+            let release = BudgetRelease { reservation, spent_uusd: spent, reason };
+            cx.show(&release, |row, _| format!("{} no longer counts\n", row.id))
+        }
+    }
+}
+
+fn caps(budgets: &Budgets, now: Timestamp) -> String {
+    let mut table = Table::new(&["SCOPE", "OF", "SPENT", "RESERVED", "CAP", "USED", "TOKENS"]);
+    for budget in &budgets.budgets {
+        let Budget { percent, spent_tokens, cap_tokens, .. } = budget;
+        let has_cap = budget.cap_uusd.is_some() || cap_tokens.is_some();
+        let tone = match percent {
+            95.. => Tone::Bad,
+            80.. => Tone::Warn,
+            _ => Tone::Plain,
+        };
+        let priced = budget.spent_uusd.minus(budget.unpriced_uusd);
+        let tokens = cap_tokens.map(|cap| format!("{spent_tokens} of {cap}"));
+        table.row([
+            cell(word(budget.scope)),
+            Cell::new(&budget.of, Tone::Strong),
+            Cell::new(money(priced, budget.unpriced), tone),
+            maybe(Some(budget.reserved_uusd).filter(|amount| amount.0 > 0)),
+            maybe(budget.cap_uusd),
+            maybe(has_cap.then(|| format!("{percent}%"))),
+            cell(tokens.unwrap_or_else(|| spent_tokens.to_string())),
+        ]);
+    }
+    let foot = format!(
+        "daily caps count {}; what has no price (?) counts at the dearest known rate\n",
+        text::line(&budgets.day)
+    );
+    format!("{table}{}{}", promises(&budgets.reservations, now), Tone::Dim.paint(&foot))
+}
+
+fn promises(open: &[Reservation], now: Timestamp) -> String {
+    if open.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["RESERVED", "FOR", "RUN", "TASK", "AMOUNT", "OPEN", "SINCE"]);
+    for one in open {
+        table.row([
+            Cell::new(one.id, Tone::Strong),
+            cell(&one.payer.agent),
+            maybe(one.payer.run),
+            maybe(one.payer.task),
+            cell(one.amount.uusd),
+            cell(one.open.uusd),
+            cell(text::age(now, one.at)),
+        ]);
+    }
+    format!("\n{table}")
+}

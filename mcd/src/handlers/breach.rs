@@ -1,0 +1,297 @@
+//! What follows from a cost, in the same transaction: warnings, the end of a run that is over,
+//! the question to a human, and the breaker.
+
+use mc_core::{
+    actor::Actor,
+    agent::{Agent, AgentStatus},
+    alert::{AlertKind, Severity},
+    approval::ApprovalStatus,
+    budget::{self, Amount, Breach, BreachCause, Caps, Payer, Scope, ScopeKey, Shortage, Standing},
+    event::Event,
+    id::{ApprovalId, RunId, TaskId},
+    money::MicroUsd,
+    run::{Run, RunStatus},
+};
+use serde_json::{Value, json};
+
+use super::{
+    asking,
+    budget::{Own, Raise, SQUAD, payer, standings},
+    notify::{self, Warning},
+};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// How the reason of an agent begins that its spending has paused.
+pub(super) const PAUSED: &str = "budget: ";
+/// How many runs an override shows.
+const SHOWN_RUNS: i64 = 3;
+
+/// Looks at every scope after a cost, and does what has to be done.
+pub(super) fn after_cost(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    run: &Run,
+    payer: &Payer,
+) -> Result<(), Fail> {
+    let all = standings(desk, agent, payer, Own::All)?;
+    for one in &all {
+        warn(desk, payer, one)?;
+    }
+    let over: Vec<(Standing, Shortage)> = all
+        .iter()
+        .filter_map(|one| {
+            let shortage = budget::fit(std::slice::from_ref(one), Amount::default()).err()?;
+            Some((one.clone(), shortage))
+        })
+        .collect();
+    if let Some((first, shortage)) = over.first() {
+        if run.status == RunStatus::Running {
+            end(desk, run, payer, (BreachCause::Cap, &first.key, &shortage.text))?;
+            for (standing, shortage) in &over {
+                ask(desk, agent, run, payer, (standing, shortage))?;
+            }
+        }
+        let day = over.iter().find(|(one, shortage)| one.pauses_agent() && !shortage.waits);
+        if let Some((_, shortage)) = day {
+            pause(desk, agent, &shortage.text)?;
+        }
+        return Ok(());
+    }
+    trips(desk, agent, run, payer)
+}
+
+/// Warns of a share once; a higher one anew.
+fn warn(desk: &mut Desk<'_>, payer: &Payer, one: &Standing) -> Result<(), Fail> {
+    let percent = one.percent();
+    let shares = desk.policy.doc().budgets.warn_percent.iter().copied().map(i64::from);
+    let reached = shares.filter(|share| *share <= percent).max().unwrap_or(0);
+    if reached <= one.ledger.warned {
+        return Ok(());
+    }
+    let event = Event::BudgetWarned {
+        key: one.key.clone(),
+        percent: reached,
+        agent: payer.agent.clone(),
+        task: payer.task,
+    };
+    desk.emit_as(Actor::system("budgets"), None, event)?;
+    if percent >= 100 {
+        // The breach says more.
+        return Ok(());
+    }
+    let text = format!("{}: {} ({percent} %)", payer.agent, one.sentence(Amount::default()));
+    let severity = if reached >= 95 { Severity::Error } else { Severity::Warning };
+    alert(desk, payer, severity, text, "raise the cap with `mcctl budget set`, or cancel the task")
+}
+
+fn alert(
+    desk: &mut Desk<'_>,
+    payer: &Payer,
+    severity: Severity,
+    text: String,
+    next: &'static str,
+) -> Result<(), Fail> {
+    let warning = Warning {
+        severity,
+        kind: AlertKind::Budget,
+        text,
+        next,
+        task: payer.task,
+        agent: Some(payer.agent.clone()),
+    };
+    notify::raise(desk, warning)?;
+    Ok(())
+}
+
+/// Ends a run: nothing further of it is allowed, and its session is ordered ended.
+fn end(
+    desk: &mut Desk<'_>,
+    run: &Run,
+    payer: &Payer,
+    (cause, key, text): (BreachCause, &ScopeKey, &str),
+) -> Result<(), Fail> {
+    let system = || Actor::system("budgets");
+    let breach = Breach {
+        cause,
+        key: key.clone(),
+        run: run.id,
+        agent: run.agent.clone(),
+        task: payer.task,
+        session: run.session.clone(),
+        text: text.to_owned(),
+    };
+    desk.emit_as(system(), None, Event::BudgetBreached { breach: Box::new(breach) })?;
+    let ended = Event::RunFinished {
+        run: run.id,
+        agent: run.agent.clone(),
+        task: payer.task,
+        status: RunStatus::Aborted,
+        error: Some(format!("ended by the budget: {text}")),
+    };
+    desk.emit_as(system(), None, ended)?;
+    let text = format!("{}: {} is ended: {text}", run.agent, run.id);
+    alert(desk, payer, Severity::Critical, text, "decide on the override, or cancel the task")
+}
+
+/// Pauses an agent for its spending; what it was granted and has not used is void.
+fn pause(desk: &mut Desk<'_>, agent: &Agent, text: &str) -> Result<(), Fail> {
+    let agent = queries::agent(desk.db, &agent.name)?;
+    if !matches!(agent.status, AgentStatus::Active | AgentStatus::Drained) {
+        return Ok(());
+    }
+    let system = || Actor::system("budgets");
+    let (from, to) = (agent.status, AgentStatus::Paused);
+    let event = Event::AgentStatusChanged { agent: agent.name.clone(), from, to };
+    desk.emit_as(system(), Some(format!("{PAUSED}{text}")), event)?;
+    for granted in queries::open_approvals(desk.db, Some(&agent.name))? {
+        if granted.status != ApprovalStatus::Approved {
+            continue;
+        }
+        let event = Event::ApprovalClosed {
+            approval: granted.id,
+            agent: granted.agent,
+            task: granted.task,
+            status: ApprovalStatus::Canceled,
+            note: Some("voided: the agent was paused".to_owned()),
+        };
+        desk.emit_as(system(), None, event)?;
+    }
+    Ok(())
+}
+
+/// Stops who spends much faster than usual.
+fn trips(desk: &mut Desk<'_>, agent: &Agent, run: &Run, payer: &Payer) -> Result<(), Fail> {
+    if run.status != RunStatus::Running {
+        return Ok(());
+    }
+    let breaker = desk.policy.breaker();
+    let of_run = ScopeKey { scope: Scope::Run, of: run.id.to_string() };
+    let of_agent = ScopeKey { scope: Scope::AgentDay, of: agent.name.to_string() };
+    for (key, whose) in [(of_run, "the run"), (of_agent, "the agent")] {
+        let pace = queries::pace(desk.db, &key.of)?;
+        if !pace.trips(breaker) {
+            continue;
+        }
+        let mean = pace.mean().unwrap_or_default();
+        let text = format!(
+            "{whose} has spent {} within five minutes, usual is {mean}: more than {} times as much",
+            pace.now, breaker.times
+        );
+        end(desk, run, payer, (BreachCause::Pace, &key, &text))?;
+        pause(desk, agent, &text)?;
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// Asks a human for more, unless that is asked already. The task waits for it.
+pub(super) fn ask(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    run: &Run,
+    payer: &Payer,
+    (standing, shortage): (&Standing, &Shortage),
+) -> Result<Option<ApprovalId>, Fail> {
+    let (key, caps) = (&standing.key, standing.caps);
+    let of = match (key.scope, payer.task) {
+        // Each run has its own cap: what can be raised is that of the runs on this task.
+        (Scope::Run, Some(task)) => task.to_string(),
+        (Scope::Run, None) => return Ok(None),
+        _ => key.of.clone(),
+    };
+    let runs = queries::last_runs(desk.db, payer.task, &agent.name, SHOWN_RUNS)?;
+    let to = proposed(standing, &runs);
+    let raise = Raise { scope: key.scope, of, to };
+    let arguments = json!({
+        "scope": key.scope, "of": key.of,
+        "spent_uusd": standing.ledger.spent.uusd, "spent_tokens": standing.ledger.spent.tokens,
+        "cap_uusd": caps.uusd, "cap_tokens": caps.tokens,
+        "raise": raise, "proposal": proposal(&raise),
+        "last_runs": runs.iter().map(shown).collect::<Vec<Value>>(),
+    });
+    let overrun = asking::Overrun {
+        agent: agent.name.clone(),
+        task: payer.task,
+        run: run.id,
+        session: run.session.clone(),
+        rule: key.scope.rule(),
+        reason: shortage.text.clone(),
+        summary: proposal(&raise),
+        arguments,
+        same: format!("{}:{}", raise.scope.as_str(), raise.of),
+    };
+    asking::of_overrun(desk, overrun).map(Some)
+}
+
+/// Returns what is suggested: half as much again, or room for two runs like the last ones.
+fn proposed(standing: &Standing, runs: &[Run]) -> Caps {
+    let count = i64::try_from(runs.len()).unwrap_or(1).max(1);
+    let spent = standing.ledger.spent + standing.ledger.reserved.minus(standing.own);
+    let cent = 10_000;
+    let uusd = standing.caps.uusd.map(|cap| {
+        let runs_cost: MicroUsd = runs.iter().map(|run| run.cost_uusd).sum();
+        let more = (cap.0 / 2).max(runs_cost.0 / count * 2).max(cent);
+        let to = cap.max(spent.uusd).0.saturating_add(more);
+        MicroUsd(to.saturating_add(cent - 1) / cent * cent)
+    });
+    let tokens = standing.caps.tokens.map(|cap| cap.max(spent.tokens).saturating_add(cap / 2 + 1));
+    Caps { uusd, tokens }
+}
+
+fn proposal(raise: &Raise) -> String {
+    let to = raise.to.uusd.map(|cap| cap.to_string()).into_iter();
+    let to: Vec<String> = to.chain(raise.to.tokens.map(|cap| format!("{cap} tokens"))).collect();
+    let what = match raise.scope {
+        Scope::Run => format!("what each run on {} may cost", raise.of),
+        Scope::Task => format!("the budget of {}", raise.of),
+        Scope::AgentDay => format!("the day's cap ({})", raise.of),
+        Scope::SquadDay | Scope::SquadMonth => {
+            format!("{} ({})", raise.scope.words(), raise.of)
+        }
+    };
+    format!("raise {what} to {}", to.join(" and "))
+}
+
+fn shown(run: &Run) -> Value {
+    json!({
+        "run": run.id, "agent": run.agent, "model": run.model, "status": run.status,
+        "cost_uusd": run.cost_uusd, "cost_state": run.cost_state, "tokens": run.tokens.total(),
+        "started_at": run.started_at,
+    })
+}
+
+/// Says aloud when a cap was set below what is spent: nothing more may be spent at once.
+pub(super) fn tell_if_over(desk: &mut Desk<'_>, scope: Scope, of: &str) -> Result<(), Fail> {
+    let day = desk.live.day();
+    let of_key = match scope {
+        Scope::Run => return Ok(()),
+        Scope::Task => of.to_owned(),
+        Scope::AgentDay => budget::agent_day(of, &day),
+        Scope::SquadDay => day,
+        Scope::SquadMonth => budget::month_of(&day).to_owned(),
+    };
+    let ledger = queries::ledger(desk.db, &ScopeKey { scope, of: of_key })?;
+    let agents = queries::agents(desk.db, false)?;
+    let agent = agents.iter().find(|agent| agent.name.as_str() == of).or(agents.first());
+    let Some(agent) = agent else { return Ok(()) };
+    let task: Option<TaskId> = if scope == Scope::Task { of.parse().ok() } else { None };
+    let row = task.map(|id| queries::task(desk.db, id)).transpose()?;
+    let who = payer(desk, &agent.name, None::<RunId>, row.as_ref())?;
+    let all = standings(desk, agent, &who, Own::All)?;
+    let over = all.iter().find(|one| one.key.scope == scope && one.ledger == ledger);
+    let Some(over) = over.filter(|one| one.percent() >= 100) else { return Ok(()) };
+    let text = format!("{}: nothing more may be spent", over.sentence(Amount::default()));
+    let warning = Warning {
+        severity: Severity::Warning,
+        kind: AlertKind::Budget,
+        text,
+        next: "raise the cap again, or leave it: runs under way end with their next cost",
+        task,
+        agent: (scope == Scope::AgentDay && of != SQUAD).then(|| agent.name.clone()),
+    };
+    notify::raise(desk, warning)?;
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! Random histories of runs, promises, costs and crashes against rules written once more, as simple
+//! as they can be.
+
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, agent, usage};
+
+const RUN_CAP: i64 = 800_000;
+const TASK_CAP: i64 = 1_300_000;
+const DAY_CAP: i64 = 1_600_000;
+const SQUAD_CAP: i64 = 2_500_000;
+const POLICY: &str = "[budgets.pace]\ntimes = 0\n[limits]\nactive_agents = 10_000\n\
+                      pending_per_agent = 1000\npending_per_squad = 10_000\n";
+
+/// A run of the model: whose, on what, what it has spent, what is promised to each of its calls.
+struct Run {
+    agent: usize,
+    task: usize,
+    spent: i64,
+    promised: Vec<Option<i64>>,
+    is_over: bool,
+}
+
+/// Caps of run, task, agent's day and squad's day; a scope holds what the runs in it hold.
+#[derive(Default)]
+struct Model {
+    runs: Vec<Run>,
+    paused: [bool; 2],
+}
+
+impl Model {
+    /// What the runs among those named have spent, and what is promised to them.
+    fn sum(&self, among: impl Fn(usize, &Run) -> bool) -> (i64, i64) {
+        let runs = self.runs.iter().enumerate().filter(|(at, run)| among(*at, run));
+        runs.fold((0, 0), |(spent, promised), (_, run)| {
+            (spent + run.spent, promised + run.promised.iter().flatten().sum::<i64>())
+        })
+    }
+
+    /// Spent, spent and promised, and the cap, of each scope of a run.
+    fn scopes(&self, at: usize) -> [(i64, i64, i64); 4] {
+        let Run { agent, task, .. } = self.runs[at];
+        let with = |(spent, promised): (i64, i64), cap| (spent, spent + promised, cap);
+        [
+            with(self.sum(|of, _| of == at), RUN_CAP),
+            with(self.sum(|_, run| run.task == task), TASK_CAP),
+            with(self.sum(|_, run| run.agent == agent), DAY_CAP),
+            with(self.sum(|_, _| true), SQUAD_CAP),
+        ]
+    }
+
+    fn fits(&self, at: usize, want: i64) -> bool {
+        self.scopes(at).iter().all(|(_, taken, cap)| taken < cap && taken + want <= *cap)
+    }
+
+    /// What follows from a cost; a run's own promises don't stand in its way.
+    fn after_cost(&mut self, at: usize) {
+        let own: i64 = self.runs[at].promised.iter().flatten().sum();
+        let scopes = self.scopes(at);
+        if scopes.iter().any(|(_, taken, cap)| taken - own >= *cap) {
+            self.runs[at].is_over = true;
+            self.paused[self.runs[at].agent] |= scopes[2].0 >= DAY_CAP;
+        }
+    }
+}
+
+/// A tiny source of numbers, the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        let (by, more) = (6_364_136_223_846_793_005, 1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(by).wrapping_add(more);
+        usize::try_from((self.0 >> 33) % sides.max(1) as u64).unwrap()
+    }
+
+    fn amount(&mut self) -> i64 {
+        i64::try_from(self.roll(400_000)).unwrap() + 1
+    }
+}
+
+/// One history: two agents, three tasks, a day of its own.
+struct History {
+    bench: Bench,
+    model: Model,
+    dice: Dice,
+    seed: u64,
+    day: String,
+    tasks: Vec<Value>,
+    runs: Vec<Value>,
+    promises: Vec<Vec<Value>>,
+}
+
+impl History {
+    fn begin(bench: Bench, seed: u64) -> Self {
+        let day =
+            jiff::civil::date(2027, 1, 1) + jiff::Span::new().days(i64::try_from(seed).unwrap());
+        let day = day.to_string();
+        bench.store.live().set_day(day.clone());
+        let names = [0, 1].map(|agent| name(seed, agent));
+        for name in &names {
+            let caps = json!({"run_cap_uusd": RUN_CAP, "daily_cap_uusd": DAY_CAP});
+            bench.register(name, caps);
+        }
+        let params =
+            json!({"title": "x", "type": "docs", "budget_uusd": TASK_CAP, "assignees": names});
+        let create = |_| bench.human("task.create", params.clone())["id"].clone();
+        let tasks = (0..3).map(create).collect();
+        let dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03);
+        let (model, runs, promises) = (Model::default(), Vec::new(), Vec::new());
+        Self { bench, model, dice, seed, day, tasks, runs, promises }
+    }
+
+    fn whose(&self, run: usize) -> String {
+        name(self.seed, self.model.runs[run].agent)
+    }
+
+    fn step(mut self) -> Self {
+        let act = if self.runs.is_empty() { 0 } else { self.dice.roll(20) };
+        let run = self.dice.roll(self.runs.len());
+        match act {
+            0..4 => self.start(),
+            4..10 => self.reserve(run),
+            10..16 => self.spend(run),
+            16..19 => self.finish(run),
+            _ if self.dice.roll(5) == 0 => self.bench = self.bench.again(&self.day),
+            _ => {}
+        }
+        self.compare();
+        self
+    }
+
+    fn start(&mut self) {
+        let (agent, task) = (self.dice.roll(2), self.dice.roll(3));
+        let params = json!({"session": "s", "task": self.tasks[task], "reserve_uusd": 0});
+        let caller = self::agent(&name(self.seed, agent));
+        let started = self.bench.ask(&caller, "run.start", params);
+        self.model.runs.push(Run { agent, task, spent: 0, promised: Vec::new(), is_over: false });
+        let may = !self.model.paused[agent] && self.model.fits(self.model.runs.len() - 1, 0);
+        assert_eq!(started.is_ok(), may, "start, seed {}", self.seed);
+        match started {
+            Ok(started) => {
+                self.runs.push(started["run"].clone());
+                self.promises.push(Vec::new());
+            }
+            Err(_) => drop(self.model.runs.pop()),
+        }
+    }
+
+    fn reserve(&mut self, run: usize) {
+        let amount = self.dice.amount();
+        let params = json!({"run": self.runs[run], "amount_uusd": amount});
+        let caller = agent(&self.whose(run));
+        let answer = self.bench.ask(&caller, "run.reserve", params);
+        let Run { agent, is_over, .. } = self.model.runs[run];
+        let may = !self.model.paused[agent] && !is_over;
+        assert_eq!(answer.is_ok(), may, "reserve, seed {}", self.seed);
+        let Ok(answer) = answer else { return };
+        let fits = self.model.fits(run, amount);
+        assert_eq!(answer["decision"] == "allow", fits, "reserve, seed {}: {answer}", self.seed);
+        if fits {
+            self.model.runs[run].promised.push(Some(amount));
+            self.promises[run].push(answer["reservation"].clone());
+        }
+    }
+
+    /// Reports a cost, on a promise or not, late or not, and sometimes twice.
+    fn spend(&mut self, run: usize) {
+        let cost = self.dice.amount();
+        let mut params = usage(&self.runs[run], cost);
+        let open = self.model.runs[run].promised.iter().position(Option::is_some);
+        if let Some(at) = open.filter(|_| self.dice.roll(4) > 0) {
+            params["reservation"] = self.promises[run][at].clone();
+            self.model.runs[run].promised[at] = None;
+        }
+        let name = self.whose(run);
+        self.bench.by(&name, "run.usage", params.clone());
+        self.model.runs[run].spent += cost;
+        self.model.after_cost(run);
+        if params["reservation"].is_string() && self.dice.roll(3) == 0 {
+            self.bench.by(&name, "run.usage", params);
+        }
+    }
+
+    fn finish(&mut self, run: usize) {
+        let finish = json!({"run": self.runs[run], "status": "succeeded"});
+        self.bench.by(&self.whose(run), "run.finish", finish);
+        self.model.runs[run].is_over = true;
+    }
+
+    fn compare(&self) {
+        let squad = self.bench.budget("squad_day", json!({}));
+        let seen = (squad["spent_uusd"].as_i64(), squad["reserved_uusd"].as_i64());
+        let (spent, promised) = self.model.sum(|_, _| true);
+        assert_eq!(seen, (Some(spent), Some(promised)), "the squad's day, seed {}", self.seed);
+    }
+
+    fn end(self) -> Bench {
+        for agent in 0..2 {
+            let name = name(self.seed, agent);
+            let row = self.bench.human("agent.get", json!({"agent": name}));
+            let is_paused = row["status"] == "paused";
+            assert_eq!(is_paused, self.model.paused[agent], "paused, seed {}", self.seed);
+            self.bench.human("agent.stop", json!({"agent": name, "reason": "over"}));
+        }
+        self.bench
+    }
+}
+
+fn name(seed: u64, agent: usize) -> String {
+    format!("m{seed}-{agent}")
+}
+
+fn fresh() -> Bench {
+    let bench = Bench::new();
+    let cap = json!({"scope": "squad_day", "cap_uusd": SQUAD_CAP, "reason": "r"});
+    bench.human("budget.set", cap);
+    bench.policy(POLICY);
+    bench
+}
+
+#[test]
+fn histories_of_runs_promises_costs_and_crashes_equal_a_small_model() {
+    #[expect(clippy::disallowed_methods, reason = "the long size is for the nightly run")]
+    let count = if std::env::var_os("MC_NIGHTLY").is_some() { 10_000 } else { 500 };
+    let mut bench = fresh();
+    for seed in 0..count {
+        // A new store now and then, so that no list grows without end.
+        bench = if seed % 50 == 0 { fresh() } else { bench };
+        let begun = History::begin(bench, seed);
+        bench = (0..16).fold(begun, |history, _| history.step()).end();
+    }
+}
