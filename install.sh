@@ -28,7 +28,7 @@ TEXT
 say() { printf '%s\n' "$*"; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
-programs=(mcd mctui mcctl mc-openclaw)
+programs=(mcd mcd-notify mctui mcctl mc-openclaw)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 prefix='' home='' passphrase_file='' from='' operator=''
 agent_users=()
@@ -84,7 +84,10 @@ at_home=()
 [[ -z $home ]] || at_home=(--home "$home")
 units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
 unit=mission-control.service
+notify_unit=mission-control-notify.service
+sockets=(mission-control-agent.socket mission-control-operator.socket mission-control-notify.socket)
 pid_file=$state/mcd.pid
+notify_pid_file=$state/mcd-notify.pid
 
 # An agent's identity in the environment must not speak here.
 unset MC_AGENT MC_TOKEN_FILE MC_SOCKET
@@ -98,7 +101,7 @@ build() {
   fi
   command -v cargo >/dev/null || die 'cargo is not there: install Rust from https://rustup.rs and run this again'
   say 'Building; the first time this takes some minutes.'
-  (cd "$here" && cargo build --release --locked -p mcd -p mctui -p mcctl -p mc-openclaw)
+  (cd "$here" && cargo build --release --locked -p mcd -p mc-notify -p mctui -p mcctl -p mc-openclaw)
   from=${CARGO_TARGET_DIR:-$here/target}/release
 }
 
@@ -122,7 +125,10 @@ place_all() {
   done
   local args=''
   [[ -z $home ]] || args=" --home \"$home\""
-  render "$here/packaging/systemd/user/$unit" "$share/systemd/$unit" "$args"
+  local one
+  for one in "$unit" "$notify_unit"; do
+    render "$here/packaging/systemd/user/$one" "$share/systemd/$one" "$args"
+  done
   say "Installed ${programs[*]} in $bin"
 }
 
@@ -163,24 +169,56 @@ has_user_systemd() {
     && systemctl --user show-environment >/dev/null 2>&1
 }
 
-# Prints the process that the pid file names, if it still is our daemon.
+# Prints the process that the pid file $1 names, if it still is our program $2.
 background_pid() {
   local pid
-  [[ -r $pid_file ]] || return 1
-  pid=$(<"$pid_file")
-  [[ $pid =~ ^[0-9]+$ && $(cat "/proc/$pid/comm" 2>/dev/null) == mcd ]] || return 1
+  [[ -r $1 ]] || return 1
+  pid=$(<"$1")
+  [[ $pid =~ ^[0-9]+$ && $(cat "/proc/$pid/comm" 2>/dev/null) == "$2" ]] || return 1
   printf '%s' "$pid"
 }
 
-stop_background() {
+stop_one() {
   local pid tries
-  pid=$(background_pid) || { rm -f "$pid_file"; return 0; }
+  pid=$(background_pid "$1" "$2") || { rm -f "$1"; return 0; }
   kill -TERM "$pid"
   for ((tries = 0; tries < 200; tries++)); do
-    background_pid >/dev/null || { rm -f "$pid_file"; return 0; }
+    background_pid "$1" "$2" >/dev/null || { rm -f "$1"; return 0; }
     sleep 0.1
   done
-  die "the daemon (process $pid) does not end within 20 s"
+  die "$2 (process $pid) does not end within 20 s"
+}
+
+stop_background() {
+  stop_one "$notify_pid_file" mcd-notify
+  stop_one "$pid_file" mcd
+}
+
+# Says whether notify.toml names a sink; a wrong one is said and started by nobody.
+has_sinks() {
+  local code=0
+  [[ -e $config/notify.toml ]] || return 1
+  "$bin/mcd" "${at_home[@]}" notify --check || code=$?
+  [[ $code == 0 ]] && return 0
+  [[ $code == 3 ]] || say 'notify.toml is wrong: notices are not sent until it is mended (see docs/NOTIFICATIONS.md)'
+  return 1
+}
+
+start_notify() {
+  has_sinks || return 0
+  if has_user_systemd; then
+    cp "$share/systemd/$notify_unit" "$units/$notify_unit"
+    systemctl --user daemon-reload
+    systemctl --user enable --quiet "$notify_unit"
+    systemctl --user restart "$notify_unit"
+  else
+    (
+      umask 077
+      setsid nohup "$bin/mcd" "${at_home[@]}" notify >>"$state/mcd-notify.log" 2>&1 </dev/null &
+      printf '%s\n' "$!" >"$notify_pid_file"
+    )
+  fi
+  say 'Notices are sent to the sinks of notify.toml (mcctl notify status)'
 }
 
 start_user() {
@@ -205,6 +243,7 @@ start_user() {
     say "The daemon runs in the background; its log is $state/mcd.log"
   fi
   wait_until_up
+  start_notify
 }
 
 wait_until_up() {
@@ -225,11 +264,13 @@ system_users() {
     systemd-sysusers "$here/packaging/sysusers.d/mission-control.conf"
   else
     local group
-    for group in mcd mc-agents mc-operators; do
+    for group in mcd mc-notify mc-agents mc-operators; do
       getent group "$group" >/dev/null || groupadd --system "$group"
     done
     getent passwd mcd >/dev/null \
       || useradd --system --gid mcd --home-dir /var/lib/mission-control --no-create-home --shell /usr/sbin/nologin mcd
+    getent passwd mc-notify >/dev/null \
+      || useradd --system --gid mc-notify --home-dir / --no-create-home --shell /usr/sbin/nologin mc-notify
   fi
   install -D -m 0644 "$here/packaging/sysusers.d/mission-control.conf" /usr/lib/sysusers.d/mission-control.conf
 }
@@ -242,6 +283,8 @@ system_places() {
     install -d -m 0755 -o mcd -g mcd /run/mission-control
     install -d -m 2750 -o mcd -g mc-agents /run/mission-control/agent
     install -d -m 2750 -o mcd -g mc-operators /run/mission-control/operator
+    install -d -m 2750 -o mcd -g mc-notify /run/mission-control/notify
+    install -d -m 0750 -o root -g mc-notify /etc/mission-control-notify
     install -d -m 0700 -o mcd -g mcd /var/lib/mission-control
     install -d -m 0750 -o root -g mcd /etc/mission-control
   fi
@@ -260,7 +303,7 @@ system_install() {
   system_places
   usermod -a -G mc-operators "$operator"
   for user in "${agent_users[@]}"; do usermod -a -G mc-agents "$user"; done
-  set_up --operator "$operator" --operator-uid "$operator_uid" "${uids[@]}"
+  set_up --operator "$operator" --operator-uid "$operator_uid" --notify-uid "$(id -u mc-notify)" "${uids[@]}"
   # The daemon reads its configuration and can't change it.
   chown -R root:mcd "$config"
   chmod 0750 "$config"
@@ -274,9 +317,13 @@ system_install() {
   [[ $start == yes ]] || return 0
   command -v systemctl >/dev/null || die 'systemd is not there; start `mcd run` as the user mcd yourself'
   systemctl daemon-reload
-  systemctl enable --quiet mission-control-agent.socket mission-control-operator.socket "$unit"
-  systemctl restart mission-control-agent.socket mission-control-operator.socket "$unit"
+  systemctl enable --quiet "${sockets[@]}" "$unit"
+  systemctl restart "${sockets[@]}" "$unit"
   wait_until_up
+  if runuser -u mc-notify -- "$bin/mcd" notify --config /etc/mission-control-notify/notify.toml --check; then
+    systemctl enable --quiet "$notify_unit"
+    systemctl restart "$notify_unit"
+  fi
   say "The daemon runs as the system service $unit; $operator governs (log in anew for the group)."
 }
 
@@ -296,11 +343,15 @@ remove_data() {
 uninstall() {
   if [[ $system == yes ]]; then
     if command -v systemctl >/dev/null; then
-      systemctl disable --now --quiet "$unit" mission-control-agent.socket mission-control-operator.socket 2>/dev/null || true
+      systemctl disable --now --quiet "$notify_unit" "$unit" "${sockets[@]}" 2>/dev/null || true
     fi
     rm -f /etc/systemd/system/mission-control* /usr/lib/sysusers.d/mission-control.conf /usr/lib/tmpfiles.d/mission-control.conf
     ! command -v systemctl >/dev/null || systemctl daemon-reload || true
   else
+    if has_user_systemd && [[ -e $units/$notify_unit ]]; then
+      systemctl --user disable --now --quiet "$notify_unit" || true
+      rm -f "$units/$notify_unit"
+    fi
     if has_user_systemd && [[ -e $units/$unit ]]; then
       systemctl --user disable --now --quiet "$unit" || true
       rm -f "$units/$unit"

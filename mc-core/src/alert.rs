@@ -140,8 +140,14 @@ pub struct Notification {
     pub to: String,
     /// What it tells.
     pub kind: NotificationKind,
+    /// How bad it is.
+    #[serde(default)]
+    pub severity: Severity,
     /// In one sentence.
     pub text: String,
+    /// The line that may leave the machine; only notices to people have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headline: Option<String>,
     /// The task concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,

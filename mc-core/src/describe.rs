@@ -6,6 +6,7 @@ use crate::{
     agent::AgentStatus,
     approval::{ApprovalStatus, Reminder},
     budget::Reservation,
+    delivery::Try,
     event::{Event, Recorded},
     message::MessageKind,
     money::{CostState, MicroUsd},
@@ -93,7 +94,7 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the other kinds are handled by `approval_line`"
+    reason = "the other kinds are handled by `delivery_line`"
 )]
 fn budget_line(recorded: &Recorded, why: &str) -> String {
     let who = &recorded.actor;
@@ -125,6 +126,41 @@ fn budget_line(recorded: &Recorded, why: &str) -> String {
                 cut(&correction.model),
                 correction.payer.agent
             )
+        }
+        _ => delivery_line(recorded, why),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled further down")]
+fn delivery_line(recorded: &Recorded, why: &str) -> String {
+    let who = &recorded.actor;
+    match &recorded.event {
+        Event::SinksDeclared { sinks, .. } => {
+            let names: Vec<_> = sinks.iter().map(|sink| cut(&sink.name)).collect();
+            let names = if names.is_empty() { "nowhere".into() } else { names.join(", ") };
+            format!("notices go to {names}")
+        }
+        Event::DeliveryFormed { delivery } => {
+            format!("{} for {}: {}", delivery.id, cut(&delivery.sink), cut(&delivery.title))
+        }
+        Event::DeliveryTried { delivery, sink, outcome } => match outcome {
+            Try::Delivered => format!("{} took {delivery}", cut(sink)),
+            Try::Failed { error, .. } => {
+                format!("{} did not take {delivery}: {}", cut(sink), cut(error))
+            }
+            Try::Refused { error } => {
+                format!("{} refused {delivery} for good: {}", cut(sink), cut(error))
+            }
+        },
+        Event::DeliveryExpired { delivery, sink } => {
+            format!("{delivery} was given up: {} did not take it in time", cut(sink))
+        }
+        Event::NoticesExpired { sink, notices } => {
+            format!("{} notices were given up: {} took none in time", notices.len(), cut(sink))
+        }
+        Event::DeliveriesRetried { sink } => {
+            let what = sink.as_deref().map_or("every sink".into(), cut);
+            format!("{who} has {what} tried again now")
         }
         _ => approval_line(recorded, why),
     }

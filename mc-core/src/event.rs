@@ -14,7 +14,11 @@ use crate::{
     alert::{Alert, AlertStatus, Notification},
     approval::{Approval, ApprovalEdit, ApprovalStatus, Reminder, Rewritten, StandingRule},
     budget::{Amount, Breach, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
-    id::{AlertId, ApprovalId, CallId, NotificationId, ReservationId, RuleId, RunId, Seq, TaskId},
+    delivery::{Delivery, Schedule, Sink, Try},
+    id::{
+        AlertId, ApprovalId, CallId, DeliveryId, NotificationId, ReservationId, RuleId, RunId, Seq,
+        TaskId,
+    },
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
     operators::Operators,
@@ -421,6 +425,46 @@ pub enum Event {
     NotificationAcked {
         /// The notification.
         notification: NotificationId,
+    },
+    /// The helper said which sinks it serves; deliveries of all others were dropped.
+    SinksDeclared {
+        /// The sinks.
+        sinks: Vec<Sink>,
+        /// When notices are sent and sent again.
+        schedule: Schedule,
+    },
+    /// Notices were put together for a sink.
+    DeliveryFormed {
+        /// The delivery as it began.
+        delivery: Box<Delivery>,
+    },
+    /// A sink was tried.
+    DeliveryTried {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The sink.
+        sink: String,
+        /// How the try ended.
+        outcome: Try,
+    },
+    /// A delivery was not taken in time.
+    DeliveryExpired {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The sink.
+        sink: String,
+    },
+    /// Notices were not sent to a sink in time.
+    NoticesExpired {
+        /// The sink.
+        sink: String,
+        /// The notices.
+        notices: Vec<NotificationId>,
+    },
+    /// Somebody wants what waits to be tried now.
+    DeliveriesRetried {
+        /// Only of this sink.
+        sink: Option<String>,
     },
     /// The squad was set up.
     SquadCreated {

@@ -95,6 +95,8 @@ id! {
     ReservationId "B-" "B-6"
     /// A notification.
     NotificationId "N-" "N-5"
+    /// A delivery: what one sink is sent at once.
+    DeliveryId "D-" "D-7"
     /// An event of the journal; its number is the journal sequence.
     EventId "e" "e1234"
 }

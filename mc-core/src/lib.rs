@@ -11,6 +11,7 @@ pub mod approval;
 pub mod budget;
 pub mod canonical;
 pub mod clean;
+pub mod delivery;
 pub mod describe;
 pub mod event;
 pub mod filter;

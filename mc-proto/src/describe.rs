@@ -115,6 +115,7 @@ pub fn markdown() -> String {
             Who::All => "everybody",
             Who::Human => "operators",
             Who::Agent => "agents",
+            Who::Helper => "the notification helper",
         };
         let kind = match row.kind {
             Kind::Query => "query",

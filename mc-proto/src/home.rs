@@ -9,7 +9,7 @@ pub struct Home {
     pub config: PathBuf,
     /// The database, the halt file, the keys.
     pub state: PathBuf,
-    /// The two sockets.
+    /// The sockets.
     pub run: PathBuf,
 }
 
@@ -58,6 +58,11 @@ impl Home {
     /// The socket that operators use.
     pub fn operator_socket(&self) -> PathBuf {
         self.run.join("operator").join("mcd.sock")
+    }
+
+    /// The socket that the notification helper uses.
+    pub fn notify_socket(&self) -> PathBuf {
+        self.run.join("notify").join("mcd.sock")
     }
 
     /// The database.

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod describe;
 pub mod error;
+pub mod findings;
 pub mod frame;
 pub mod home;
 pub mod limits;

@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     cost, decide, doctor,
     failure::{Exit, Failure},
-    feed, hook, init, mcp, message, openclaw, operator, output, policy, rule, run, squad,
+    feed, hook, init, mcp, message, notify, openclaw, operator, output, policy, rule, run, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -129,6 +129,9 @@ pub(crate) enum Command {
     /// Notices to the caller.
     #[command(subcommand)]
     Notification(alert::NoticeVerb),
+    /// Where notices to people go: the sinks of notify.toml.
+    #[command(subcommand)]
+    Notify(notify::Verb),
     /// Caps and what is spent of them.
     Budget(budget::Command),
     /// What work has cost, by whom and on what; prices, and the forecast of the day.
@@ -184,6 +187,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Command::Feed(follow) => feed::follow(follow, cx),
         Command::Alert(verb) => alert::run(verb, cx),
         Command::Notification(verb) => alert::notices(verb, cx),
+        Command::Notify(verb) => notify::run(verb, cx),
         Command::Budget(command) => budget::run(command, cx),
         Command::Cost(command) => cost::run(command, cx),
         Command::Audit(verb) => audit::run(verb, cx),
@@ -295,6 +299,11 @@ mod tests {
         "mcctl alert list",
         "mcctl alert ack W-2",
         "mcctl notification ack N-5",
+        "mcctl notify list --sink ops --status waiting",
+        "mcctl notify status",
+        "mcctl notify test ops",
+        "mcctl notify retry ops",
+        "mcctl notify retry",
         "mcctl budget",
         "mcctl budget --agent wren",
         "mcctl budget --run R-3",

@@ -7,6 +7,7 @@ use crate::cli::Cli;
 const DOCUMENTS: &[(&str, &str)] = &[
     ("README.md", include_str!("../../README.md")),
     ("docs/DEPLOYMENT.md", include_str!("../../docs/DEPLOYMENT.md")),
+    ("docs/NOTIFICATIONS.md", include_str!("../../docs/NOTIFICATIONS.md")),
     ("docs/RUNBOOK.md", include_str!("../../docs/RUNBOOK.md")),
     ("docs/RUNTIMES.md", include_str!("../../docs/RUNTIMES.md")),
     ("docs/SECURITY.md", include_str!("../../docs/SECURITY.md")),

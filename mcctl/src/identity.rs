@@ -34,7 +34,10 @@ pub(crate) struct IdentityFile {
     #[serde(default)]
     pub(crate) operator: Vec<Operator>,
     /// Under whom agents run.
-    pub(crate) agents: Agents,
+    pub(crate) agents: Users,
+    /// Under whom the notification helper runs.
+    #[serde(default, skip_serializing_if = "Users::is_empty")]
+    pub(crate) notify: Users,
 }
 
 /// A person who governs.
@@ -62,12 +65,18 @@ impl fmt::Debug for Operator {
     }
 }
 
-/// Under whom agents run.
+/// Under whom programs run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Agents {
+pub(crate) struct Users {
     /// The users.
     #[serde(default)]
     pub(crate) uids: Vec<u32>,
+}
+
+impl Users {
+    fn is_empty(&self) -> bool {
+        self.uids.is_empty()
+    }
 }
 
 const HEAD: &str = "\
@@ -163,7 +172,8 @@ mod tests {
                 passphrase: "$argon2id$x".into(),
                 totp: Some("GEZDGNBVGY3TQOJQ".into()),
             }],
-            agents: Agents { uids: vec![1000] },
+            agents: Users { uids: vec![1000] },
+            notify: Users::default(),
         };
         let text = file.render().unwrap();
         assert!(text.contains("mode = \"single_user\"\n"), "{text}");

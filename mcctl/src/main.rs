@@ -35,6 +35,7 @@ mod init;
 mod keys;
 mod mcp;
 mod message;
+mod notify;
 mod openclaw;
 mod operator;
 mod output;

@@ -324,7 +324,7 @@ fn table(file: &IdentityFile, keys: &KeyFile) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Agents;
+    use crate::identity::Users;
 
     fn squad() -> IdentityFile {
         let operator = |name: &str, uid, role: &str| Operator {
@@ -337,7 +337,8 @@ mod tests {
         IdentityFile {
             mode: Mode::System,
             operator: vec![operator("ana", 1000, "admin"), operator("ben", 1001, "operator")],
-            agents: Agents { uids: vec![2000] },
+            agents: Users { uids: vec![2000] },
+            notify: Users::default(),
         }
     }
 

@@ -70,6 +70,9 @@ pub struct Identity {
     /// The agents' users.
     #[serde(default)]
     pub agents: AgentUsers,
+    /// The notification helper's user.
+    #[serde(default)]
+    pub notify: NotifyUsers,
     /// The operators' SSH keys, which stand in a file of their own.
     #[serde(skip)]
     pub keys: Keys,
@@ -83,6 +86,16 @@ pub struct Identity {
 #[serde(deny_unknown_fields)]
 pub struct AgentUsers {
     /// Their uids.
+    #[serde(default)]
+    pub uids: Vec<u32>,
+}
+
+/// The users that the notification helper runs as. With one user for everything, the operators'
+/// users may be it, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyUsers {
+    /// Their uids; none of them an agent's or an operator's.
     #[serde(default)]
     pub uids: Vec<u32>,
 }
@@ -151,6 +164,15 @@ impl Identity {
         if self.operators.is_empty() {
             errors.push(FieldError::new("operator", "expected at least one [[operator]]"));
         }
+        for (at, uid) in self.notify.uids.iter().enumerate() {
+            let field = format!("notify.uids[{at}]");
+            if *uid == OVERFLOW_UID {
+                errors.push(FieldError::new(field, "65534 names nobody"));
+            } else if self.is_agent(*uid) || self.operator(*uid).is_some() {
+                let text = "is an agent's or operator's: the helper needs a user of its own";
+                errors.push(FieldError::new(field, text));
+            }
+        }
         if self.agents.uids.contains(&OVERFLOW_UID) {
             errors.push(FieldError::new("agents.uids", "65534 names nobody"));
         }
@@ -165,6 +187,12 @@ impl Identity {
     /// Says whether agents may run as this uid.
     pub fn is_agent(&self, uid: u32) -> bool {
         uid != OVERFLOW_UID && self.agents.uids.contains(&uid)
+    }
+
+    /// Says whether the notification helper may run as this uid.
+    pub fn is_helper(&self, uid: u32) -> bool {
+        let is_single = self.mode == Mode::SingleUser && self.operator(uid).is_some();
+        is_single || (uid != OVERFLOW_UID && self.notify.uids.contains(&uid))
     }
 
     /// Returns the second factors that an operator has at `now`.
@@ -246,6 +274,19 @@ uids = [1000]
         assert_eq!(identity.level_of(1001), Level::L2);
         assert_eq!(identity.operator(1000).unwrap().role, Role::Admin);
         assert!(identity.operator(1001).is_none());
+    }
+
+    #[test]
+    fn the_helper_has_a_user_of_its_own_or_the_only_one() {
+        let identity = Identity::parse(GOOD).unwrap();
+        assert!(identity.is_helper(1000) && !identity.is_helper(1001));
+        let system = GOOD.replace("single_user", "system");
+        let identity = Identity::parse(&format!("{system}[notify]\nuids = [1002]\n")).unwrap();
+        assert!(identity.is_helper(1002) && !identity.is_helper(1000));
+        let findings = Identity::parse(&format!("{system}[notify]\nuids = [1000]\n")).unwrap_err();
+        assert!(findings[0].message.contains("user of its own"), "{findings:?}");
+        let findings = Identity::parse(&format!("{system}[notify]\nuids = [65534]\n")).unwrap_err();
+        assert!(findings[0].message.contains("65534"), "{findings:?}");
     }
 
     #[test]

@@ -7,8 +7,8 @@ pub mod caller;
 pub mod clock;
 pub mod config;
 pub mod daemon;
-pub mod findings;
 pub mod handlers;
+pub mod helper;
 pub mod identity;
 pub mod journal;
 pub mod keys;
@@ -20,3 +20,5 @@ pub mod prices;
 pub mod server;
 pub mod store;
 mod workers;
+
+pub(crate) use mc_proto::findings;

@@ -22,7 +22,7 @@ use mc_core::{
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
 
-use crate::{clock::Clock, prices};
+use crate::{clock::Clock, helper::Helper, prices};
 
 /// The emergency stop: an atomic, and a file that survives the process.
 ///
@@ -126,6 +126,8 @@ pub struct Live {
     pub tokens_ended: AtomicU64,
     /// How many connections are open.
     pub connections: AtomicUsize,
+    /// The notification helper.
+    pub helper: Helper,
     /// When the daemon began.
     pub started_at: Timestamp,
     /// Whether agents share the operators' uid.
@@ -171,6 +173,7 @@ impl Live {
             feeds: AtomicUsize::new(0),
             tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            helper: Helper::default(),
             started_at,
             shared_uid: AtomicBool::new(setup.shared_uid),
             single_user: setup.single_user,
@@ -290,6 +293,13 @@ impl Live {
     /// Returns the day that budgets count, `YYYY-MM-DD`. It never goes back.
     pub fn day(&self) -> String {
         lock(&self.day).clone()
+    }
+
+    /// Says whether it is quiet at `now`: then only what is critical is told outside.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        let policy = self.policy();
+        let zone = self.zone.get().cloned().unwrap_or(jiff::tz::TimeZone::UTC);
+        policy.quiet_hours().is_some_and(|hours| hours.is_quiet(now, &zone))
     }
 
     /// Sets the zone whose days budgets count; the first one stays.

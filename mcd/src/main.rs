@@ -1,6 +1,11 @@
 //! `mcd`: runs the daemon, and looks after its files while it does not run.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
 use mc_proto::home::Home;
@@ -37,6 +42,14 @@ enum Command {
     Rebuild,
     /// Print the policy with every default filled in
     DescribePolicy,
+    /// Send notices to the sinks of notify.toml: a process of its own, with the network and
+    /// without the database
+    #[command(disable_help_flag = true)]
+    Notify {
+        /// As `mcd notify --help` says
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Set the emergency stop by its file, with or without a running daemon
     Halt,
 }
@@ -57,6 +70,7 @@ fn main() -> ExitCode {
             Ok("all tables were made again from the journal".to_owned())
         }),
         Command::DescribePolicy => describe_policy(&home),
+        Command::Notify { arguments: rest } => notify(arguments.home.as_deref(), &rest),
         Command::Halt => halt(&home),
     };
     done.unwrap_or_else(|error| {
@@ -124,6 +138,19 @@ fn describe_policy(home: &Home) -> Done {
     let text = toml::to_string(policy.doc()).map_err(std::io::Error::other)?;
     tell(text.trim_end());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes the helper that lies beside this program: what it needs for the network is not linked
+/// in here.
+fn notify(home: Option<&Path>, rest: &[std::ffi::OsString]) -> Done {
+    let helper = std::env::current_exe()?.with_file_name("mcd-notify");
+    let mut command = std::process::Command::new(&helper);
+    if let Some(home) = home {
+        command.arg("--home").arg(home);
+    }
+    let error = command.args(rest).exec();
+    let text = format!("{} can't be run: {error}; install it beside mcd", helper.display());
+    Err(std::io::Error::new(error.kind(), text).into())
 }
 
 fn halt(home: &Home) -> Done {

@@ -228,6 +228,11 @@ impl Squad {
         Client::hello(&self.home().operator_socket(), None, None).unwrap()
     }
 
+    /// Connects as the notification helper.
+    pub fn helper(&self) -> Client {
+        Client::hello(&self.home().notify_socket(), None, None).unwrap()
+    }
+
     /// Connects as the operator and proves the passphrase.
     pub fn human(&self) -> Client {
         let mut client = self.operator();

@@ -56,6 +56,11 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("squad.emergency_resume", why()),
         ("alert.ack", json!({"alert": "W-1"})),
         ("alert.resolve", json!({"alert": "W-1"})),
+        ("delivery.list", json!({})),
+        ("delivery.get", json!({"delivery": "D-1"})),
+        ("delivery.status", json!({})),
+        ("delivery.test", json!({"sink": "ops"})),
+        ("delivery.retry", json!({})),
         ("audit.verify", json!({})),
         ("audit.export", json!({})),
         ("admin.health", json!({})),
@@ -142,11 +147,30 @@ fn every_method_of_the_table_is_as_open_as_it_says() {
             let answer = client.call(method.name, json!({"surely": "unknown"}));
             answer.is_err_and(|trouble| trouble.kind == "unknown_method")
         };
-        let human_only = method.who == Who::Human;
-        assert_eq!(unknown(squad.agent("wren")), human_only, "{}", method.name);
-        assert_eq!(unknown(squad.adapter("bridge")), human_only, "{}", method.name);
-        assert!(!unknown(squad.operator()), "{}", method.name);
+        let no_agents = [Who::Human, Who::Helper].contains(&method.who);
+        assert_eq!(unknown(squad.agent("wren")), no_agents, "{}", method.name);
+        assert_eq!(unknown(squad.adapter("bridge")), no_agents, "{}", method.name);
+        assert_eq!(unknown(squad.operator()), method.who == Who::Helper, "{}", method.name);
+        let helpers = ["session.hello", "session.whoami", "ping"].contains(&method.name);
+        let is_served = helpers || method.who == Who::Helper;
+        assert_eq!(unknown(squad.helper()), !is_served, "{}", method.name);
     }
+}
+
+#[test]
+fn the_helper_fetches_notices_and_does_nothing_else() {
+    let squad = busy();
+    let mut operator = squad.operator();
+    let before = head(&mut operator);
+    let mut helper = squad.helper();
+    assert_eq!(helper.ok("session.whoami", json!({}))["kind"], "system");
+    for (method, params) in human_acts() {
+        assert_eq!(helper.refused(method, params).kind, "unknown_method", "{method}");
+    }
+    for (method, params) in open_doors(&json!(1)) {
+        assert_eq!(helper.refused(method, params).kind, "unknown_method", "{method}");
+    }
+    assert_eq!(head(&mut operator), before, "something was recorded");
 }
 
 #[test]

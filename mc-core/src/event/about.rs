@@ -48,6 +48,12 @@ impl Event {
             | Self::RuntimeAttached { .. }
             | Self::RuntimeDetached { .. }
             | Self::NotificationAcked { .. }
+            | Self::SinksDeclared { .. }
+            | Self::DeliveryFormed { .. }
+            | Self::DeliveryTried { .. }
+            | Self::DeliveryExpired { .. }
+            | Self::NoticesExpired { .. }
+            | Self::DeliveriesRetried { .. }
             | Self::SquadCreated { .. }
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
@@ -100,6 +106,12 @@ impl Event {
             | Self::AlertChanged { .. }
             | Self::NotificationQueued { .. }
             | Self::NotificationAcked { .. }
+            | Self::SinksDeclared { .. }
+            | Self::DeliveryFormed { .. }
+            | Self::DeliveryTried { .. }
+            | Self::DeliveryExpired { .. }
+            | Self::NoticesExpired { .. }
+            | Self::DeliveriesRetried { .. }
             | Self::SquadCreated { .. }
             | Self::SquadStatusChanged { .. }
             | Self::PolicyActivated { .. }
@@ -157,6 +169,12 @@ impl Event {
             Self::AlertChanged { .. } => "alert_changed",
             Self::NotificationQueued { .. } => "notification_queued",
             Self::NotificationAcked { .. } => "notification_acked",
+            Self::SinksDeclared { .. } => "sinks_declared",
+            Self::DeliveryFormed { .. } => "delivery_formed",
+            Self::DeliveryTried { .. } => "delivery_tried",
+            Self::DeliveryExpired { .. } => "delivery_expired",
+            Self::NoticesExpired { .. } => "notices_expired",
+            Self::DeliveriesRetried { .. } => "deliveries_retried",
             Self::SquadCreated { .. } => "squad_created",
             Self::SquadStatusChanged { .. } => "squad_status_changed",
             Self::PolicyActivated { .. } => "policy_activated",

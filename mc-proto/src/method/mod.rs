@@ -5,6 +5,7 @@ pub mod admin;
 pub mod agent;
 pub mod approval;
 pub mod cost;
+pub mod delivery;
 pub mod feed;
 pub mod run;
 pub mod session;
@@ -32,6 +33,8 @@ pub enum Who {
     Human,
     /// Agents, and adapters that speak for them.
     Agent,
+    /// The notification helper, on a socket of its own: nowhere else is there such a method.
+    Helper,
 }
 
 /// What a method does.
@@ -330,6 +333,23 @@ methods! {
     "Says that a notification arrived."
     NotificationAck(squad::NotificationAck) "notification.ack" All Command needs Operator[Comment] -> mc_core::alert::Notification;
 
+    "Says which sinks the helper serves."
+    DeliveryAttach(delivery::Attach) "delivery.attach" Helper Command -> delivery::Attached;
+    "Takes what is due for a sink; waits for it when asked to."
+    DeliveryNext(delivery::Next) "delivery.next" Helper Command -> delivery::Due;
+    "Says how a try ended."
+    DeliveryDone(delivery::Done) "delivery.done" Helper Command -> mc_core::delivery::Delivery;
+    "Lists what went out to sinks and what waits, newest first."
+    DeliveryList(delivery::List) "delivery.list" Human Query -> Page<mc_core::delivery::Delivery>;
+    "Returns a delivery."
+    DeliveryGet(delivery::Get) "delivery.get" Human Query -> mc_core::delivery::Delivery;
+    "Returns how the sinks are."
+    DeliveryStatus(delivery::StatusGet) "delivery.status" Human Query -> delivery::Health;
+    "Sends a sink a test."
+    DeliveryTest(delivery::Test) "delivery.test" Human Command needs Operator[Comment] -> mc_core::delivery::Delivery;
+    "Has what waits tried again now."
+    DeliveryRetry(delivery::Retry) "delivery.retry" Human Command needs Operator[Comment] -> delivery::Health;
+
     "Returns board, agents, approvals, alerts and counters at one point of the journal."
     SnapshotGet(feed::SnapshotGet) "snapshot.get" All Query -> feed::Snapshot;
     "Follows the journal: replays from `since`, then sends what comes."
@@ -358,7 +378,8 @@ const _: () = {
     let mut at = 0;
     while at < METHODS.len() {
         let row = &METHODS[at];
-        let is_human_act = matches!(row.kind, Kind::Command) && !matches!(row.who, Who::Agent);
+        let is_human_act =
+            matches!(row.kind, Kind::Command) && matches!(row.who, Who::All | Who::Human);
         let acts = match row.need {
             Some(need) => need.acts.len(),
             None => 0,

@@ -46,6 +46,9 @@ pub struct Status {
     pub unpriced: bool,
     /// Whether agents share the operator's uid.
     pub shared_uid: bool,
+    /// The sinks that did not take what they were sent last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks_failing: Vec<String>,
     /// The daemon's version.
     pub version: String,
     /// Since when the daemon runs.

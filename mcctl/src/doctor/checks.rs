@@ -228,7 +228,7 @@ mod tests {
     use mc_proto::home::Home;
 
     use super::{super::machine::tests::Planted, *};
-    use crate::identity::{Agents, IdentityFile, Operator};
+    use crate::identity::{IdentityFile, Operator, Users};
 
     fn subject(mode: Mode, operator: u32, agent: u32) -> Subject {
         let operator = Operator {
@@ -243,7 +243,8 @@ mod tests {
             identity: IdentityFile {
                 mode,
                 operator: vec![operator],
-                agents: Agents { uids: vec![agent] },
+                agents: Users { uids: vec![agent] },
+                notify: Users::default(),
             },
             uid: 1000,
             programs: None,

@@ -92,7 +92,7 @@ mod tests {
     use mc_proto::home::Home;
 
     use super::{super::machine::tests::Planted, *};
-    use crate::identity::{Agents, IdentityFile};
+    use crate::identity::{IdentityFile, Users};
 
     fn subject(mode: Mode) -> Subject {
         Subject {
@@ -100,7 +100,8 @@ mod tests {
             identity: IdentityFile {
                 mode,
                 operator: Vec::new(),
-                agents: Agents { uids: vec![1001] },
+                agents: Users { uids: vec![1001] },
+                notify: Users::default(),
             },
             uid: 1000,
             programs: Some("/opt/mc/bin".into()),

@@ -11,7 +11,7 @@ use mc_proto::home::Home;
 
 use crate::{
     failure::Failure,
-    identity::{self, Agents, IdentityFile, Mode, Operator},
+    identity::{self, IdentityFile, Mode, Operator, Users},
     secret,
 };
 
@@ -23,6 +23,7 @@ pub(super) struct Setup {
     pub(super) operator: String,
     pub(super) uid: u32,
     pub(super) agent_uids: Vec<u32>,
+    pub(super) notify_uids: Vec<u32>,
     pub(super) time_zone: String,
 }
 
@@ -111,7 +112,8 @@ pub(super) fn identity(
             passphrase: identity::hash(passphrase)?,
             totp: None,
         }],
-        agents: Agents { uids: setup.agent_uids.clone() },
+        agents: Users { uids: setup.agent_uids.clone() },
+        notify: Users { uids: setup.notify_uids.clone() },
     };
     secret::write(&path, &file.render()?)?;
     report.made.push(path);
@@ -186,6 +188,7 @@ mod tests {
             operator: "ana".into(),
             uid: 1000,
             agent_uids: vec![1000],
+            notify_uids: Vec::new(),
             time_zone: "Europe/Berlin".into(),
         }
     }

@@ -44,6 +44,9 @@ pub(crate) struct InitArgs {
     /// --single-user].
     #[arg(long = "agent-uid", value_name = "UID")]
     agent_uids: Vec<u32>,
+    /// The user id that `mcd notify` runs under, no agent's and no operator's.
+    #[arg(long = "notify-uid", value_name = "UID")]
+    notify_uids: Vec<u32>,
     /// The zone in which the day of daily caps turns [default: the machine's].
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
@@ -138,7 +141,15 @@ fn setup(args: &InitArgs) -> Result<Setup, Failure> {
         }
     }
     let time_zone = args.time_zone.clone().unwrap_or_else(files::time_zone);
-    Ok(Setup { mode, squad: args.squad.clone(), operator, uid, agent_uids, time_zone })
+    Ok(Setup {
+        mode,
+        squad: args.squad.clone(),
+        operator,
+        uid,
+        agent_uids,
+        notify_uids: args.notify_uids.clone(),
+        time_zone,
+    })
 }
 
 fn summary(home: &Home, mode: Mode, report: &Made, agents: &[agents::Registered]) -> String {

@@ -118,7 +118,7 @@ pub(super) fn timeline(db: Reader<'_>, params: &Timeline) -> Result<Page<Timelin
 }
 
 /// A page of a table that is listed by number.
-fn by_number<T: serde::de::DeserializeOwned>(
+pub(super) fn by_number<T: serde::de::DeserializeOwned>(
     db: Reader<'_>,
     listed: Listed,
     filters: &[(&'static str, Value)],
@@ -132,7 +132,7 @@ fn by_number<T: serde::de::DeserializeOwned>(
     Ok(Page { items, next_cursor: next.map(|id| id.to_string()), total, head })
 }
 
-fn text(column: &'static str, value: Option<&str>) -> Option<(&'static str, Value)> {
+pub(super) fn text(column: &'static str, value: Option<&str>) -> Option<(&'static str, Value)> {
     value.map(|value| (column, Value::Text(value.to_owned())))
 }
 
@@ -140,7 +140,7 @@ fn number(column: &'static str, value: Option<i64>) -> Option<(&'static str, Val
     value.map(|value| (column, Value::Integer(value)))
 }
 
-fn word<T: serde::Serialize>(value: T) -> Option<String> {
+pub(super) fn word<T: serde::Serialize>(value: T) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }
 

@@ -11,12 +11,13 @@ mod case;
 mod contain;
 pub mod cost;
 mod decide_set;
+mod delivery;
 mod editing;
 pub mod enrol;
 mod input;
 mod lists;
 mod moves;
-mod notify;
+pub(crate) mod notify;
 pub mod policy;
 pub mod redeem;
 mod reminding;
@@ -40,7 +41,7 @@ use crate::{
     store::{
         Answer, Desk,
         desk::answer,
-        queries::{Fail, Reader},
+        queries::{self, Fail, Reader},
     },
 };
 
@@ -113,6 +114,11 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
         Request::AlertAck(p) => answer(&alert::acknowledge(desk, p)?),
         Request::AlertResolve(p) => answer(&alert::resolve(desk, p)?),
         Request::NotificationAck(p) => answer(&alert::notification_ack(desk, &p)?),
+        Request::DeliveryAttach(p) => answer(&delivery::attach(desk, p)?),
+        Request::DeliveryNext(p) => answer(&delivery::next(desk, &p.sink)?),
+        Request::DeliveryDone(p) => answer(&delivery::done(desk, &p)?),
+        Request::DeliveryTest(p) => answer(&delivery::test(desk, &p)?),
+        Request::DeliveryRetry(p) => answer(&delivery::retry(desk, p)?),
         Request::RuntimeAttach(p) => answer(&system::attach(desk, p)?),
         Request::RuntimeReport(p) => answer(&system::report(desk, &p)?),
         other => {
@@ -134,6 +140,7 @@ pub fn is_never_repeated(request: &Request) -> bool {
             | Request::ToolCheck(_)
             | Request::ToolAwait(_)
             | Request::RunStart(_)
+            | Request::DeliveryNext(_)
             | Request::RunReserve(_)
     )
 }
@@ -187,6 +194,9 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::CostPrices(p) => answer(&cost::prices(live, p)),
         Request::AlertList(p) => answer(&lists::alerts(db, p)?),
         Request::NotificationList(p) => answer(&lists::notifications(db, caller, p)?),
+        Request::DeliveryList(p) => answer(&delivery::list(db, p)?),
+        Request::DeliveryGet(p) => answer(&queries::delivery(db, p.delivery)?),
+        Request::DeliveryStatus(_) => answer(&delivery::health(db, live)?),
         Request::SnapshotGet(_) => answer(&views::snapshot(db, live, caller)?),
         Request::AuditVerify(p) => {
             answer(&crate::store::queries::verify(db, p.remembered.as_ref())?)

@@ -3,8 +3,9 @@
 use mc_core::{
     actor::{Actor, ActorKind},
     agent::{Agent, AgentName},
-    alert::NotificationKind,
+    alert::{NotificationKind, Severity},
     approval::ApprovalStatus,
+    delivery,
     event::Event,
     id::{EventId, TaskId},
     message::{Message, MessageKind},
@@ -24,7 +25,7 @@ use mc_proto::{
 
 use super::{
     budget, contain, input,
-    notify::{self, Notice},
+    notify::{self, Notice, ToPeople},
     task::check_names,
 };
 use crate::store::{
@@ -202,9 +203,15 @@ pub(super) fn report_blocker(desk: &mut Desk<'_>, params: &ReportBlocker) -> Res
     let system = Actor::system(format!("blocker of {}", agent.name));
     let made = go_as(desk, &task, TaskState::Blocked, (details, &system))?;
     let text = format!("{} is stuck on {}: {reason}", agent.name, task.id);
-    let notice =
-        Notice { to: "operator", kind: NotificationKind::Alert, text, task: Some(task.id) };
-    notify::send(desk, notice)?;
+    let told = ToPeople {
+        kind: NotificationKind::Alert,
+        severity: Severity::Warning,
+        text,
+        headline: delivery::of_blocker(&agent.name, task.id, &task.title),
+        task: Some(task.id),
+        approval: None,
+    };
+    notify::people(desk, told)?;
     answer(desk, task.id, made, None)
 }
 

@@ -1,16 +1,27 @@
 //! Notices to agents and operators, and alerts: how they come into being.
 
+use std::time::Duration;
+
 use mc_core::{
     actor::Actor,
     agent::AgentName,
     alert::{Alert, AlertKind, AlertStatus, Notification, NotificationKind, Severity},
     approval::Approval,
+    delivery,
     event::Event,
-    id::{AlertId, NotificationId, TaskId},
+    id::{AlertId, ApprovalId, NotificationId, TaskId},
     task::Task,
 };
 
-use crate::store::{Desk, StoreError, queries};
+use crate::store::{
+    Desk, StoreError,
+    queries::{self, Fail},
+};
+
+/// Within what time the same notice is sent once.
+const SAME: Duration = Duration::from_mins(5);
+/// How many notices are looked through for the same one.
+const SAME_AMONG: i64 = 100;
 
 /// A notice before it has a number.
 pub(super) struct Notice<'a> {
@@ -18,6 +29,16 @@ pub(super) struct Notice<'a> {
     pub(super) kind: NotificationKind,
     pub(super) text: String,
     pub(super) task: Option<TaskId>,
+}
+
+/// A notice to the people, before it has a number. `headline` is all of it that leaves the machine.
+pub(super) struct ToPeople {
+    pub(super) kind: NotificationKind,
+    pub(super) severity: Severity,
+    pub(super) text: String,
+    pub(super) headline: String,
+    pub(super) task: Option<TaskId>,
+    pub(super) approval: Option<ApprovalId>,
 }
 
 /// Queues a notice.
@@ -31,7 +52,9 @@ fn blank(id: NotificationId, notice: Notice<'_>, at: mc_core::time::Timestamp) -
         id,
         to: notice.to.to_owned(),
         kind: notice.kind,
+        severity: Severity::Info,
         text: notice.text,
+        headline: None,
         task: notice.task,
         approval: None,
         session: None,
@@ -40,7 +63,73 @@ fn blank(id: NotificationId, notice: Notice<'_>, at: mc_core::time::Timestamp) -
     }
 }
 
+/// Queues a notice to the people; those who are sent it elsewhere get its headline.
+pub(super) fn people(desk: &mut Desk<'_>, told: ToPeople) -> Result<(), StoreError> {
+    let id = desk.next_notification();
+    let notice = Notice { to: "operator", kind: told.kind, text: told.text, task: told.task };
+    let mut notification = blank(id, notice, desk.now);
+    notification.severity = told.severity;
+    notification.headline = Some(told.headline);
+    notification.approval = told.approval;
+    queue(desk, notification)
+}
+
+/// Tells the people of every approval and alert that this command brought, where a sink wants to
+/// know: the console has its own lists of them.
+pub(crate) fn tell_people(desk: &mut Desk<'_>) -> Result<(), Fail> {
+    let mut asked: Vec<Approval> = Vec::new();
+    let mut raised: Vec<Alert> = Vec::new();
+    for recorded in desk.recorded() {
+        if let Event::ApprovalRequested { approval } = &recorded.event {
+            asked.push(approval.as_ref().clone());
+        } else if let Event::AlertRaised { alert } = &recorded.event {
+            raised.push(alert.as_ref().clone());
+        }
+    }
+    if asked.is_empty() && raised.is_empty() {
+        return Ok(());
+    }
+    let sinks = queries::sinks(desk.db)?;
+    let wanted = |kind, severity| sinks.iter().any(|one| one.sink.takes(kind, severity));
+    for approval in asked {
+        let (kind, severity) =
+            (NotificationKind::ApprovalRequested, delivery::severity_of(approval.risk));
+        if wanted(kind, severity) {
+            let title = title(desk, approval.task)?;
+            let headline = delivery::of_approval(&approval, title.as_deref());
+            let (task, approval) = (approval.task, Some(approval.id));
+            let text = headline.clone();
+            people(desk, ToPeople { kind, severity, text, headline, task, approval })?;
+        }
+    }
+    for alert in raised {
+        let (kind, severity) = (NotificationKind::Alert, alert.severity);
+        if wanted(kind, severity) {
+            let title = title(desk, alert.task)?;
+            let headline = delivery::of_alert(&alert, title.as_deref());
+            let (text, task, approval) = (alert.text, alert.task, alert.approval);
+            people(desk, ToPeople { kind, severity, text, headline, task, approval })?;
+        }
+    }
+    Ok(())
+}
+
+fn title(desk: &Desk<'_>, task: Option<TaskId>) -> Result<Option<String>, Fail> {
+    task.map(|id| Ok(queries::task(desk.db, id)?.title)).transpose()
+}
+
+/// Queues a notice, unless its receiver was told the same a moment ago.
 fn queue(desk: &mut Desk<'_>, notification: Notification) -> Result<(), StoreError> {
+    let is_same = |other: &Notification| {
+        other.text == notification.text
+            && (other.kind, other.task, other.approval)
+                == (notification.kind, notification.task, notification.approval)
+            && desk.now.since(other.at) < SAME
+    };
+    let before = queries::newest_notifications(desk.db, &notification.to, SAME_AMONG)?;
+    if before.iter().any(is_same) {
+        return Ok(());
+    }
     let event = Event::NotificationQueued { notification: Box::new(notification) };
     desk.emit_as(Actor::system("notices"), None, event).map(drop)
 }

@@ -2,12 +2,14 @@
 
 use mc_core::{
     actor::Actor,
-    alert::{Alert, AlertKind, AlertStatus, Notification, NotificationKind, Severity},
+    alert::{Alert, AlertKind, AlertStatus, NotificationKind, Severity},
     approval::{Approval, ApprovalStatus, Reminder},
+    delivery,
     event::Event,
     policy::Risk,
 };
 
+use super::notify::{self, ToPeople};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -18,7 +20,7 @@ pub(super) fn remind(desk: &mut Desk<'_>) -> Result<(), Fail> {
     for approval in queries::due_reminders(desk.db, desk.now)? {
         remind_of(desk, &approval)?;
     }
-    for alert in queries::open_alerts_of(desk.db, AlertKind::ApprovalWaiting)? {
+    for alert in queries::open_alerts(desk.db, AlertKind::ApprovalWaiting)? {
         let Some(id) = alert.approval else { continue };
         let approval = queries::approval(desk.db, id)?;
         if approval.status == ApprovalStatus::Pending {
@@ -50,28 +52,27 @@ fn remind_of(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail> {
     };
     desk.emit_as(Actor::system("approvals"), None, event)?;
     let left = span(approval.expires_at.since(desk.now).as_secs());
-    let event = match reminder {
+    match reminder {
         Reminder::HalfTime => notice(desk, approval, &left),
-        Reminder::LastCall => alert(desk, approval, &left),
-    };
-    desk.emit_as(Actor::system("approvals"), None, event)?;
-    Ok(())
+        Reminder::LastCall => {
+            let event = alert(desk, approval, &left);
+            desk.emit_as(Actor::system("approvals"), None, event)?;
+            Ok(())
+        }
+    }
 }
 
-fn notice(desk: &mut Desk<'_>, approval: &Approval, left: &str) -> Event {
-    let text = format!("{} still waits, {left} left: {}", approval.id, approval.summary);
-    let notification = Notification {
-        id: desk.next_notification(),
-        to: "operator".to_owned(),
+fn notice(desk: &mut Desk<'_>, approval: &Approval, left: &str) -> Result<(), Fail> {
+    let told = ToPeople {
         kind: NotificationKind::ApprovalRequested,
-        text,
+        severity: delivery::severity_of(approval.risk),
+        text: format!("{} still waits, {left} left: {}", approval.id, approval.summary),
+        headline: format!("{} still waits, {left} left", approval.id),
         task: approval.task,
         approval: Some(approval.id),
-        session: None,
-        at: desk.now,
-        acked_at: None,
     };
-    Event::NotificationQueued { notification: Box::new(notification) }
+    notify::people(desk, told)?;
+    Ok(())
 }
 
 fn alert(desk: &mut Desk<'_>, approval: &Approval, left: &str) -> Event {

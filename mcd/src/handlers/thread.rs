@@ -3,8 +3,8 @@
 use mc_core::{
     actor::ActorKind,
     agent::AgentName,
-    alert::NotificationKind,
-    canonical,
+    alert::{NotificationKind, Severity},
+    canonical, delivery,
     event::Event,
     id::TaskId,
     message::{Artifact, Message, MessageKind, mentions},
@@ -19,7 +19,7 @@ use mc_proto::{
 
 use super::{
     contain, input,
-    notify::{self, Notice},
+    notify::{self, Notice, ToPeople},
 };
 use crate::store::{
     Desk,
@@ -110,6 +110,13 @@ fn tell(desk: &mut Desk<'_>, task: &Task, message: &Message) -> Result<(), Fail>
         let text =
             format!("{} on {}: {}", message.author, task.id, redact::preview(&message.text, 500));
         let kind = NotificationKind::Mention;
+        if name == "operator" {
+            let headline = delivery::of_mention(&message.author.name, task.id, &task.title);
+            let (severity, task) = (Severity::Info, Some(task.id));
+            let told = ToPeople { kind, severity, text, headline, task, approval: None };
+            notify::people(desk, told)?;
+            continue;
+        }
         notify::send(desk, Notice { to: name, kind, text, task: Some(task.id) })?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use mc_core::{
 };
 
 use super::{
-    approval,
+    approval, delivery,
     notify::{self, Warning},
     reminding, stop,
 };
@@ -38,6 +38,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
         }
         watch(desk, &agent)?;
     }
+    delivery::tick(desk)?;
     if desk.now.0 % ANSWERS_EVERY_MS < 1000 {
         let kept = i64::try_from(ANSWERS_KEPT.as_millis()).unwrap_or(i64::MAX);
         desk.forget_answers(mc_core::time::Timestamp(desk.now.0 - kept))?;

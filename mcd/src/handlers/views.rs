@@ -20,7 +20,7 @@ use mc_proto::method::{
     thread::ArtifactContent,
 };
 
-use super::cost;
+use super::{cost, delivery};
 use crate::{
     caller::Caller,
     live::Live,
@@ -186,6 +186,7 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         daily_cap_uusd,
         unpriced,
         shared_uid: live.is_shared_uid(),
+        sinks_failing: delivery::failing(db)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: live.started_at,
         read_only: live.read_only(),
@@ -223,7 +224,7 @@ pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, Fail> {
     let refused = live.refused_policy();
     let read_only = live.read_only();
     let identity = live.refused_identity();
-    let parts = vec![
+    let mut parts = vec![
         Part {
             name: "writer".to_owned(),
             healthy: read_only.is_none(),
@@ -246,6 +247,7 @@ pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, Fail> {
             ),
         },
     ];
+    parts.extend(delivery::parts(db, live)?);
     let connections = live.connections.load(std::sync::atomic::Ordering::Relaxed);
     Ok(Health {
         healthy: parts.iter().all(|part| part.healthy),

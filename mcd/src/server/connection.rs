@@ -488,6 +488,7 @@ impl Drop for Connection {
         let connection = self.peer.connection;
         let live = self.server.live();
         live.connections.fetch_sub(1, Ordering::SeqCst);
+        live.helper.left(connection);
         let Some(session) = &self.session else { return };
         if session.feed.is_some() {
             self.server.feeds.leave(connection);

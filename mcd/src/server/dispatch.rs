@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     Server, factor, feed, gate, levels,
     limits::Side,
+    outbox,
     session::{self, Session},
     unlock::Proof,
 };
@@ -31,6 +32,9 @@ use crate::{
 
 /// How long the answer of a check may take.
 pub(super) const CHECK_TIME: Duration = Duration::from_secs(2);
+
+/// What the notification helper may do beside its own methods.
+const HELPERS_TOO: &[&str] = &["session.hello", "session.whoami", "ping"];
 
 /// What becomes of a request.
 pub(super) enum Outcome {
@@ -122,6 +126,7 @@ fn admit(
     match session.side {
         Side::Operator => levels::check(&server.store, &caller, &request)?,
         Side::Agent => bar(server, &caller, &request)?,
+        Side::Helper => {}
     }
     Ok(Visit { caller, request, key: common.idempotency_key })
 }
@@ -133,7 +138,7 @@ fn with_factor(
     (mut caller, request): (Caller, &Request),
     given: &SecondFactor,
 ) -> Result<Caller, RpcError> {
-    if session.side == Side::Agent {
+    if session.side != Side::Operator {
         return Err(RpcError::invalid("second_factor", "agents have no second factor"));
     }
     let level = caller.actor.level.unwrap_or_default();
@@ -180,14 +185,19 @@ fn row(method: &str) -> Option<Who> {
 /// Says whether a socket has a method.
 fn serves(side: Side, who: Who, method: &str) -> Result<(), RpcError> {
     match (side, who) {
-        (Side::Agent, Who::Human) => Err(method::unknown(method)),
+        (Side::Agent, Who::Human | Who::Helper) | (Side::Operator, Who::Helper) => {
+            Err(method::unknown(method))
+        }
+        (Side::Helper, Who::All) if HELPERS_TOO.contains(&method) => Ok(()),
+        (Side::Helper, Who::All | Who::Human | Who::Agent) => Err(method::unknown(method)),
         (Side::Operator, Who::Agent) => {
             let text = format!("`{method}` is for agents, on the agents' socket");
             Err(RpcError::new(ErrorKind::Forbidden, text))
         }
         (Side::Agent | Side::Operator, Who::All)
         | (Side::Agent, Who::Agent)
-        | (Side::Operator, Who::Human) => Ok(()),
+        | (Side::Operator, Who::Human)
+        | (Side::Helper, Who::Helper) => Ok(()),
     }
 }
 
@@ -226,6 +236,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
         Request::ToolCheck(p) => gate::check(server, caller, p, key),
         Request::ToolAwait(p) => gate::wait(server, caller, &p),
+        Request::DeliveryNext(p) => outbox::next(server, caller, p),
         Request::ApprovalEdit(p) => gate::edit(server, caller, p, key),
         Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),
         other if other.info().kind == Kind::Query => query(server, caller, other),
@@ -351,6 +362,15 @@ mod tests {
     }
 
     #[test]
+    fn the_helper_has_its_own_methods_and_next_to_nothing_else() {
+        for row in METHODS {
+            let served = serves(Side::Helper, row.who, row.name).is_ok();
+            let expected = row.who == Who::Helper || HELPERS_TOO.contains(&row.name);
+            assert_eq!(served, expected, "{}", row.name);
+        }
+    }
+
+    #[test]
     fn agents_methods_are_forbidden_to_operators_and_the_rest_is_served() {
         for row in METHODS {
             let operator = serves(Side::Operator, row.who, row.name);
@@ -362,6 +382,10 @@ mod tests {
                 }
                 Who::All => assert!(operator.is_ok() && agent.is_ok(), "{}", row.name),
                 Who::Human => assert!(operator.is_ok(), "{}", row.name),
+                Who::Helper => {
+                    assert_eq!(operator.unwrap_err(), method::unknown(row.name));
+                    assert_eq!(agent.unwrap_err(), method::unknown(row.name));
+                }
             }
         }
     }

@@ -72,6 +72,12 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         | Event::RuleUsed { agent, .. } => is_own(agent),
         Event::NotificationQueued { notification } => is_own(&notification.to),
         Event::NotificationAcked { .. }
+        | Event::SinksDeclared { .. }
+        | Event::DeliveryFormed { .. }
+        | Event::DeliveryTried { .. }
+        | Event::DeliveryExpired { .. }
+        | Event::NoticesExpired { .. }
+        | Event::DeliveriesRetried { .. }
         | Event::TokenRotated { .. }
         | Event::TokenRevoked { .. }
         | Event::AdapterEnrolled { .. }

@@ -13,6 +13,8 @@ use mc_proto::error::{ErrorKind, RpcError};
 
 use crate::config::LimitConfig;
 
+/// One for each sink, and as many while an old helper ends.
+const HELPERS: usize = 36;
 /// Tokens are counted in thousandths.
 const WHOLE: u64 = 1000;
 
@@ -34,6 +36,7 @@ pub struct Limits {
 struct Seats {
     agents: Arc<Counter<()>>,
     operators: Arc<Counter<()>>,
+    helpers: Arc<Counter<()>>,
     uids: Arc<Counter<u32>>,
     names: Arc<Counter<String>>,
 }
@@ -45,6 +48,8 @@ pub enum Side {
     Agent,
     /// The operators' socket.
     Operator,
+    /// The notification helper's socket.
+    Helper,
 }
 
 impl Limits {
@@ -93,6 +98,10 @@ impl Limits {
                 let limit = self.operators.load(Ordering::Relaxed);
                 let seat = Counter::take(&self.seats.operators, (), limit);
                 Ok(vec![seat.ok_or_else(|| full("the operators' socket", limit))?])
+            }
+            Side::Helper => {
+                let seat = Counter::take(&self.seats.helpers, (), HELPERS);
+                Ok(vec![seat.ok_or_else(|| full("the notification helper's socket", HELPERS))?])
             }
             Side::Agent => {
                 let limit = self.agents.load(Ordering::Relaxed);

@@ -1,5 +1,6 @@
-//! Two sockets in two directories, each with a thread of its own: a flood of agents leaves the
-//! operators' side untouched.
+//! A socket for agents and one for operators in two directories, each with a thread of its own: a
+//! flood of agents leaves the operators' side untouched. The notification helper's socket stands
+//! in a third directory and is served beside the operators'.
 
 use std::{
     fs::{self, DirBuilder, File, Permissions, TryLockError},
@@ -94,17 +95,19 @@ fn directory(path: &Path, mode: u32) -> Result<(), ListenError> {
     Ok(())
 }
 
-/// The two listeners.
+/// The listeners.
 #[derive(Debug)]
 pub struct Sockets {
     agent: StdListener,
     operator: StdListener,
+    /// Absent when the service manager hands none over.
+    helper: Option<StdListener>,
     /// What to remove at the end; empty for sockets of the service manager.
     own: Vec<PathBuf>,
 }
 
 impl Sockets {
-    /// Binds both sockets; what an earlier daemon left behind is removed, which is safe because
+    /// Binds the sockets; what an earlier daemon left behind is removed, which is safe because
     /// the lock is held.
     ///
     /// # Errors
@@ -136,11 +139,13 @@ impl Sockets {
         };
         let (agent, agent_path) = bind(home.agent_socket(), "mc-agents")?;
         let (operator, operator_path) = bind(home.operator_socket(), "mc-operators")?;
-        Ok(Self { agent, operator, own: vec![agent_path, operator_path] })
+        let (helper, helper_path) = bind(home.notify_socket(), "mc-notify")?;
+        let own = vec![agent_path, operator_path, helper_path];
+        Ok(Self { agent, operator, helper: Some(helper), own })
     }
 
-    /// Takes the sockets that the service manager hands over as `agent` and `operator`; `None`
-    /// when it does not.
+    /// Takes the sockets that the service manager hands over as `agent`, `operator` and `notify`;
+    /// `None` when it does not. The last one may be missing: then no notice leaves the squad.
     ///
     /// # Errors
     ///
@@ -152,12 +157,13 @@ impl Sockets {
             Some(at) => handed.take_unix_listener(at),
             None => Ok(None),
         };
-        let (agent, operator) = (take("agent")?, take("operator")?);
+        let (agent, operator, helper) = (take("agent")?, take("operator")?, take("notify")?);
         let (Some(agent), Some(operator)) = (agent, operator) else { return Ok(None) };
-        Ok(Some(Self { agent, operator, own: Vec::new() }))
+        Ok(Some(Self { agent, operator, helper, own: Vec::new() }))
     }
 
-    /// Starts both sides; `workers` run beside the operators' side.
+    /// Starts the sides; `workers` and the notification helper's socket are served beside the
+    /// operators' side.
     ///
     /// # Errors
     ///
@@ -166,7 +172,20 @@ impl Sockets {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let operator = start(server, self.operator, Side::Operator, workers)?;
+        let helper = self.helper;
+        if let Some(listener) = &helper {
+            listener.set_nonblocking(true)?;
+        }
+        let served = Arc::clone(server);
+        let beside = async move {
+            let notices = async {
+                if let Some(listener) = helper {
+                    accept(&served, listener, Side::Helper).await;
+                }
+            };
+            tokio::join!(workers, notices);
+        };
+        let operator = start(server, self.operator, Side::Operator, beside)?;
         let agent = start(server, self.agent, Side::Agent, std::future::ready(()))?;
         Ok(Sides { threads: vec![operator, agent], own: self.own })
     }
@@ -236,6 +255,7 @@ where
     let name = match side {
         Side::Agent => "agents",
         Side::Operator => "operators",
+        Side::Helper => "helper",
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -307,6 +327,7 @@ fn admit(server: &Arc<Server>, stream: UnixStream, side: Side) -> Option<Connect
     let known = match side {
         Side::Agent => server.identity().is_agent(uid),
         Side::Operator => server.identity().operator(uid).is_some(),
+        Side::Helper => server.identity().is_helper(uid),
     };
     let refused = if known {
         server.limits.admit(side, uid)

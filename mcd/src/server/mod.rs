@@ -12,6 +12,7 @@ mod levels;
 pub mod limits;
 pub mod listeners;
 pub(crate) mod orders;
+mod outbox;
 mod pending;
 mod recent;
 mod session;

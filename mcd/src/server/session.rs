@@ -82,6 +82,7 @@ impl Session {
         match peer.side {
             Side::Operator => Self::operator(server, peer, &hello),
             Side::Agent => Self::agent(server, peer, hello),
+            Side::Helper => Self::helper(server, peer, &hello),
         }
     }
 
@@ -104,6 +105,24 @@ impl Session {
         let mut session = Self::of(peer, Arc::clone(&identity), caller);
         session.operator = Some(operator.clone());
         Ok(session)
+    }
+
+    /// The helper is no human and no agent: a part of the daemon in a process of its own.
+    fn helper(server: &Server, peer: Peer, hello: &Hello) -> Result<Self, RpcError> {
+        if hello.token.is_some() || hello.agent.is_some() {
+            return Err(unauthorized("agents use the agents' socket"));
+        }
+        server.live().helper.joined(peer.connection);
+        let caller = Caller {
+            actor: Actor::system("notify"),
+            role: None,
+            agent: None,
+            adapter: None,
+            connection: peer.connection,
+            factor: Factor::None,
+            home: None,
+        };
+        Ok(Self::of(peer, server.identity(), caller))
     }
 
     fn agent(server: &Server, peer: Peer, hello: Hello) -> Result<Self, RpcError> {
@@ -232,7 +251,7 @@ impl Session {
     /// Returns the agents that the connection speaks for; `None` for operators.
     pub(super) fn speaks_for(&self) -> Option<Vec<AgentName>> {
         let own = self.caller.agent.iter().cloned();
-        (self.side == Side::Agent).then(|| own.chain(self.agents.iter().cloned()).collect())
+        (self.side != Side::Operator).then(|| own.chain(self.agents.iter().cloned()).collect())
     }
 
     fn good_proof(&self, server: &Server) -> Option<Proof> {
@@ -313,7 +332,12 @@ impl Session {
         if Arc::ptr_eq(&identity, &self.identity) {
             return Ok(());
         }
-        if self.side == Side::Agent && !identity.is_agent(self.uid) {
+        let may_stay = match self.side {
+            Side::Agent => identity.is_agent(self.uid),
+            Side::Helper => identity.is_helper(self.uid),
+            Side::Operator => true,
+        };
+        if !may_stay {
             return Err(unauthorized("agents no longer run as your user"));
         }
         if let Some(before) = &self.operator {

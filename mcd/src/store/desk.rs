@@ -9,8 +9,8 @@ use mc_core::{
     canonical,
     event::{Event, Recorded},
     id::{
-        AlertId, ApprovalId, CallId, EventId, MessageId, NotificationId, ReservationId, RuleId,
-        RunId, TaskId,
+        AlertId, ApprovalId, CallId, DeliveryId, EventId, MessageId, NotificationId, ReservationId,
+        RuleId, RunId, TaskId,
     },
     policy::{Facts, Policy},
     squad::Squad,
@@ -39,9 +39,9 @@ use crate::{
 pub type SetCaps = std::collections::BTreeMap<(Scope, String), Caps>;
 
 /// The last number given of each kind, by the order of [`Numbers`]' constants.
-type Numbers = [i64; 9];
+type Numbers = [i64; 10];
 
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("tasks", "id"),
     ("runs", "id"),
     ("tool_calls", "id"),
@@ -51,6 +51,7 @@ const TABLES: [(&str, &str); 9] = [
     ("notifications", "id"),
     ("standing_rules", "id"),
     ("reservations", "id"),
+    ("deliveries", "id"),
 ];
 
 /// What the writer keeps in memory between commands.
@@ -214,7 +215,11 @@ impl<'a> Desk<'a> {
         decide: impl FnOnce(&mut Self) -> Result<Box<str>, Fail>,
     ) -> Result<Done, StoreError> {
         let before = self.state.mark();
-        match decide(self) {
+        let decided = decide(self).and_then(|answer| {
+            handlers::notify::tell_people(self)?;
+            Ok(answer)
+        });
+        match decided {
             Ok(answer) => {
                 if self.wrote {
                     self.execute("RELEASE command", [])?;
@@ -403,6 +408,16 @@ impl<'a> Desk<'a> {
     /// Gives the next number of a reservation.
     pub fn next_reservation(&mut self) -> ReservationId {
         ReservationId(self.next(8))
+    }
+
+    /// Gives the next number of a delivery.
+    pub fn next_delivery(&mut self) -> DeliveryId {
+        DeliveryId(self.next(9))
+    }
+
+    /// Returns what this command recorded so far.
+    pub fn recorded(&self) -> impl Iterator<Item = &Recorded> {
+        self.events.iter().map(|one| &one.recorded)
     }
 
     /// Returns the newest event of this command.

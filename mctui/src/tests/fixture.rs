@@ -314,6 +314,7 @@ pub(super) fn snapshot() -> Snapshot {
             daily_cap_uusd: Some(MicroUsd::cents(15_000)),
             unpriced: false,
             shared_uid: false,
+            sinks_failing: Vec::new(),
             version: "0.1.0".to_owned(),
             started_at: ago(90_000),
             read_only: None,

@@ -11,7 +11,7 @@ use super::{
 use crate::policy::places::Use;
 
 /// Programs of the control plane that only people use.
-const PEOPLE: &[&str] = &["mcd", "mctui", "mc-openclaw"];
+const PEOPLE: &[&str] = &["mcd", "mcd-notify", "mctui", "mc-openclaw"];
 /// Programs that look into or steer other processes.
 const DEBUGGERS: &[&str] =
     &["gdb", "lldb", "strace", "ltrace", "ptrace", "reptyr", "bpftrace", "perf"];

@@ -3,6 +3,7 @@
 //! Deterministic: it reads the event and the rows, and nothing else. What an entity becomes is
 //! decided in `mc_core::fold`; here it is loaded and stored.
 
+mod deliveries;
 mod money;
 
 use mc_core::{
@@ -147,6 +148,7 @@ impl Projection<'_, '_> {
                 self.put_alert(row)
             }
             Event::NotificationQueued { notification } => {
+                deliveries::queue(self.db, notification)?;
                 self.put_notification(notification.as_ref().clone())
             }
             Event::NotificationAcked { notification } => {
@@ -164,8 +166,7 @@ impl Projection<'_, '_> {
                            ON CONFLICT (id) DO UPDATE SET body = excluded.body";
                 Ok(self.execute(sql, params![json(now)?]).map(drop)?)
             }
-            // Attachments, unlocks and jumps of the clock are history and nothing else.
-            _ => Ok(()),
+            _ => deliveries::apply(self.db, self.recorded),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod agents;
 mod approvals;
+mod deliveries;
 mod loops;
 mod money;
 mod page;
@@ -16,9 +17,10 @@ use mc_core::{
     alert::{Alert, Notification},
     approval::{Approval, StandingRule},
     budget::Reservation,
+    delivery::Delivery,
     id::{
-        AlertId, ApprovalId, CallId, MessageId, NotificationId, ReservationId, RuleId, RunId,
-        TaskId,
+        AlertId, ApprovalId, CallId, DeliveryId, MessageId, NotificationId, ReservationId, RuleId,
+        RunId, TaskId,
     },
     message::Message,
     refusal::Refusal,
@@ -29,7 +31,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
 pub use self::{
-    agents::*, approvals::*, loops::*, money::*, page::*, record::*, rules::*, tasks::*, work::*,
+    agents::*, approvals::*, deliveries::*, loops::*, money::*, page::*, record::*, rules::*,
+    tasks::*, work::*,
 };
 use super::StoreError;
 
@@ -145,6 +148,8 @@ by_id! {
     /// Returns a notification.
     notification(id: NotificationId) -> Notification, "notification",
         "SELECT body FROM notifications WHERE id = ?1";
+    /// Returns a delivery.
+    delivery(id: DeliveryId) -> Delivery, "delivery", "SELECT body FROM deliveries WHERE id = ?1";
     /// Returns a promise.
     reservation(id: ReservationId) -> Reservation, "reservation",
         "SELECT body FROM reservations WHERE id = ?1";

@@ -21,6 +21,8 @@ pub enum Listed {
     Notifications,
     /// Standing rules, newest first; filter: open.
     Rules,
+    /// Deliveries, newest first; filters: sink, status.
+    Deliveries,
     /// Policies, newest first.
     Policies,
     /// Messages, oldest first; filter: task.
@@ -36,6 +38,7 @@ impl Listed {
             Self::Alerts => "alerts",
             Self::Notifications => "notifications",
             Self::Rules => "standing_rules",
+            Self::Deliveries => "deliveries",
             Self::Policies => "policies",
             Self::Messages => "messages",
         }

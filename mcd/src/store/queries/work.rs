@@ -98,16 +98,33 @@ pub fn open_alert(
     db.body(sql, (kind.as_str(), agent, task.map(|task| task.0)))
 }
 
-/// Returns the unresolved alerts of one kind, oldest first.
+/// Returns the unresolved alerts of a kind, newest first.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn open_alerts_of(db: Reader<'_>, kind: AlertKind) -> Result<Vec<Alert>, StoreError> {
+pub fn open_alerts(db: Reader<'_>, kind: AlertKind) -> Result<Vec<Alert>, StoreError> {
     let kind = serde_json::to_value(kind)?;
     let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND kind = ?1
-               ORDER BY id LIMIT 200";
+               ORDER BY id DESC LIMIT 100";
     db.bodies(sql, [kind.as_str()])
+}
+
+/// Returns the newest notifications to somebody, acknowledged or not.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn newest_notifications(
+    db: Reader<'_>,
+    to: &str,
+    limit: i64,
+) -> Result<Vec<Notification>, StoreError> {
+    let sql = "SELECT body FROM notifications WHERE recipient = ?1 AND acked = ?2
+               ORDER BY id DESC LIMIT ?3";
+    let mut found: Vec<Notification> = db.bodies(sql, (to, 0, limit))?;
+    found.extend(db.bodies::<Notification>(sql, (to, 1, limit))?);
+    Ok(found)
 }
 
 /// Returns notifications that were not acknowledged, oldest first.

@@ -1,9 +1,10 @@
 //! What is wrong with a file that a person wrote: line, column, reason and the nearest good word.
 
 use mc_core::{refusal::FieldError, words};
-use mc_proto::method::admin::Finding;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
+
+use crate::method::admin::Finding;
 
 /// Reads TOML.
 ///

@@ -1,0 +1,83 @@
+//! The ways out: one file a kind of sink. Each sends one delivery and says how it ended.
+
+pub(crate) mod desktop;
+pub(crate) mod email;
+mod http;
+pub(crate) mod ntfy;
+pub(crate) mod slack;
+pub(crate) mod telegram;
+pub(crate) mod webhook;
+
+use mc_core::delivery::Delivery;
+use mc_proto::method::delivery::Outcome;
+
+pub(crate) use self::http::Http;
+
+/// How often a receiver must say that it can't take a content before it is believed.
+const BELIEVED: i64 = 5;
+
+/// A way out.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    /// This machine's desktop.
+    Desktop(desktop::Desktop),
+    /// Slack.
+    Slack(slack::Slack),
+    /// A webhook of one's own.
+    Webhook(webhook::Webhook),
+    /// Telegram.
+    Telegram(telegram::Telegram),
+    /// ntfy.
+    Ntfy(ntfy::Ntfy),
+    /// Mail.
+    Email(email::Email),
+}
+
+/// Why a try failed; neither addresses nor secrets stand in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It may work later.
+    Later(String),
+    /// The receiver can't take this content.
+    Content(String),
+    /// It makes no sense to try this one again.
+    Moot(String),
+}
+
+impl Trouble {
+    /// Returns what the daemon is told after `failures` earlier ones.
+    pub(crate) fn report(self, failures: i64) -> (Outcome, String) {
+        match self {
+            Self::Later(text) => (Outcome::Failed, text),
+            Self::Content(text) if failures < BELIEVED => (Outcome::Failed, text),
+            Self::Content(text) | Self::Moot(text) => (Outcome::Refused, text),
+        }
+    }
+}
+
+/// What all ways out need.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// The squad's name.
+    pub(crate) squad: String,
+    /// The HTTP client.
+    pub(crate) http: Http,
+}
+
+impl Sink {
+    /// Sends a delivery.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Trouble`].
+    pub(crate) fn send(&self, around: &Surroundings, delivery: &Delivery) -> Result<(), Trouble> {
+        match self {
+            Self::Desktop(sink) => sink.send(around, delivery),
+            Self::Slack(sink) => sink.send(around, delivery),
+            Self::Webhook(sink) => sink.send(around, delivery),
+            Self::Telegram(sink) => sink.send(around, delivery),
+            Self::Ntfy(sink) => sink.send(around, delivery),
+            Self::Email(sink) => sink.send(around, delivery),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! One thread and one connection a sink: a sink that hangs holds up nobody but itself.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use mc_proto::{
+    client::{BlockingClient, ClientError, hello},
+    error::ErrorKind,
+    method::delivery::{Attach, Done, Next, Outcome},
+};
+
+use crate::{
+    config::{Config, Served},
+    sinks::{Http, Surroundings},
+};
+
+/// How long the daemon may hold a question when nothing is due, in milliseconds.
+const WAIT_MS: u64 = 25_000;
+/// How long its answer may take beyond that.
+const ANSWER: Duration = Duration::from_secs(35);
+/// The pauses before the daemon is tried again.
+const AGAIN: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
+
+/// Serves all sinks; never ends by itself while there is one.
+pub(crate) fn serve(socket: &Path, config: Config) {
+    let sinks = config.sinks.iter().map(|one| one.declared.clone()).collect();
+    let attach = Arc::new(Attach { sinks, schedule: config.schedule });
+    if config.sinks.is_empty() {
+        tracing::info!("notify.toml names no sink: there is nothing to do");
+        declare_nothing(socket, &attach);
+        return;
+    }
+    let threads: Vec<_> = config
+        .sinks
+        .into_iter()
+        .map(|served| {
+            let (socket, attach) = (socket.to_path_buf(), Arc::clone(&attach));
+            thread::spawn(move || Worker { socket, attach, served }.run())
+        })
+        .collect();
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a sink's thread panicked; the service manager starts all again");
+            std::process::exit(70);
+        }
+    }
+}
+
+/// Tells the daemon that nothing is sent any more, so that nothing waits for ever.
+fn declare_nothing(socket: &Path, attach: &Attach) {
+    let client = connect(socket);
+    if let Err(error) = client.and_then(|mut client| client.call(attach)) {
+        tracing::warn!(%error, "the daemon could not be told");
+    }
+}
+
+fn connect(socket: &Path) -> Result<BlockingClient, ClientError> {
+    BlockingClient::connect(socket, &hello("mcd-notify", env!("CARGO_PKG_VERSION")), ANSWER)
+}
+
+struct Worker {
+    socket: PathBuf,
+    attach: Arc<Attach>,
+    served: Served,
+}
+
+impl Worker {
+    fn run(self) {
+        let mut tries = 0;
+        loop {
+            let lost = connect(&self.socket).and_then(|client| {
+                if tries > 0 {
+                    tracing::info!(sink = self.served.declared.name, "the daemon is there again");
+                }
+                tries = 0;
+                self.serve(client)
+            });
+            if let Err(error) = lost {
+                if tries == 0 {
+                    tracing::warn!(sink = self.served.declared.name, %error, "trying again");
+                }
+                let pause = AGAIN.get(tries).or(AGAIN.last()).copied().unwrap_or_default();
+                tries += 1;
+                thread::sleep(pause);
+            }
+        }
+    }
+
+    /// Sends what is due until the connection ends.
+    fn serve(&self, mut client: BlockingClient) -> Result<(), ClientError> {
+        let attached = client.call(&*self.attach)?;
+        let around = Surroundings { squad: attached.squad, http: Http::new() };
+        let sink = self.served.declared.name.clone();
+        tracing::info!(sink, "ready");
+        loop {
+            let due = client.call(&Next { sink: sink.clone(), wait_ms: WAIT_MS })?;
+            let Some(delivery) = due.delivery else { continue };
+            let sent = self.served.sink.send(&around, &delivery);
+            let (outcome, error) = match sent {
+                Ok(()) => (Outcome::Delivered, None),
+                Err(trouble) => {
+                    let (outcome, error) = trouble.report(delivery.failures);
+                    (outcome, Some(error))
+                }
+            };
+            tracing::info!(sink, delivery = %delivery.id, ?outcome, error, "tried");
+            let done = Done { delivery: delivery.id, outcome, error };
+            match client.call(&done) {
+                // Somebody else has it in hand by now: it took too long here.
+                Err(error) if error.refused().is_some_and(|e| e.kind() == ErrorKind::Conflict) => {
+                    tracing::warn!(sink, %error, "too late");
+                }
+                other => drop(other?),
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The outbox: what the notification helper takes to send, and how its tries ended.
+//!
+//! A sink is sent one delivery at a time. While one waits to be tried again, new notices gather
+//! and go together once the sink takes something; only what is urgent is tried at once.
+
+use std::time::Duration;
+
+use mc_core::{
+    actor::Actor,
+    alert::{Alert, AlertKind, AlertStatus, NotificationKind, Severity},
+    approval::ApprovalStatus,
+    delivery::{self, Delivery, DeliveryStatus, NOTICES, SinkState, Try, Via},
+    event::Event,
+    id::{ApprovalId, NotificationId},
+    refusal::Refusal,
+};
+use mc_proto::{
+    limits::SHORT_BYTES,
+    method::{
+        Page,
+        admin::Part,
+        delivery::{Attach, Attached, Done, Due, Health, List, Outcome, Retry, SinkHealth, Test},
+    },
+};
+
+use super::{
+    input, lists,
+    notify::{self, Warning},
+};
+use crate::{
+    live::Live,
+    store::{
+        Desk, StoreError,
+        queries::{self, Fail, Listed, Reader},
+    },
+};
+
+/// The longest error that is kept, in characters.
+const ERROR_CHARS: usize = 200;
+/// How many sinks there may be.
+const SINKS: usize = 16;
+/// How long a sink may take nothing before an alert is raised.
+const FAILING: Duration = Duration::from_mins(10);
+/// How long the helper may be away while something waits before an alert is raised.
+const AWAY: Duration = Duration::from_mins(5);
+/// The longest pause and the longest life of a notice, in milliseconds.
+const LONGEST_MS: i64 = 7 * 86_400_000;
+
+/// `delivery.attach`
+///
+/// # Errors
+///
+/// `invalid_params` for names and times that make no sense.
+pub(super) fn attach(desk: &mut Desk<'_>, params: Attach) -> Result<Attached, Fail> {
+    check(&params)?;
+    desk.live.helper.heard(desk.now);
+    let Attach { mut sinks, schedule } = params;
+    sinks.sort_by(|a, b| a.name.cmp(&b.name));
+    let before: Vec<_> = queries::sinks(desk.db)?.into_iter().map(|state| state.sink).collect();
+    if before != sinks || queries::schedule(desk.db)? != schedule {
+        desk.emit(Event::SinksDeclared { sinks, schedule })?;
+    }
+    Ok(Attached { squad: desk.squad()?.name.clone() })
+}
+
+fn check(params: &Attach) -> Result<(), Refusal> {
+    if params.sinks.len() > SINKS {
+        let text = format!("has {} items, the limit is {SINKS}", params.sinks.len());
+        return Err(Refusal::invalid("sinks", text));
+    }
+    for (at, sink) in params.sinks.iter().enumerate() {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        if !(1..=32).contains(&sink.name.len()) || !sink.name.bytes().all(plain) {
+            let text = "expected 1 to 32 of a-z, 0-9, `_` and `-`";
+            return Err(Refusal::invalid(format!("sinks[{at}].name"), text));
+        }
+        if params.sinks.iter().take(at).any(|other| other.name == sink.name) {
+            return Err(Refusal::invalid(format!("sinks[{at}].name"), "is there twice"));
+        }
+        input::few("kinds", sink.kinds.len())?;
+    }
+    let schedule = &params.schedule;
+    input::few("schedule.retry_ms", schedule.retry_ms.len())?;
+    let times = schedule.retry_ms.iter().chain([&schedule.expiry_ms]);
+    let is_wrong = |time: &&i64| !(1..=LONGEST_MS).contains(*time);
+    if schedule.retry_ms.is_empty()
+        || times.clone().any(|time| is_wrong(&time))
+        || !(0..=LONGEST_MS).contains(&schedule.gather_ms)
+    {
+        let text = format!("expected times of 1 to {LONGEST_MS} ms, and at least one pause");
+        return Err(Refusal::invalid("schedule", text));
+    }
+    Ok(())
+}
+
+/// `delivery.next`: hands out what is due for a sink, and puts it together first where needed.
+///
+/// # Errors
+///
+/// `not_found` for a sink that was not declared.
+pub(super) fn next(desk: &mut Desk<'_>, sink: &str) -> Result<Due, Fail> {
+    desk.live.helper.heard(desk.now);
+    if queries::sink(desk.db, sink)?.is_none() {
+        return Err(Refusal::not_found(format_args!("sink `{sink}`")).into());
+    }
+    if is_lent(desk, sink) {
+        // Another connection sends to this sink at the moment: what it does wakes this one.
+        return Ok(Due { delivery: None, next_at: None });
+    }
+    let waiting = queries::next_delivery(desk.db, sink)?.filter(|one| one.expires_at > desk.now);
+    let due = waiting.clone().filter(|one| one.next_at <= desk.now);
+    let due = match due {
+        Some(delivery) => Some(delivery),
+        None => form(desk, sink)?,
+    };
+    if let Some(delivery) = due {
+        let now_ms = desk.live.clock.elapsed_ms();
+        let lent = desk.live.helper.lend(sink, desk.caller.connection, now_ms);
+        return Ok(Due { delivery: lent.then_some(delivery), next_at: None });
+    }
+    let gathers = queries::outbox_due(desk.db, sink, holds_back(desk, sink)?)?;
+    let again = waiting.map(|one| one.next_at);
+    Ok(Due { delivery: None, next_at: gathers.into_iter().chain(again).min() })
+}
+
+fn is_lent(desk: &Desk<'_>, sink: &str) -> bool {
+    let now_ms = desk.live.clock.elapsed_ms();
+    desk.live.helper.is_lent(sink, desk.caller.connection, now_ms)
+}
+
+/// Says whether only what is urgent may be sent to a sink now.
+fn holds_back(desk: &Desk<'_>, sink: &str) -> Result<bool, StoreError> {
+    Ok(desk.live.is_quiet(desk.now) || queries::is_down(desk.db, sink)?)
+}
+
+/// Puts a delivery together of what waits for a sink, when the first of it is due.
+fn form(desk: &mut Desk<'_>, sink: &str) -> Result<Option<Delivery>, Fail> {
+    let urgent_only = holds_back(desk, sink)?;
+    let first = queries::outbox_due(desk.db, sink, urgent_only)?;
+    if first.is_none_or(|due| due > desk.now) {
+        return Ok(None);
+    }
+    let notices = queries::outbox(desk.db, sink, urgent_only, (desk.now, NOTICES))?;
+    if notices.is_empty() {
+        return Ok(None);
+    }
+    let ids: Vec<ApprovalId> = notices.iter().filter_map(|one| one.approval).collect();
+    let mut open = Vec::new();
+    for id in ids {
+        if queries::approval(desk.db, id)?.status == ApprovalStatus::Pending {
+            open.push(id);
+        }
+    }
+    let schedule = queries::schedule(desk.db)?;
+    let id = desk.next_delivery();
+    let waits = |id| open.contains(&id);
+    let delivery = delivery::form(id, sink, notices, waits, (desk.now, &schedule));
+    record(desk, &delivery)?;
+    Ok(Some(delivery))
+}
+
+fn record(desk: &mut Desk<'_>, delivery: &Delivery) -> Result<(), StoreError> {
+    let event = Event::DeliveryFormed { delivery: Box::new(delivery.clone()) };
+    desk.emit(event).map(drop)
+}
+
+/// `delivery.done`
+///
+/// # Errors
+///
+/// `not_found`; `conflict` while another connection sends it.
+pub(super) fn done(desk: &mut Desk<'_>, params: &Done) -> Result<Delivery, Fail> {
+    let row = queries::delivery(desk.db, params.delivery)?;
+    if is_lent(desk, &row.sink) {
+        let text = format!("another connection sends to {} at the moment", row.sink);
+        return Err(Refusal::conflict(text).into());
+    }
+    desk.live.helper.give_back(&row.sink);
+    if row.status != DeliveryStatus::Waiting {
+        return Ok(row);
+    }
+    let error = params.error.as_deref().unwrap_or("no reason was given");
+    let error = delivery::tidy(&input::optional("error", error, SHORT_BYTES)?, ERROR_CHARS);
+    let outcome = match params.outcome {
+        Outcome::Delivered => Try::Delivered,
+        Outcome::Refused => Try::Refused { error },
+        Outcome::Failed => {
+            let next_at = queries::schedule(desk.db)?.again(row.failures + 1, desk.now);
+            Try::Failed { error, next_at }
+        }
+    };
+    let is_good = outcome == Try::Delivered;
+    desk.emit(Event::DeliveryTried { delivery: row.id, sink: row.sink.clone(), outcome })?;
+    if is_good {
+        after_success(desk, &row.sink)?;
+    }
+    queries::delivery(desk.db, row.id)
+}
+
+/// A sink that takes something again is tried with all that waits, and its alert is over.
+fn after_success(desk: &mut Desk<'_>, sink: &str) -> Result<(), Fail> {
+    if queries::is_down(desk.db, sink)? {
+        desk.emit(Event::DeliveriesRetried { sink: Some(sink.to_owned()) })?;
+    }
+    if let Some(alert) = alert_of(desk.db, sink)? {
+        desk.emit_as(
+            Actor::system("deliveries"),
+            None,
+            Event::AlertChanged {
+                alert: alert.id,
+                task: None,
+                status: AlertStatus::Resolved,
+                note: Some(format!("{sink} takes notices again")),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Gives up what has expired, and raises alerts where nothing gets through.
+pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
+    for row in queries::waiting_deliveries(desk.db, None)? {
+        if row.expires_at <= desk.now {
+            desk.emit(Event::DeliveryExpired { delivery: row.id, sink: row.sink })?;
+        }
+    }
+    let overdue = queries::overdue_notices(desk.db, desk.now)?;
+    for group in overdue.chunk_by(|a, b| a.0 == b.0) {
+        let Some((sink, _)) = group.first() else { continue };
+        let notices: Vec<NotificationId> = group.iter().map(|(_, notice)| *notice).collect();
+        desk.emit(Event::NoticesExpired { sink: sink.clone(), notices })?;
+    }
+    for state in queries::sinks(desk.db)? {
+        watch(desk, &state)?;
+    }
+    Ok(())
+}
+
+fn watch(desk: &mut Desk<'_>, state: &SinkState) -> Result<(), Fail> {
+    let name = &state.sink.name;
+    if state.sink.via == Via::Desktop {
+        // A host without a desktop, or one that nobody is logged in to, is as it should be.
+        return Ok(());
+    }
+    let failing = state.failing_since.filter(|since| desk.now.since(*since) >= FAILING);
+    let seen = desk.live.helper.seen_at().unwrap_or(desk.live.started_at);
+    let is_away = desk.now.since(seen) >= AWAY && queries::waiting_for(desk.db, name)? > 0;
+    let (text, next) = match failing {
+        Some(since) => {
+            let minutes = desk.now.since(since).as_secs() / 60;
+            let error = state.last_error.as_deref().unwrap_or_default();
+            let text = format!("sink {name} takes no notices since {minutes} min: {error}");
+            (text, "see `mcctl notify status`; mend it, then `mcctl notify retry`")
+        }
+        None if is_away => (
+            format!("sink {name}: notices wait, and no `mcd notify` fetches them"),
+            "start `mcd notify`; see docs/NOTIFICATIONS.md",
+        ),
+        None => return Ok(()),
+    };
+    if alert_of(desk.db, name)?.is_none() {
+        let severity = Severity::Error;
+        let warning =
+            Warning { severity, kind: AlertKind::Delivery, text, next, task: None, agent: None };
+        notify::raise(desk, warning)?;
+    }
+    Ok(())
+}
+
+/// Returns the open alert about a sink.
+fn alert_of(db: Reader<'_>, sink: &str) -> Result<Option<Alert>, StoreError> {
+    let open = queries::open_alerts(db, AlertKind::Delivery)?;
+    let about = |text: &str| {
+        let rest = text.strip_prefix("sink ").and_then(|rest| rest.strip_prefix(sink));
+        rest.is_some_and(|rest| rest.starts_with([' ', ':']))
+    };
+    Ok(open.into_iter().find(|alert| about(&alert.text)))
+}
+
+/// `delivery.test`
+///
+/// # Errors
+///
+/// `not_found` for a sink that was not declared.
+pub(super) fn test(desk: &mut Desk<'_>, params: &Test) -> Result<Delivery, Fail> {
+    let state = queries::sink(desk.db, &params.sink)?;
+    let Some(state) = state else {
+        return Err(Refusal::not_found(format_args!("sink `{}`", params.sink)).into());
+    };
+    let schedule = queries::schedule(desk.db)?;
+    let id = desk.next_delivery();
+    let when = (desk.now, &schedule);
+    let mut delivery = delivery::form(id, &state.sink.name, Vec::new(), |_| false, when);
+    delivery.kind = NotificationKind::Digest;
+    delivery.title = format!("test {id} by {}: notices arrive here", desk.caller.actor.name);
+    record(desk, &delivery)?;
+    Ok(delivery)
+}
+
+/// `delivery.retry`
+///
+/// # Errors
+///
+/// `not_found` for a sink that was not declared.
+pub(super) fn retry(desk: &mut Desk<'_>, params: Retry) -> Result<Health, Fail> {
+    if let Some(sink) = &params.sink
+        && queries::sink(desk.db, sink)?.is_none()
+    {
+        return Err(Refusal::not_found(format_args!("sink `{sink}`")).into());
+    }
+    desk.emit(Event::DeliveriesRetried { sink: params.sink })?;
+    Ok(health(desk.db, desk.live)?)
+}
+
+/// `delivery.status`
+pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, StoreError> {
+    let mut sinks = Vec::new();
+    for state in queries::sinks(db)? {
+        let name = &state.sink.name;
+        let waiting = queries::waiting_for(db, name)?;
+        let next_at = queries::next_delivery(db, name)?.map(|one| one.next_at);
+        sinks.push(SinkHealth { waiting, next_at, state });
+    }
+    let quiet = live.is_quiet(live.clock.now());
+    Ok(Health { helper_seen_at: live.helper.seen_at(), quiet, sinks })
+}
+
+/// Returns the sinks that did not take what they were sent last, by name.
+pub(super) fn failing(db: Reader<'_>) -> Result<Vec<String>, StoreError> {
+    let all = queries::sinks(db)?.into_iter();
+    Ok(all.filter(|one| one.failures_in_row > 0).map(|one| one.sink.name).collect())
+}
+
+/// Returns what `admin.health` says: one part a sink.
+pub(super) fn parts(db: Reader<'_>, live: &Live) -> Result<Vec<Part>, StoreError> {
+    let part = |sink: SinkHealth| {
+        let state = sink.state;
+        let last = state.last_success_at.map_or("never".to_owned(), |at| at.to_string());
+        let error = state.last_error.as_deref().filter(|_| state.failures_in_row > 0);
+        let error = error.map_or(String::new(), |text| format!(": {text}"));
+        let (failures, waiting) = (state.failures_in_row, sink.waiting);
+        Part {
+            name: format!("sink {}", state.sink.name),
+            healthy: failures == 0,
+            detail: format!(
+                "last success {last}, {failures} failures in a row, {waiting} waiting{error}"
+            ),
+        }
+    };
+    Ok(health(db, live)?.sinks.into_iter().map(part).collect())
+}
+
+/// `delivery.list`
+pub(super) fn list(db: Reader<'_>, params: &List) -> Result<Page<Delivery>, Fail> {
+    let status = params.status.and_then(lists::word);
+    let filters: Vec<_> =
+        [lists::text("sink", params.sink.as_deref()), lists::text("status", status.as_deref())]
+            .into_iter()
+            .flatten()
+            .collect();
+    let page = (params.limit, params.cursor.as_deref(), |one: &Delivery| one.id.0);
+    lists::by_number(db, Listed::Deliveries, &filters, page)
+}
