@@ -190,6 +190,9 @@ pub struct Rewritten {
     pub preview: String,
     /// Hash of the whole arguments in canonical form, in hex.
     pub arguments_sha256: String,
+    /// Hash of the command among them, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_sha256: Option<String>,
 }
 
 /// For whom a standing rule counts.

@@ -79,6 +79,12 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
             let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
             format!("{call} of {agent} {}{error}", call_verb(*status))
         }
+        Event::ToolConfirmed { agent, call, .. } => {
+            format!("{call} of {agent} passed the second lock")
+        }
+        Event::ToolUnconfirmed { agent, preview, why, .. } => {
+            format!("{agent} was about to run {}: refused, {}", cut(preview), cut(why))
+        }
         Event::AlertRaised { alert } => format!("alert {}: {}", alert.id, cut(&alert.text)),
         Event::AlertChanged { alert, note, .. } => {
             let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));

@@ -301,6 +301,32 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
     },
+    /// The runtime's own question about an allowed command was answered yes, which uses its lease.
+    ToolConfirmed {
+        /// The call.
+        call: CallId,
+        /// Whose call it is.
+        agent: AgentName,
+        /// The task that it serves.
+        task: Option<TaskId>,
+        /// The runtime's id of its question.
+        request: String,
+    },
+    /// The runtime was about to run a command behind which no allowed call stands; it was refused.
+    ToolUnconfirmed {
+        /// Whose command it is.
+        agent: AgentName,
+        /// The task of the call that it claims to be.
+        task: Option<TaskId>,
+        /// The call that it claims to be, where there is one.
+        call: Option<CallId>,
+        /// The runtime's id of its question.
+        request: String,
+        /// The command, redacted and cut.
+        preview: String,
+        /// What did not match, in one sentence.
+        why: String,
+    },
     /// An approval was asked for.
     ApprovalRequested {
         /// The approval.

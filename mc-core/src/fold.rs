@@ -375,7 +375,15 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             set_some(&mut call.outcome_sha256, outcome_sha256.as_ref());
             set_some(&mut call.error, error.as_ref());
             set_some(&mut call.signature, signature.as_ref());
+            if *status == CallStatus::Allowed {
+                call.granted_at = Some(recorded.at);
+            }
             set_call_status(call, *status, recorded);
+        }
+        Event::ToolConfirmed { call: id, request, .. } if *id == call.id => {
+            if let Some(lock) = &mut call.second_lock {
+                lock.used_for = Some(request.clone());
+            }
         }
         Event::ApprovalRequested { approval } if approval.call == Some(call.id) => {
             call.approval = Some(approval.id);
@@ -387,6 +395,11 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
                 call.original_sha256 = Some(asked);
                 call.arguments_sha256.clone_from(&rewritten.arguments_sha256);
                 call.preview.clone_from(&rewritten.preview);
+                if let (Some(lock), Some(sha256)) =
+                    (&mut call.second_lock, &rewritten.command_sha256)
+                {
+                    lock.command_sha256.clone_from(sha256);
+                }
             }
         }
         Event::ApprovalClosed { approval, status, .. }

@@ -20,6 +20,7 @@ pub mod id;
 pub mod loops;
 pub mod message;
 pub mod money;
+pub mod openclaw;
 pub mod operators;
 pub mod policy;
 pub mod price;

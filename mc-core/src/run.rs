@@ -92,6 +92,22 @@ pub enum CallStatus {
     Dropped,
 }
 
+/// What ties an allowed command to the one that its runtime is about to run: the second lock asks
+/// for exactly this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondLock {
+    /// The runtime's own id of the call.
+    pub external_id: String,
+    /// SHA-256 of the command's text as received, in hex.
+    pub command_sha256: String,
+    /// The directory that it runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// The runtime's question that the lease was used for; a lease is used once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_for: Option<String>,
+}
+
 /// One check of a tool call and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolCall {
@@ -140,6 +156,12 @@ pub struct ToolCall {
     /// Until when an allowed call must have started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_expires_at: Option<Timestamp>,
+    /// When its lease began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<Timestamp>,
+    /// What a runtime's own question about it must match; for commands of runtimes that ask twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_lock: Option<SecondLock>,
     /// How long it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,

@@ -352,7 +352,7 @@ fn rows(agents: &[AgentView], now: Timestamp) -> String {
         "AGENT", "AUTONOMY", "STATUS", "LIVE", "HEARD", "TASK", "TODAY", "OF", "RUNTIME",
         "ATTACHED",
     ]);
-    for AgentView { agent, liveness, last_heartbeat, attached, today_uusd } in agents {
+    for AgentView { agent, liveness, last_heartbeat, attached, today_uusd, .. } in agents {
         table.row([
             Cell::new(&agent.name, Tone::Strong),
             cell(word(agent.autonomy)),

@@ -34,9 +34,13 @@ impl Bench {
     }
 
     fn in_dir(dir: tempfile::TempDir) -> Self {
+        Self::at(dir, 1_790_000_000_000)
+    }
+
+    fn at(dir: tempfile::TempDir, now_ms: i64) -> Self {
         let home = Home::under(dir.path());
         std::fs::create_dir_all(&home.state).unwrap();
-        let clock = Arc::new(FixedClock::new(Timestamp(1_790_000_000_000)));
+        let clock = Arc::new(FixedClock::new(Timestamp(now_ms)));
         let live = Live::new(clock.clone(), Halt::open(&home.halt_file()), Setup::default());
         live.set_day("2026-09-21".to_owned());
         let store = Store::open(&home, Arc::new(live)).unwrap();
@@ -468,4 +472,144 @@ fn who_waits_long_is_reminded_of_once_and_then_raises_one_alert() {
     bench.human("approval.deny", no).unwrap();
     bench.system(SystemCommand::Tick);
     assert_eq!(alerts(&bench)[0]["status"], "resolved");
+}
+
+/// A call that the plugin of a runtime asks for, allowed at once.
+fn locked(run: &Value, id: &str, command: &str) -> Value {
+    json!({"run": run, "tool": EXEC, "arguments": {"command": command}, "session": "agent:wren:main",
+        "external_id": id, "cwd": "/w"})
+}
+
+fn question(request: &str, id: &str, command: &str) -> Value {
+    json!({"request": request, "external_run": "run-1", "external_id": id,
+        "session": "agent:wren:main", "command": command, "cwd": "/w"})
+}
+
+impl Bench {
+    /// Asks the second lock as the bridge does.
+    fn confirm(&self, question: Value) -> Value {
+        let bridge = Caller { adapter: Some("bridge".parse().unwrap()), ..agent("wren") };
+        let answer = self.ask(&bridge, "tool.confirm", question).unwrap();
+        assert!(!answer["reason"].as_str().unwrap().is_empty());
+        answer
+    }
+
+    fn confirms(&self, question: Value) -> bool {
+        self.confirm(question)["decision"] == "allow"
+    }
+
+    /// Returns a squad in which a run of wren goes on, a second after it began.
+    fn with_run() -> (Self, Value) {
+        let bench = Self::with_agent();
+        bench.clock.advance(Duration::from_secs(1));
+        let start = json!({"session": "agent:wren:main", "external_id": "run-1"});
+        let run = bench.agent("run.start", start).unwrap()["run"].clone();
+        (bench, run)
+    }
+
+    fn allow(&self, run: &Value, id: &str, command: &str) {
+        let checked = self.agent("tool.check", locked(run, id, command)).unwrap();
+        assert_eq!(checked["decision"], "allow", "{checked}");
+    }
+
+    fn open_alerts(&self) -> Vec<(String, String)> {
+        let alerts = self.human("alert.list", json!({})).unwrap();
+        let text = |alert: &Value, field: &str| alert[field].as_str().unwrap().to_owned();
+        let items = alerts["items"].as_array().unwrap().iter();
+        items.map(|one| (text(one, "severity"), text(one, "kind"))).collect()
+    }
+}
+
+#[test]
+fn the_second_lock_opens_once_for_exactly_what_was_allowed() {
+    let (bench, run) = Bench::with_run();
+    bench.allow(&run, "call-1", "ls -l");
+    for (field, other) in [
+        ("external_run", "run-2"),
+        ("external_id", "call-2"),
+        ("session", "agent:wren:other"),
+        ("command", "ls -l "),
+        ("cwd", "/w/sub"),
+    ] {
+        let mut question = question("q-0", "call-1", "ls -l");
+        question[field] = json!(other);
+        assert!(!bench.confirms(question), "{field}");
+    }
+    let mut nowhere = question("q-0", "call-1", "ls -l");
+    nowhere.as_object_mut().unwrap().remove("cwd");
+    assert!(!bench.confirms(nowhere));
+    assert_eq!(bench.open_alerts(), [("critical".to_owned(), "security".to_owned())]);
+
+    assert!(bench.confirms(question("q-1", "call-1", "ls -l")));
+    assert!(
+        bench.confirms(question("q-1", "call-1", "ls -l")),
+        "the same question, answered again"
+    );
+    assert!(!bench.confirms(question("q-2", "call-1", "ls -l")), "a second run of it");
+    let events = bench.human("audit.export", json!({})).unwrap().to_string();
+    assert_eq!(events.matches(r#""kind":"tool_confirmed""#).count(), 1, "one use, one event");
+    assert_eq!(events.matches(r#""kind":"tool_unconfirmed""#).count(), 7);
+}
+
+#[test]
+fn the_second_lock_stays_shut_for_what_was_asked_denied_or_ended() {
+    let (bench, run) = Bench::with_run();
+    let asked = bench.agent("tool.check", locked(&run, "asked", "ship it")).unwrap();
+    assert_eq!(asked["decision"], "ask");
+    assert!(!bench.confirms(question("q-1", "asked", "ship it")));
+    let denied = bench.agent("tool.check", locked(&run, "denied", "openclaw config set a b"));
+    assert_eq!(denied.unwrap()["decision"], "deny");
+    assert!(!bench.confirms(question("q-2", "denied", "openclaw config set a b")));
+    bench.allow(&run, "ended", "pwd");
+    let calls = bench.human("tool.list", json!({})).unwrap();
+    let finish = json!({"call": calls["items"][0]["id"], "status": "succeeded"});
+    bench.agent("tool.finish", finish).unwrap();
+    assert!(!bench.confirms(question("q-3", "ended", "pwd")));
+    let read = json!({"run": run, "tool": "read", "arguments": {"path": "a.md"},
+        "session": "agent:wren:main", "external_id": "read", "cwd": "/w"});
+    bench.agent("tool.check", read).unwrap();
+    assert!(!bench.confirms(question("q-4", "read", "a.md")), "a read runs no command");
+
+    let id = asked["approval"].clone();
+    let seen = bench.human("approval.get", json!({"approval": id})).unwrap();
+    let yes = json!({"approval": id, "rev": seen["rev"], "digest": seen["digest"]});
+    bench.human("approval.approve", yes).unwrap();
+    assert!(!bench.confirms(question("q-5", "asked", "ship it")), "approved, not yet redeemed");
+    bench.agent("tool.await", json!({"approval": id})).unwrap();
+    assert!(bench.confirms(question("q-6", "asked", "ship it")));
+    let itself = bench.agent("tool.confirm", question("q-7", "asked", "ship it"));
+    assert_eq!(itself, Err(ErrorKind::Forbidden), "an agent opens no lock");
+}
+
+#[test]
+fn a_lease_of_the_second_lock_ends_and_does_not_come_back() {
+    let (bench, run) = Bench::with_run();
+    let late = |bench: &Bench| bench.clock.advance(Duration::from_secs(1));
+    bench.allow(&run, "late", "pwd");
+    bench.clock.advance(Duration::from_secs(10));
+    assert!(!bench.confirms(question("q-1", "late", "pwd")), "after ten seconds");
+    assert_eq!(bench.open_alerts(), [("warning".to_owned(), "security".to_owned())]);
+
+    let acts = [
+        ("agent.pause", "agent.resume", json!({"agent": "wren", "reason": "x"})),
+        ("squad.pause", "squad.resume", json!({"reason": "x"})),
+    ];
+    for (stop, resume, params) in acts {
+        bench.allow(&run, stop, "pwd");
+        late(&bench);
+        bench.human(stop, params.clone()).unwrap();
+        assert!(!bench.confirms(question("q-2", stop, "pwd")), "{stop}");
+        late(&bench);
+        bench.human(resume, params).unwrap();
+        assert!(!bench.confirms(question("q-2", stop, "pwd")), "after {resume}");
+        late(&bench);
+    }
+    bench.allow(&run, "restart", "pwd");
+    late(&bench);
+    let now = mcd::clock::Clock::now(&*bench.clock);
+    bench.store.shutdown();
+    let bench = Bench::at(bench.dir, now.0);
+    let after = bench.confirm(question("q-3", "restart", "pwd"));
+    assert_eq!(after["decision"], "deny");
+    assert!(after["reason"].as_str().unwrap().contains("restart"), "{after}");
 }

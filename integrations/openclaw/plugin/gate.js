@@ -141,6 +141,8 @@ export class Gate {
       arguments: params,
       can_rewrite: true,
       ...(cwd ? { cwd } : {}),
+      // What the gateway's own question about this call will name, where it asks a second time.
+      ...(typeof event.toolCallId === "string" && event.toolCallId ? { external_id: event.toolCallId } : {}),
     }, ctx?.abortSignal);
     if (!/^C-\d+$/.test(answer?.call ?? "")) return block("Mission Control gave an answer that is not understood, so the call did not run.");
     switch (answer.decision) {

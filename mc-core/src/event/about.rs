@@ -25,6 +25,8 @@ impl Event {
             | Self::BudgetRaised { task, .. }
             | Self::BudgetWarned { task, .. }
             | Self::ToolChanged { task, .. }
+            | Self::ToolConfirmed { task, .. }
+            | Self::ToolUnconfirmed { task, .. }
             | Self::ApprovalClosed { task, .. }
             | Self::ApprovalUsed { task, .. }
             | Self::ApprovalDropped { task, .. }
@@ -75,6 +77,8 @@ impl Event {
             | Self::BudgetReleased { agent, .. }
             | Self::BudgetWarned { agent, .. }
             | Self::ToolChanged { agent, .. }
+            | Self::ToolConfirmed { agent, .. }
+            | Self::ToolUnconfirmed { agent, .. }
             | Self::ApprovalClosed { agent, .. }
             | Self::ApprovalUsed { agent, .. }
             | Self::ApprovalDropped { agent, .. }
@@ -155,6 +159,8 @@ impl Event {
             Self::CostCorrected { .. } => "cost_corrected",
             Self::ToolChecked { .. } => "tool_checked",
             Self::ToolChanged { .. } => "tool_changed",
+            Self::ToolConfirmed { .. } => "tool_confirmed",
+            Self::ToolUnconfirmed { .. } => "tool_unconfirmed",
             Self::ApprovalRequested { .. } => "approval_requested",
             Self::ApprovalClosed { .. } => "approval_closed",
             Self::ApprovalUsed { .. } => "approval_used",

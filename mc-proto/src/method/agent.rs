@@ -85,6 +85,9 @@ pub struct AgentView {
     /// The runtimes that are attached for it, such as `openclaw 2026.9.6`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<String>,
+    /// Whether its runtime asks a second time before a command runs.
+    #[serde(default)]
+    pub has_second_lock: bool,
     /// What it spent today.
     pub today_uusd: MicroUsd,
 }

@@ -145,6 +145,8 @@ pub enum Capability {
     Abort,
     /// Brings a text to an agent (`runtime.deliver`).
     Deliver,
+    /// Answers the runtime's own questions before commands, by `tool.confirm`: the second lock.
+    Confirm,
 }
 
 /// `runtime.attach`

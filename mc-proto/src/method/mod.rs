@@ -259,6 +259,8 @@ methods! {
     ToolCheck(run::Check) "tool.check" Agent Command -> run::Checked;
     "Waits for the decision on an approval."
     ToolAwait(run::Await) "tool.await" Agent Command -> run::Awaited;
+    "Asks whether a command that is about to run was allowed a moment ago: the second lock."
+    ToolConfirm(run::Confirm) "tool.confirm" Agent Command -> run::Confirmed;
     "Says that the runtime no longer holds a call."
     ToolDrop(run::Drop) "tool.drop" Agent Command -> mc_core::run::ToolCall;
     "Reports the end of a tool call."

@@ -228,6 +228,9 @@ pub struct Check {
     /// Environment variables that it is given beside the runtime's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// The runtime's own id of the call, where the runtime asks a second time (`tool.confirm`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// The task that it serves; by default the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
@@ -315,6 +318,37 @@ pub struct Awaited {
     /// Until when an allowed call must have started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_expires_at: Option<Timestamp>,
+}
+
+/// `tool.confirm`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// The runtime's id of its question; the same question gets the same yes again.
+    pub request: String,
+    /// The runtime's own id of the run.
+    pub external_run: String,
+    /// The runtime's own id of the call.
+    pub external_id: String,
+    /// The runtime's session key.
+    pub session: String,
+    /// The command, word for word.
+    pub command: String,
+    /// The directory that it will run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+}
+
+/// What `tool.confirm` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Confirmed {
+    /// `allow` once, for exactly the command that was allowed a moment ago; else `deny`.
+    pub decision: Outcome,
+    /// The call that stands behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+    /// Why, in one sentence.
+    pub reason: String,
 }
 
 /// `tool.drop`

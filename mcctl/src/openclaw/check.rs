@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use mc_core::openclaw;
 use mc_proto::method::agent::Get;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     BRIDGE_ADAPTER, Gateway, Names, PLUGIN, PLUGIN_ADAPTER, Places, is_attached, names, settings,
+    strict,
 };
 use crate::{
     context::Context,
@@ -46,6 +48,9 @@ pub(super) fn run(gateway: &Gateway, cx: &mut Context) -> Result<Exit, Failure> 
     let mut checks = configured(&config, &places);
     checks.extend([PLUGIN_ADAPTER, BRIDGE_ADAPTER].map(|name| token(&places.token_of(name))));
     checks.extend(attached(cx, &names));
+    if strict::is_on(&places) {
+        checks.extend(locked(cx, &config, &names));
+    }
     cx.print(&checks, |checks| view(checks))?;
     Ok(if checks.iter().all(|check| check.holds) { Exit::Done } else { Exit::Unwell })
 }
@@ -105,6 +110,23 @@ fn attached(cx: &mut Context, names: &Names) -> Vec<Check> {
         };
         check(PLUGIN_ADAPTER, "is the gateway running? Its log says why a plugin is not loaded");
         check(BRIDGE_ADAPTER, "start `mc-openclaw run`; `mcctl openclaw install` prints how");
+    }
+    checks
+}
+
+/// Checks the second lock: the gateway asks before every command, and the bridge answers.
+fn locked(cx: &mut Context, config: &Value, names: &Names) -> Vec<Check> {
+    let ways = openclaw::unasked(config);
+    let again = format!("{}: run `mcctl openclaw install --strict`", ways.join("; "));
+    let mut checks =
+        vec![Check::new("the gateway asks before every command", ways.is_empty(), again)];
+    for name in names.values() {
+        let what = format!("the second lock answers for {name}");
+        let todo = "start the bridge with --strict; `mcctl openclaw install --strict` prints how";
+        checks.push(match cx.call(&Get { agent: name.clone() }) {
+            Ok(view) => Check::new(what, view.has_second_lock, todo),
+            Err(failure) => Check::new(what, false, failure.to_string()),
+        });
     }
     checks
 }

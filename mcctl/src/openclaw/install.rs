@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     BRIDGE_ADAPTER, InstallArgs, Names, PLUGIN_ADAPTER, Places, is_attached, names, settings,
+    strict,
 };
 use crate::{
     context::Context,
@@ -59,6 +60,12 @@ pub(super) fn run(args: &InstallArgs, cx: &mut Context) -> Result<Exit, Failure>
     let gateway_token = keep_gateway_token(&config, &places.bridge)?;
     let before = config.clone();
     settings::merge(&mut config, &places, &names)?;
+    let was_strict = if args.strict {
+        strict::set(&mut config, &places)?;
+        false
+    } else {
+        strict::restore(&mut config, &places)?
+    };
     // Written only when it changes, so that the file beside it stays the one before the first merge.
     let backup = if before == config {
         tell(cx, &format!("{} needs no change", places.config.display()));
@@ -68,8 +75,15 @@ pub(super) fn run(args: &InstallArgs, cx: &mut Context) -> Result<Exit, Failure>
         tell(cx, &format!("merged {} (before: {})", places.config.display(), backup.display()));
         Some(backup)
     };
+    if was_strict {
+        strict::forget(&places)?;
+        tell(cx, "the gateway's own settings for commands are back: restart the bridge as below");
+    }
     let silent = wait_for_hello(cx, &names, Duration::from_secs(args.wait))?;
-    let bridge = bridge_command(&config, &names, &places, gateway_token.as_deref());
+    let mut bridge = bridge_command(&config, &names, &places, gateway_token.as_deref());
+    if args.strict {
+        bridge.push("--strict".to_owned());
+    }
     finish(cx, &Outcome { names: &names, places: &places, backup, bridge, silent }, args.wait)
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod install;
 mod settings;
+mod strict;
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
@@ -60,6 +61,10 @@ pub(crate) struct InstallArgs {
     /// How far agents that are new here may go by themselves.
     #[arg(long, default_value = "specialist", value_parser = one_of::<Autonomy>(AUTONOMIES))]
     autonomy: Autonomy,
+    /// Have the gateway ask by itself before every command, and the bridge answer only for what was
+    /// allowed a moment ago. Installing without it puts the gateway's own settings back.
+    #[arg(long)]
+    strict: bool,
     /// How long to wait for the plugin's hello, in seconds; 0 does not wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,

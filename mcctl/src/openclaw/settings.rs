@@ -109,9 +109,17 @@ pub(super) fn merge(config: &mut Value, places: &Places, names: &Names) -> Resul
     if let Value::Object(ours) = plugin_config(places, names) {
         told.extend(ours);
     }
-    let exec = object_in(object(config, "tools")?, "exec")?;
-    push(list(exec, "pathPrepend")?, json!(places.programs));
+    push(list(exec(config)?, "pathPrepend")?, json!(places.programs));
     Ok(())
+}
+
+/// Returns the settings of the tool that runs commands.
+///
+/// # Errors
+///
+/// When something in the file has another shape than the gateway's.
+pub(super) fn exec(config: &mut Value) -> Result<&mut Map<String, Value>, Failure> {
+    object_in(object(config, "tools")?, "exec")
 }
 
 /// Says whether `path` is a directory that holds some copy of our plugin.

@@ -8,6 +8,7 @@ mod binding;
 mod breach;
 pub mod budget;
 mod case;
+mod confirm;
 mod contain;
 pub mod cost;
 mod decide_set;
@@ -88,6 +89,7 @@ pub fn decide(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, Fail> {
         Request::RunFinish(p) => answer(&run::finish(desk, p)?),
         Request::ToolCheck(p) => answer(&tool::check(desk, p)?),
         Request::ToolAwait(p) => answer(&redeem::wait(desk, &p)?),
+        Request::ToolConfirm(p) => answer(&confirm::confirm(desk, &p)?),
         Request::ToolDrop(p) => answer(&tool::drop_call(desk, &p)?),
         Request::ToolFinish(p) => answer(&tool::finish(desk, p)?),
         Request::ApprovalRequest(p) => answer(&asking::request(desk, p)?),
@@ -139,6 +141,7 @@ pub fn is_never_repeated(request: &Request) -> bool {
             | Request::AdapterEnrol(_)
             | Request::ToolCheck(_)
             | Request::ToolAwait(_)
+            | Request::ToolConfirm(_)
             | Request::RunStart(_)
             | Request::DeliveryNext(_)
             | Request::RunReserve(_)

@@ -18,6 +18,7 @@ use mc_proto::method::run::{Await, Awaited, Checked};
 use super::{
     asking, binding, budget,
     case::{self, Case, Rows, denied},
+    confirm,
     moves::acting_agent,
     tool::{self, Asked, PREVIEW_CHARS},
 };
@@ -294,6 +295,7 @@ fn rewritten(approval: &Approval) -> Option<Rewritten> {
     approval.edited.is_some().then(|| Rewritten {
         preview: masking::preview(&mc_core::canonical::json(&statement.arguments), PREVIEW_CHARS),
         arguments_sha256: statement.arguments_sha256.clone(),
+        command_sha256: confirm::command_sha256(&statement.arguments),
     })
 }
 

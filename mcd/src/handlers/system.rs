@@ -1,7 +1,7 @@
 //! What the daemon does by itself, and what runtimes say of themselves.
 
 use mc_core::{
-    alert::{AlertKind, Severity},
+    alert::{Alert, AlertKind, AlertStatus, Severity},
     event::Event,
     operators::{self, Operators},
     refusal::Refusal,
@@ -143,27 +143,41 @@ pub(super) fn report(desk: &mut Desk<'_>, params: &Report) -> Result<Attached, F
     let detail = input::optional("detail", &params.detail, SHORT_BYTES)?;
     match params.state {
         Governed::Ungoverned => {
+            let text = format!("{name}: the runtime does not ask before it acts: {detail}");
+            if own_alerts(desk, &name)?.iter().any(|alert| alert.text == text) {
+                return Ok(attached(desk));
+            }
             let warning = Warning {
                 severity: Severity::Critical,
                 kind: AlertKind::Security,
-                text: format!("{name}: the runtime does not ask before it acts: {detail}"),
+                text,
                 next: "run `mcctl openclaw check`; stop the runtime until it asks again",
                 task: None,
                 agent: None,
             };
-            notify::warn(desk, warning)?;
+            notify::raise(desk, warning)?;
         }
         Governed::Governed => {
-            let open = queries::open_alert(desk.db, AlertKind::Security, None, None)?;
-            if let Some(alert) = open.filter(|alert| alert.text.starts_with(&format!("{name}: "))) {
+            for alert in own_alerts(desk, &name)? {
                 desk.emit(Event::AlertChanged {
                     alert: alert.id,
                     task: None,
-                    status: mc_core::alert::AlertStatus::Resolved,
-                    note: Some(detail),
+                    status: AlertStatus::Resolved,
+                    note: Some(detail.clone()),
                 })?;
             }
         }
     }
     Ok(attached(desk))
+}
+
+/// Returns the unresolved alerts that the reports of `name` raised.
+fn own_alerts(desk: &Desk<'_>, name: &str) -> Result<Vec<Alert>, Fail> {
+    const LOOKED_AT: i64 = 500;
+    let mut alerts = queries::unresolved_alerts(desk.db, LOOKED_AT)?;
+    let head = format!("{name}: the runtime");
+    alerts.retain(|alert| {
+        alert.kind == AlertKind::Security && alert.agent.is_none() && alert.text.starts_with(&head)
+    });
+    Ok(alerts)
 }

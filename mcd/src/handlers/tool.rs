@@ -23,7 +23,7 @@ use mc_proto::{
 use super::{
     approval, asking, budget,
     case::{self, Case, denied},
-    contain, input,
+    confirm, contain, input,
     moves::acting_agent,
     redeem, rule,
     run::own_run,
@@ -140,7 +140,8 @@ fn pass_by(
 fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     let agent = acting_agent(desk)?;
     input::needed("tool", &params.tool, SHORT_BYTES)?;
-    for (field, text) in [("session", &params.session), ("cwd", &params.cwd)] {
+    let named = [("session", &params.session), ("cwd", &params.cwd)];
+    for (field, text) in named.into_iter().chain([("external_id", &params.external_id)]) {
         input::at_most(field, text.as_deref().unwrap_or_default(), SHORT_BYTES)?;
     }
     for (field, text) in [("justification", &params.justification), ("rollback", &params.rollback)]
@@ -217,6 +218,8 @@ pub(super) fn record(
             Outcome::Deny => CallStatus::Denied,
         },
         lease_expires_at: lease,
+        granted_at: allowed.then_some(now),
+        second_lock: confirm::second_lock(asked),
         duration_ms: None,
         result_preview: None,
         result_sha256: None,

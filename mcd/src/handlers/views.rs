@@ -13,7 +13,7 @@ use mc_proto::method::{
     admin::{Health, Part, PolicyVersion},
     agent::{AgentView, TreeNode, TreeResult},
     approval::{Detail as ApprovalDetail, Past},
-    feed::Snapshot,
+    feed::{Capability, Snapshot},
     run::Detail as RunDetail,
     squad::Status,
     task::{Detail as TaskDetail, TransitionTable},
@@ -57,6 +57,7 @@ pub fn agent(agent: Agent, live: &Live) -> AgentView {
         liveness: Liveness::at(live.clock.now(), last_heartbeat),
         last_heartbeat,
         attached: attached.iter().map(named).collect(),
+        has_second_lock: attached.iter().any(|one| one.capabilities.contains(&Capability::Confirm)),
         today_uusd: agent.spent_on(&live.day()),
         agent,
     }

@@ -161,7 +161,10 @@ fn bar(server: &Server, caller: &Caller, request: &Request) -> Result<(), RpcErr
     };
     let refuses_itself = matches!(
         request,
-        Request::AgentHeartbeat(_) | Request::ToolCheck(_) | Request::RunStart(_)
+        Request::AgentHeartbeat(_)
+            | Request::ToolCheck(_)
+            | Request::ToolConfirm(_)
+            | Request::RunStart(_)
     );
     let is_report = matches!(
         request,
@@ -236,6 +239,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
         Request::ToolCheck(p) => gate::check(server, caller, p, key),
         Request::ToolAwait(p) => gate::wait(server, caller, &p),
+        Request::ToolConfirm(p) => gate::confirm(server, caller, p),
         Request::DeliveryNext(p) => outbox::next(server, caller, p),
         Request::ApprovalEdit(p) => gate::edit(server, caller, p, key),
         Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),

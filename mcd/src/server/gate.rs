@@ -18,7 +18,7 @@ use mc_proto::{
         Page, Request,
         agent::{self, AgentView},
         approval,
-        run::{Await, Awaited, Check, Checked},
+        run::{Await, Awaited, Check, Checked, Confirm, Confirmed},
         squad::{AgentReceipt, Receipt},
     },
 };
@@ -176,6 +176,31 @@ pub(super) fn wait(server: &Arc<Server>, caller: Caller, params: &Await) -> Outc
             Err(error) => Done::from(Err(error)),
         }
     }))
+}
+
+/// `tool.confirm`: whatever is late or fails is no yes.
+pub(super) fn confirm(server: &Arc<Server>, caller: Caller, params: Confirm) -> Outcome {
+    let server = Arc::clone(server);
+    Outcome::Later(Box::pin(async move {
+        let work = work(caller, (Request::ToolConfirm(params), None), Facts::default());
+        let answer = match server.store.submit(work) {
+            Ok(answer) => timeout(CHECK_TIME, answer).await,
+            Err(error) => return Done::from(Err(error)),
+        };
+        let Ok(answer) = answer else {
+            return json(&unconfirmed("the daemon did not decide in time")).into();
+        };
+        let answer = answer.unwrap_or_else(|_| Err(ended()));
+        let allows = |json: &str| json.contains(r#""decision":"allow""#);
+        if server.live().halt.is_set() && answer.as_deref().is_ok_and(allows) {
+            return json(&unconfirmed("the emergency stop is in force")).into();
+        }
+        answer.into()
+    }))
+}
+
+fn unconfirmed(reason: &str) -> Confirmed {
+    Confirmed { decision: Decision::Deny, call: None, reason: reason.to_owned() }
 }
 
 /// Waits until an approval no longer waits for a human; says whether that came in time.

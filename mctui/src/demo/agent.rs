@@ -248,6 +248,7 @@ impl Worker {
             tool: "exec".to_owned(),
             arguments,
             cwd: Some("/srv/squad/billing".to_owned()),
+            external_id: None,
             env: [("VAULT_ADDR".to_owned(), "https://vault.example".to_owned())].into(),
             task: Some(work.task),
             justification: Some(why.to_owned()),

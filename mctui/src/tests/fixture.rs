@@ -112,6 +112,7 @@ fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
         liveness,
         last_heartbeat: Some(ago(64)),
         attached: vec!["openclaw 2026.9.6".to_owned()],
+        has_second_lock: false,
         today_uusd: MicroUsd::cents(184),
     }
 }
@@ -204,6 +205,8 @@ pub(super) fn detail(approval: Approval) -> Detail {
         approval: None,
         status: CallStatus::Failed,
         lease_expires_at: None,
+        granted_at: None,
+        second_lock: None,
         duration_ms: Some(9_800),
         result_preview: None,
         result_sha256: None,

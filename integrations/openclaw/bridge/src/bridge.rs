@@ -12,20 +12,24 @@ use mc_proto::{
         session::Hello,
     },
 };
+use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
-    time::interval,
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
+    frame::Duty,
     gateway::{Gateway, GatewayConfig, GatewayEvent},
     identity::{self, Identity, IdentityError},
     orders::{Agents, Orders},
     plugin::{self, Finding},
+    second_lock,
 };
 
-/// How often the plugin is looked for when nothing says that it has changed.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often the gateway is looked at when nothing says that it has changed. An alarm has to sound
+/// within five seconds.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the bridge needs to know.
 #[derive(Debug)]
@@ -76,22 +80,33 @@ impl DaemonConfig {
 /// When the adapter's token can't be read.
 pub async fn run(config: BridgeConfig) -> Result<(), IdentityError> {
     let hello = config.daemon.hello()?;
+    let duty = config.gateway.duty;
     let (gateway, gateway_events) = Gateway::start(config.gateway, config.identity);
     let (link, daemon_events) = config.daemon.link(hello.clone());
     let orders = Orders::new(gateway.clone(), config.agents.clone());
     let (daemon, its_daemon) = watch::channel(None);
     let (nudge, nudged) = mpsc::channel(1);
-    tokio::spawn(Watcher { gateway, daemon: its_daemon, reported: None }.watch(nudged));
+    let agents = config.agents;
+    let watcher = Watcher {
+        gateway: gateway.clone(),
+        duty,
+        agents: agents.clone(),
+        daemon: its_daemon,
+        reported: None,
+    };
+    tokio::spawn(watcher.watch(nudged));
     let version = "unknown".to_owned();
     let place = config.daemon;
-    let agents = config.agents;
-    let bridge = Bridge { orders, agents, place, hello, link, daemon, version, nudge };
+    let bridge =
+        Bridge { gateway, duty, orders, agents, place, hello, link, daemon, version, nudge };
     bridge.serve(gateway_events, daemon_events).await;
     Ok(())
 }
 
 /// Answers the daemon. Nothing here waits for the gateway: an order must never queue behind a look.
 struct Bridge {
+    gateway: Gateway,
+    duty: Duty,
     orders: Orders<Gateway>,
     agents: Agents,
     place: DaemonConfig,
@@ -180,6 +195,7 @@ impl Bridge {
                 self.look();
             }
             GatewayEvent::Changed => self.look(),
+            GatewayEvent::Asked(question) => self.answer(question),
             GatewayEvent::Down(why) => tracing::warn!(%why, "the gateway is away"),
         }
     }
@@ -190,7 +206,12 @@ impl Bridge {
             runtime: Runtime::Openclaw,
             version: self.version.clone(),
             agents: self.agents.names(),
-            capabilities: vec![Capability::Abort, Capability::Deliver],
+            capabilities: match self.duty {
+                Duty::Orders => vec![Capability::Abort, Capability::Deliver],
+                Duty::SecondLock => {
+                    vec![Capability::Abort, Capability::Deliver, Capability::Confirm]
+                }
+            },
         };
         match daemon.call(&attach).await {
             Ok(_) => {
@@ -206,6 +227,15 @@ impl Bridge {
         self.nudge.try_send(()).ok();
     }
 
+    /// Answers a question beside everything else.
+    fn answer(&self, question: Value) {
+        let (gateway, agents) = (self.gateway.clone(), self.agents.clone());
+        let daemon = self.daemon.borrow().clone();
+        tokio::spawn(async move {
+            second_lock::answer(&gateway, daemon.as_ref(), (&agents, question)).await;
+        });
+    }
+
     /// Carries an order out beside everything else, so that a slow one holds nothing up.
     fn order(&self, request: ServerRequest) {
         let orders = self.orders.clone();
@@ -213,9 +243,12 @@ impl Bridge {
     }
 }
 
-/// Looks whether the plugin is in force and tells the daemon when that has changed.
+/// Looks whether the gateway asks before it acts and tells the daemon when that has changed; with
+/// the second lock it also answers questions that were left open.
 struct Watcher {
     gateway: Gateway,
+    duty: Duty,
+    agents: Agents,
     daemon: watch::Receiver<Option<Client>>,
     /// What the daemon knows.
     reported: Option<Finding>,
@@ -224,6 +257,7 @@ struct Watcher {
 impl Watcher {
     async fn watch(mut self, mut nudged: mpsc::Receiver<()>) {
         let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 nudge = nudged.recv() => if nudge.is_none() { return },
@@ -239,8 +273,12 @@ impl Watcher {
     }
 
     async fn look(&mut self) {
-        let Some(daemon) = self.daemon.borrow().clone() else { return };
-        let finding = match plugin::inspect(&self.gateway).await {
+        let daemon = self.daemon.borrow().clone();
+        if self.duty == Duty::SecondLock {
+            second_lock::answer_open(&self.gateway, daemon.as_ref(), &self.agents).await;
+        }
+        let Some(daemon) = daemon else { return };
+        let finding = match plugin::inspect(&self.gateway, self.duty).await {
             Ok(finding) => finding,
             Err(error) => return tracing::debug!(%error, "the plugin can't be looked for"),
         };

@@ -6,8 +6,32 @@ use serde_json::Value;
 /// The version of the gateway's protocol.
 pub const PROTOCOL: u32 = 4;
 
-/// What the bridge asks for, and no more: reading, aborting and sending, answering approvals.
-pub const SCOPES: [&str; 3] = ["operator.read", "operator.write", "operator.approvals"];
+/// What the bridge asks for, and no more: reading, aborting and sending.
+const SCOPES: &[&str] = &["operator.read", "operator.write", "operator.approvals"];
+/// What the second lock takes: only an admin is shown the questions of every session.
+const LOCK_SCOPES: &[&str] =
+    &["operator.read", "operator.write", "operator.approvals", "operator.admin"];
+/// Says that this client answers questions before commands; without it none is sent.
+const LOCK_CAP: &str = "exec-approvals";
+
+/// What the bridge does beside carrying out orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Nothing.
+    Orders,
+    /// Answers the gateway's questions before commands.
+    SecondLock,
+}
+
+impl Duty {
+    /// Returns the scopes that it takes.
+    pub const fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::Orders => SCOPES,
+            Self::SecondLock => LOCK_SCOPES,
+        }
+    }
+}
 
 /// What the gateway sends.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -129,7 +153,7 @@ pub struct Device {
 
 impl Connect {
     /// Returns the request of this bridge, without token and proof.
-    pub fn new(version: &str) -> Self {
+    pub fn new(version: &str, duty: Duty) -> Self {
         Self {
             min_protocol: PROTOCOL,
             max_protocol: PROTOCOL,
@@ -141,8 +165,11 @@ impl Connect {
                 display_name: "mission-control".to_owned(),
             },
             role: "operator".to_owned(),
-            scopes: SCOPES.map(str::to_owned).to_vec(),
-            caps: Vec::new(),
+            scopes: duty.scopes().iter().map(|scope| (*scope).to_owned()).collect(),
+            caps: match duty {
+                Duty::Orders => Vec::new(),
+                Duty::SecondLock => vec![LOCK_CAP.to_owned()],
+            },
             auth: Auth::default(),
             device: None,
         }
@@ -195,7 +222,7 @@ mod tests {
 
     #[test]
     fn connecting_asks_for_the_least_scopes_in_camel_case() {
-        let text = request("c1", "connect", &Connect::new("1.2.3")).unwrap();
+        let text = request("c1", "connect", &Connect::new("1.2.3", Duty::Orders)).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["params"]["minProtocol"], 4);
         assert_eq!(value["params"]["client"]["displayName"], "mission-control");
@@ -204,5 +231,9 @@ mod tests {
             json!(["operator.read", "operator.write", "operator.approvals"])
         );
         assert!(value["params"].get("device").is_none());
+        assert_eq!(value["params"]["caps"], json!([]));
+        let lock = serde_json::to_value(Connect::new("1.2.3", Duty::SecondLock)).unwrap();
+        assert_eq!(lock["scopes"][3], "operator.admin");
+        assert_eq!(lock["caps"], json!(["exec-approvals"]));
     }
 }

@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    frame::{self, Auth, Challenge, Connect, GatewayRefusal, Incoming},
+    frame::{self, Auth, Challenge, Connect, Duty, GatewayRefusal, Incoming},
     identity::Identity,
 };
 
@@ -57,7 +57,7 @@ pub trait Calls: Send + Sync {
 }
 
 /// What the gateway tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum GatewayEvent {
     /// Connected and let in.
     Up {
@@ -66,6 +66,8 @@ pub enum GatewayEvent {
     },
     /// Its plugins or its configuration have changed.
     Changed,
+    /// It asks before a command runs; the question as it came.
+    Asked(Value),
     /// The connection ended or could not be made.
     Down(String),
 }
@@ -79,6 +81,8 @@ pub struct GatewayConfig {
     pub pairing_token: Option<PathBuf>,
     /// Our version.
     pub version: String,
+    /// What the bridge does there.
+    pub duty: Duty,
 }
 
 /// A connection that is kept; clones share it.
@@ -183,7 +187,7 @@ impl Keeper {
         };
         let known = self.identity.token().map_err(|error| error.to_string())?;
         let paired = known.is_some();
-        let mut connect = Connect::new(&self.config.version);
+        let mut connect = Connect::new(&self.config.version, self.config.duty);
         connect.auth = Auth { token: if paired { known } else { Some(self.pairing_token()?) } };
         connect.device = Some(self.identity.sign(&challenge, &connect));
         let text = frame::request("connect", "connect", &connect).map_err(|e| e.to_string())?;
@@ -220,7 +224,7 @@ impl Keeper {
         let missing = |scope: &&str| {
             granted.is_some_and(|granted| !granted.iter().any(|given| given == *scope))
         };
-        if let Some(scope) = frame::SCOPES.iter().find(|scope| missing(scope)) {
+        if let Some(scope) = self.config.duty.scopes().iter().find(|scope| missing(scope)) {
             return Err(format!("the gateway did not grant {scope}"));
         }
         if let Some(token) = hello.pointer("/auth/deviceToken").and_then(Value::as_str) {
@@ -283,12 +287,17 @@ impl Keeper {
                     reply.send(if ok { Ok(payload) } else { Err(error()) }).ok();
                 }
             }
-            Incoming::Event { event, .. } => {
-                if ["plugins.changed", "config.changed"].contains(&event.as_str()) {
-                    // A full channel holds the same news already.
+            Incoming::Event { event, payload } => match event.as_str() {
+                // A full channel holds the same news already.
+                "plugins.changed" | "config.changed" => {
                     self.events.try_send(GatewayEvent::Changed).ok();
                 }
-            }
+                // What finds no room is found among the open questions at the next look.
+                "exec.approval.requested" if self.config.duty == Duty::SecondLock => {
+                    self.events.try_send(GatewayEvent::Asked(payload)).ok();
+                }
+                _ => {}
+            },
             Incoming::Other => {}
         }
     }

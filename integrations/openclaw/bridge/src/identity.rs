@@ -205,7 +205,7 @@ mod tests {
     use crate::frame::Auth;
 
     fn connect() -> Connect {
-        let mut connect = Connect::new("0.1.0");
+        let mut connect = Connect::new("0.1.0", crate::frame::Duty::Orders);
         connect.auth = Auth { token: Some("secret".into()) };
         connect
     }

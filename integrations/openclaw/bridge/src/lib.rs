@@ -7,3 +7,4 @@ pub mod gateway;
 pub mod identity;
 pub mod orders;
 pub mod plugin;
+pub mod second_lock;

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 use mc_openclaw::{
     bridge::{self, BridgeConfig, DaemonConfig},
+    frame::Duty,
     gateway::{GatewayConfig, local_url},
     identity::Identity,
     orders::Agents,
@@ -49,6 +50,10 @@ struct Run {
     /// Who is who: OpenClaw id = Mission Control name, separated by commas.
     #[arg(long, value_name = "ID=NAME,...", value_parser = Agents::parse)]
     agents: Agents,
+    /// Answers the gateway's own questions before commands, by what the daemon has just allowed;
+    /// `mcctl openclaw install --strict` sets the gateway up for it.
+    #[arg(long)]
+    strict: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -71,13 +76,16 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn configure(args: Run) -> anyhow::Result<BridgeConfig> {
+    // The second lock is a device of its own: what ends orders needs no admin.
+    let state = if args.strict { args.state_dir.join("strict") } else { args.state_dir };
     Ok(BridgeConfig {
         gateway: GatewayConfig {
+            duty: if args.strict { Duty::SecondLock } else { Duty::Orders },
             url: args.gateway,
             pairing_token: args.gateway_token_file,
             version: VERSION.to_owned(),
         },
-        identity: Identity::load_or_create(&args.state_dir)?,
+        identity: Identity::load_or_create(&state)?,
         daemon: DaemonConfig {
             socket: args.socket,
             token_file: args.token_file,

@@ -52,6 +52,11 @@ impl Agents {
         self.0.values().cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// The Mission Control name of an OpenClaw agent.
+    pub fn name(&self, id: &str) -> Option<&AgentName> {
+        self.0.get(id)
+    }
+
     /// The OpenClaw ids that stand for `name`.
     fn ids(&self, name: &AgentName) -> Vec<&str> {
         self.0.iter().filter(|(_, known)| *known == name).map(|(id, _)| id.as_str()).collect()
@@ -95,7 +100,8 @@ struct Background {
     session_key: Option<String>,
 }
 
-fn agent_of(key: &str) -> &str {
+/// Returns the OpenClaw agent that a session key `agent:ID:...` names.
+pub(crate) fn agent_of(key: &str) -> &str {
     key.strip_prefix("agent:").and_then(|rest| rest.split(':').next()).unwrap_or_default()
 }
 

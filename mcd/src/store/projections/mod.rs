@@ -119,6 +119,7 @@ impl Projection<'_, '_> {
                 self.call(*call)?;
                 self.agent(agent)
             }
+            Event::ToolConfirmed { call, .. } => self.call(*call),
             _ => self.other_event(),
         }
     }
@@ -362,13 +363,15 @@ impl Projection<'_, '_> {
     }
 
     fn put_call(&mut self, call: ToolCall) -> Result<(), Fail> {
-        let sql = "INSERT INTO tool_calls (id, agent, task, run, status, body)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        let sql = "INSERT INTO tool_calls (id, agent, task, run, status, body, external_id)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                    ON CONFLICT (id) DO UPDATE SET status = ?5, body = ?6";
         let (task, run) = (call.task.map(|task| task.0), call.run.map(|run| run.0));
         let status: String = word::<CallStatus>(&call.status)?;
         let body = json(&call)?;
-        self.execute(sql, params![call.id.0, call.agent.as_str(), task, run, status, body])?;
+        let external_id = call.second_lock.as_ref().map(|lock| &lock.external_id);
+        let row = params![call.id.0, call.agent.as_str(), task, run, status, body, external_id];
+        self.execute(sql, row)?;
         self.touch(|| Touched::Call(Box::new(call)));
         Ok(())
     }

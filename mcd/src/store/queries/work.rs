@@ -44,6 +44,21 @@ pub fn calls_of_run(db: Reader<'_>, run: RunId, limit: i64) -> Result<Vec<ToolCa
     db.bodies("SELECT body FROM tool_calls WHERE run = ?1 ORDER BY id LIMIT ?2", [run.0, limit])
 }
 
+/// Returns the newest call of a run that the runtime calls `external_id`.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn call_by_external_id(
+    db: Reader<'_>,
+    run: RunId,
+    external_id: &str,
+) -> Result<Option<ToolCall>, StoreError> {
+    let sql = "SELECT body FROM tool_calls WHERE run = ?1 AND external_id = ?2
+               ORDER BY id DESC LIMIT 1";
+    db.body(sql, (run.0, external_id))
+}
+
 /// Returns an agent's last calls on a task that failed, newest first.
 ///
 /// # Errors

@@ -1,0 +1,201 @@
+//! The second lock: a runtime that asks by itself before a command runs gets a yes only for
+//! exactly the command that was allowed a moment ago, and once.
+
+use mc_core::{
+    agent::{Agent, AgentStatus},
+    alert::{AlertKind, Severity},
+    canonical,
+    event::Event,
+    policy::Outcome,
+    redact,
+    refusal::Refusal,
+    run::{CallStatus, SecondLock, ToolCall},
+    squad::SquadStatus,
+};
+use mc_proto::{
+    limits::{ARGUMENT_BYTES, SHORT_BYTES},
+    method::run::{Confirm, Confirmed},
+};
+
+use serde_json::Value;
+
+use super::{
+    input,
+    moves::acting_agent,
+    notify::{self, Warning},
+    tool::{Asked, PREVIEW_CHARS},
+};
+use crate::store::{
+    Desk,
+    queries::{self, Fail},
+};
+
+/// Why a command may not run.
+struct Objection {
+    why: String,
+    severity: Severity,
+}
+
+fn foreign(why: impl Into<String>) -> Objection {
+    Objection { why: why.into(), severity: Severity::Critical }
+}
+
+fn void(why: impl Into<String>) -> Objection {
+    Objection { why: why.into(), severity: Severity::Warning }
+}
+
+/// Returns what the second question about a call has to match; `None` where the runtime does not
+/// name its calls, or the call runs no command.
+pub(super) fn second_lock(asked: &Asked) -> Option<SecondLock> {
+    let external_id = asked.params.external_id.clone()?;
+    let command_sha256 = command_sha256(&asked.params.arguments)?;
+    let cwd = asked.params.cwd.clone().or_else(|| asked.agent.workspace.clone());
+    Some(SecondLock { external_id, command_sha256, cwd, used_for: None })
+}
+
+/// Returns the hash of the command that these arguments run.
+pub(super) fn command_sha256(arguments: &Value) -> Option<String> {
+    let command = arguments.get("command").or_else(|| arguments.get("cmd"))?;
+    command.as_str().map(hash)
+}
+
+fn hash(command: &str) -> String {
+    canonical::sha256_hex(command.as_bytes())
+}
+
+/// `tool.confirm`
+///
+/// # Errors
+///
+/// `forbidden` for agents themselves, `invalid_params`. A command that may not run is no error but
+/// the decision `deny`.
+pub(super) fn confirm(desk: &mut Desk<'_>, params: &Confirm) -> Result<Confirmed, Fail> {
+    if desk.caller.adapter.is_none() {
+        return Err(Refusal::forbidden("only an adapter asks for the second lock").into());
+    }
+    let agent = acting_agent(desk)?;
+    input::needed("request", &params.request, SHORT_BYTES)?;
+    input::needed("command", &params.command, ARGUMENT_BYTES)?;
+    for (field, text) in [
+        ("external_run", params.external_run.as_str()),
+        ("external_id", &params.external_id),
+        ("session", &params.session),
+        ("cwd", params.cwd.as_deref().unwrap_or_default()),
+    ] {
+        input::at_most(field, text, SHORT_BYTES)?;
+    }
+    let call = claimed(desk, &agent, params)?;
+    match (objection(desk, &agent, (params, call.as_ref()))?, call) {
+        (None, Some(call)) => pass(desk, params, &call),
+        (objection, call) => {
+            let objection = objection.unwrap_or_else(|| foreign("nobody allowed it"));
+            refuse(desk, &agent, (params, call.as_ref()), objection)
+        }
+    }
+}
+
+/// Returns the call that the command claims to be.
+fn claimed(desk: &Desk<'_>, agent: &Agent, params: &Confirm) -> Result<Option<ToolCall>, Fail> {
+    let run = queries::run_by_external_id(desk.db, &agent.name, &params.external_run)?;
+    let Some(run) = run else { return Ok(None) };
+    let call = queries::call_by_external_id(desk.db, run.id, &params.external_id)?;
+    Ok(call.filter(|call| call.agent == agent.name))
+}
+
+fn objection(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    (params, call): (&Confirm, Option<&ToolCall>),
+) -> Result<Option<Objection>, Fail> {
+    let squad = desk.squad()?;
+    let works = squad.status == SquadStatus::Running
+        && matches!(agent.status, AgentStatus::Active | AgentStatus::Drained);
+    if desk.live.halt.is_set() || !works {
+        return Ok(Some(void("squad or agent does not work at the moment")));
+    }
+    let Some(call) = call else {
+        return Ok(Some(foreign("no call of this run was allowed to do it")));
+    };
+    if let Some(objection) = mismatch(params, call) {
+        return Ok(Some(objection));
+    }
+    let is_repeated = call.second_lock.as_ref().and_then(|lock| lock.used_for.as_deref());
+    if is_repeated.is_some_and(|request| request != params.request) {
+        return Ok(Some(foreign(format!("{} was run already", call.id))));
+    }
+    let is_fresh = call.lease_expires_at.is_some_and(|end| desk.now < end);
+    let granted = call.granted_at.filter(|at| is_fresh && *at <= desk.now);
+    let Some(granted) = granted else {
+        return Ok(Some(void(format!("it comes too late after {} was allowed", call.id))));
+    };
+    // What was granted before a stop, a pause or a restart does not come back with the resume.
+    let since = [Some(desk.live.started_at), squad.since, agent.status_since];
+    let is_void = since.into_iter().flatten().any(|since| granted <= since);
+    Ok(is_void.then(|| void(format!("{} was allowed before a stop or restart", call.id))))
+}
+
+/// Says what differs between a command and the call that it claims to be.
+fn mismatch(params: &Confirm, call: &ToolCall) -> Option<Objection> {
+    let id = call.id;
+    if call.status != CallStatus::Allowed {
+        return Some(foreign(format!("{id} was not allowed, or has ended")));
+    }
+    let Some(lock) = &call.second_lock else {
+        return Some(foreign(format!("{id} runs no command")));
+    };
+    if call.session.as_deref() != Some(params.session.as_str()) {
+        return Some(foreign(format!("{id} belongs to another session")));
+    }
+    if lock.command_sha256 != hash(&params.command) {
+        return Some(foreign(format!("the command is not the one of {id}")));
+    }
+    let plain = |path: &str| path.trim_end_matches('/').to_owned();
+    let same = lock.cwd.as_deref().map(plain) == params.cwd.as_deref().map(plain);
+    (!same).then(|| foreign(format!("the directory is not the one of {id}")))
+}
+
+fn pass(desk: &mut Desk<'_>, params: &Confirm, call: &ToolCall) -> Result<Confirmed, Fail> {
+    let is_first = call.second_lock.as_ref().is_none_or(|lock| lock.used_for.is_none());
+    if is_first {
+        desk.emit(Event::ToolConfirmed {
+            call: call.id,
+            agent: call.agent.clone(),
+            task: call.task,
+            request: params.request.clone(),
+        })?;
+    }
+    let reason = format!("{} was allowed: {}", call.id, call.reason);
+    Ok(Confirmed { decision: Outcome::Allow, call: Some(call.id), reason })
+}
+
+fn refuse(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    (params, call): (&Confirm, Option<&ToolCall>),
+    Objection { why, severity }: Objection,
+) -> Result<Confirmed, Fail> {
+    let preview = redact::preview(&params.command, PREVIEW_CHARS);
+    let text = format!("{}: the second lock stopped `{preview}`: {why}", agent.name);
+    desk.emit(Event::ToolUnconfirmed {
+        agent: agent.name.clone(),
+        task: call.and_then(|call| call.task),
+        call: call.map(|call| call.id),
+        request: params.request.clone(),
+        preview,
+        why: why.clone(),
+    })?;
+    let warning = Warning {
+        severity,
+        kind: AlertKind::Security,
+        text,
+        next: "run `mcctl openclaw check`: a command came to the runtime's own lock that the first did not allow",
+        task: None,
+        agent: Some(agent.name.clone()),
+    };
+    // A worse one is said also while a milder one is open.
+    let open = queries::open_alert(desk.db, warning.kind, warning.agent.as_deref(), None)?;
+    if open.is_none_or(|open| open.severity < warning.severity) {
+        notify::raise(desk, warning)?;
+    }
+    Ok(Confirmed { decision: Outcome::Deny, call: call.map(|call| call.id), reason: why })
+}
