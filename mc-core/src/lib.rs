@@ -18,6 +18,7 @@ pub mod filter;
 pub mod fold;
 pub mod id;
 pub mod life;
+pub mod loops;
 pub mod message;
 pub mod money;
 pub mod openclaw;

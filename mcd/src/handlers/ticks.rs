@@ -12,7 +12,7 @@ use mc_core::{
 use super::{
     approval, delivery, life,
     notify::{self, Warning},
-    spawn, stop,
+    reminding, spawn, stop,
 };
 use crate::store::{
     Desk,
@@ -29,6 +29,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     for approval in queries::overdue_approvals(desk.db, desk.now)? {
         expire(desk, &approval, "nobody answered in time")?;
     }
+    reminding::remind(desk)?;
     let agents = queries::agents(desk.db, false)?;
     for agent in &agents {
         if agent.status == AgentStatus::Drained && agent.current_task.is_none() {
