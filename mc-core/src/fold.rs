@@ -208,10 +208,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
         wrote(agent, message, recorded.at);
         return;
     }
-    if recorded.event.agent() != Some(&agent.name) {
-        return;
-    }
-    if is_noise(agent, recorded) {
+    if recorded.event.agent() != Some(&agent.name) || is_noise(agent, recorded) {
         return;
     }
     match &recorded.event {
@@ -258,7 +255,8 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
         Event::ToolChecked { .. } | Event::TaskClaimed { .. } => {}
         _ => return,
     }
-    if is_work(&recorded.event) {
+    // What the daemon ends in the agent's place is no sign of life.
+    if is_work(&recorded.event) && recorded.actor.kind != ActorKind::System {
         agent.last_work_at = Some(recorded.at);
     }
     agent.rev = agent.rev.saturating_add(1);

@@ -1,7 +1,7 @@
 //! What must hold for the values of a policy, field by field.
 
 use super::{doc::PolicyDoc, net};
-use crate::{money::MicroUsd, refusal::FieldError, time::Span};
+use crate::{agent::AgentName, life::LifeRules, money::MicroUsd, refusal::FieldError, time::Span};
 
 /// Says what is wrong with the lists of a policy.
 pub(super) fn lists(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
@@ -42,8 +42,31 @@ pub(super) fn lists(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Says what is wrong with the limits of agents' lives.
+fn agents(rules: &LifeRules, errors: &mut Vec<FieldError>) {
+    let week = Span::hours(7 * 24);
+    for (field, span, least, most) in [
+        ("agents.late", rules.late, Span::seconds(10), rules.offline),
+        ("agents.offline", rules.offline, Span::minutes(1), week),
+        ("agents.silent", rules.silent, Span::minutes(1), week),
+    ] {
+        if !(least..=most).contains(&span) {
+            let text = format!("is {span}, expected {least} to {most}");
+            errors.push(FieldError::new(field, text));
+        }
+    }
+    let named = |(agent, most): (&AgentName, &u64)| (format!("agents.capacity_of.{agent}"), *most);
+    let single = rules.capacity_of.iter().map(named);
+    for (field, capacity) in single.chain([("agents.capacity".to_owned(), rules.capacity)]) {
+        if !(1..=100).contains(&capacity) {
+            errors.push(FieldError::new(field, format!("is {capacity}, expected 1 to 100")));
+        }
+    }
+}
+
 /// Says what is wrong with the numbers and spans of a policy.
 pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
+    agents(&doc.agents, errors);
     let (approvals, limits) = (&doc.approvals, &doc.limits);
     let week = Span::hours(7 * 24);
     for (field, span, least, most) in [
@@ -52,9 +75,6 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
         ("approvals.red_expires", approvals.red_expires, Span::seconds(10), week),
         ("approvals.hold", approvals.hold, Span::seconds(0), Span::seconds(330)),
         ("limits.child_ttl", limits.child_ttl, Span::minutes(1), week),
-        ("agents.late", doc.agents.late, Span::seconds(10), doc.agents.offline),
-        ("agents.offline", doc.agents.offline, Span::minutes(1), week),
-        ("agents.silent", doc.agents.silent, Span::minutes(1), week),
         ("limits.lease", limits.lease, Span::seconds(1), Span::minutes(1)),
     ] {
         if !(least..=most).contains(&span) {
@@ -89,10 +109,6 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
         }
     };
     within("approvals.red_needs".into(), u64::from(approvals.red_needs), 1, 2);
-    within("agents.capacity".into(), doc.agents.capacity, 1, 100);
-    for (agent, capacity) in &doc.agents.capacity_of {
-        within(format!("agents.capacity_of.{agent}"), *capacity, 1, 100);
-    }
     within("limits.argument_bytes".into(), limits.argument_bytes, 1024, 256 * 1024);
     within("limits.pending_per_agent".into(), limits.pending_per_agent, 1, 1000);
     within("limits.pending_per_squad".into(), limits.pending_per_squad, 1, 10_000);
