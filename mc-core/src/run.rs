@@ -131,6 +131,9 @@ pub struct ToolCall {
     /// Hash of the whole arguments in canonical form, in hex. Where an operator changed them, both
     /// are of what was let run.
     pub arguments_sha256: String,
+    /// Hash of what it was judged by, in hex: kept for a while, for `policy.replay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_sha256: Option<String>,
     /// Hash of the arguments that the agent asked for, where an operator changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_sha256: Option<String>,

@@ -100,7 +100,13 @@ impl Policy {
         for scoped in std::iter::once(&mut self.everywhere).chain(&mut self.narrower) {
             scoped.doc.deny.paths.extend(paths.iter().cloned());
         }
+        self.protected.extend(paths);
         self
+    }
+
+    /// Returns the places that were denied beside the file's.
+    pub fn protected(&self) -> &[String] {
+        &self.protected
     }
 
     /// Returns what counts in one place.
