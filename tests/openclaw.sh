@@ -202,6 +202,9 @@ check 'a disabled plugin raises a critical alert' within 60 alarmed
 enable true
 check 'and the alert ends when the plugin is back' within 60 calm
 
+# --- Two locks ---------------------------------------------------------------------------------------------
+. "$HERE/strict.sh"
+
 # --- The record ---------------------------------------------------------------------------------------------
 check 'the journal verifies' mc audit verify
 printf '\n%d failure(s)\n' "$failures"

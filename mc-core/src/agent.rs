@@ -234,6 +234,9 @@ pub struct Agent {
     /// Failed runs and calls in a row.
     #[serde(default)]
     pub error_streak: i64,
+    /// Since when repetition in its calls counts: its last resumption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_since: Option<Timestamp>,
     /// The day that `spent_today_uusd` counts, `YYYY-MM-DD` in the configured zone.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub spend_day: String,

@@ -359,6 +359,14 @@ pub struct Approval {
     pub needs: i64,
 }
 
+impl Approval {
+    /// Returns when this share of its time is over, in percent.
+    pub fn after_percent(&self, percent: u8) -> Timestamp {
+        let whole = self.expires_at.0.saturating_sub(self.asked_at.0).max(0);
+        Timestamp(self.asked_at.0.saturating_add(whole / 100 * i64::from(percent)))
+    }
+}
+
 const fn one() -> i64 {
     1
 }

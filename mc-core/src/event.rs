@@ -292,8 +292,14 @@ pub enum Event {
         result_preview: Option<String>,
         /// Hash of its whole result, in hex.
         result_sha256: Option<String>,
+        /// Hash of its result but for numbers and ids, in hex.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outcome_sha256: Option<String>,
         /// What went wrong, redacted.
         error: Option<String>,
+        /// What its error is called but for numbers and ids.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
     },
     /// The runtime's own question about an allowed command was answered yes, which uses its lease.
     ToolConfirmed {

@@ -156,6 +156,7 @@ fn move_task(
         task.blocked_reason = None;
         if from == TaskState::Blocked && !to.is_final() {
             task.review_cycles = 0;
+            task.counted_since = Some(recorded.at);
         }
     }
     if from == TaskState::Review && to == TaskState::InProgress {
@@ -211,6 +212,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
             agent.status_since = Some(recorded.at);
             if *to == AgentStatus::Active {
                 agent.error_streak = 0;
+                agent.counted_since = Some(recorded.at);
             }
         }
         Event::RunStarted { run } => agent.current_run = Some(run.id),
@@ -361,14 +363,18 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             duration_ms,
             result_preview,
             result_sha256,
+            outcome_sha256,
             error,
+            signature,
             ..
         } if *id == call.id => {
             set_some(&mut call.lease_expires_at, lease_expires_at.as_ref());
             set_some(&mut call.duration_ms, duration_ms.as_ref());
             set_some(&mut call.result_preview, result_preview.as_ref());
             set_some(&mut call.result_sha256, result_sha256.as_ref());
+            set_some(&mut call.outcome_sha256, outcome_sha256.as_ref());
             set_some(&mut call.error, error.as_ref());
+            set_some(&mut call.signature, signature.as_ref());
             if *status == CallStatus::Allowed {
                 call.granted_at = Some(recorded.at);
             }

@@ -17,6 +17,7 @@ pub mod event;
 pub mod filter;
 pub mod fold;
 pub mod id;
+pub mod loops;
 pub mod message;
 pub mod money;
 pub mod openclaw;

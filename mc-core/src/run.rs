@@ -134,6 +134,9 @@ pub struct ToolCall {
     /// Hash of what it was judged by, in hex: kept for a while, for `policy.replay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs_sha256: Option<String>,
+    /// The same but for numbers and ids; what nearly repeats is known by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape_sha256: Option<String>,
     /// Hash of the arguments that the agent asked for, where an operator changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_sha256: Option<String>,
@@ -171,9 +174,15 @@ pub struct ToolCall {
     /// Hash of the whole result, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_sha256: Option<String>,
+    /// Hash of its result but for numbers, clocks and ids, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome_sha256: Option<String>,
     /// What went wrong, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What its error is called but for numbers and ids; the same error is known by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// When it was checked.
     pub at: Timestamp,
     /// When it ended.

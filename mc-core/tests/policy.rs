@@ -316,7 +316,8 @@ fn a_file_changes_what_it_names_and_nothing_else() {
     assert_eq!(policy.checklist("docs"), ["reads well"]);
     assert!(!policy.checklist("juggling").is_empty());
     assert!(policy.has_task_type("juggling") && !policy.has_task_type("ops"));
-    assert_eq!(policy.approval_expiry(Risk::Red).as_secs(), 86_400);
+    let expiry = |kind| policy.approval_expiry(kind, Risk::Red).as_secs();
+    assert_eq!(expiry(ApprovalKind::ToolCall), 86_400);
 }
 
 #[test]

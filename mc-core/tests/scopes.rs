@@ -6,6 +6,7 @@ mod common;
 use common::{agent, task};
 use mc_core::{
     agent::Autonomy,
+    approval::ApprovalKind,
     money::MicroUsd,
     policy::{Call, Decision, Facts, Outcome, Policy, PolicyDoc, Risk, Within, World, decide},
     squad::Squad,
@@ -80,7 +81,7 @@ fn the_narrowest_scope_wins_and_says_only_what_it_says() {
     assert_eq!(risk("robin", "ops", Some("billing")), (Risk::Red, Ask));
     let expiry = |agent| {
         let within = Within { agent: Some(agent), task_type: Some("ops"), project: None };
-        policy.at(within).approval_expiry(Risk::Red).as_secs()
+        policy.at(within).approval_expiry(ApprovalKind::ToolCall, Risk::Red).as_secs()
     };
     assert_eq!((expiry("wren"), expiry("robin")), (3600, 86_400));
 }

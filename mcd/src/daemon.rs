@@ -200,6 +200,10 @@ fn open_store(
     if let Err(error) = run(&store, SystemCommand::Govern { by_uid: identity.owner, now }) {
         tracing::error!(%error, "who governs has changed and is not recorded");
     }
+    // What can't be proven fresh is expired: the clock was set back while nobody watched it.
+    if store.behind_ms() > workers::JUMP_MS {
+        run(&store, SystemCommand::ClockJumped { by_ms: -store.behind_ms() })?;
+    }
     start_policy(home, &store)?;
     Ok(store)
 }

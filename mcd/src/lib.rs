@@ -14,6 +14,7 @@ pub mod journal;
 pub mod keys;
 pub mod live;
 pub mod logging;
+mod masking;
 pub mod policy;
 pub mod prices;
 pub mod server;

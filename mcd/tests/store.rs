@@ -444,6 +444,36 @@ fn approvals_expire_and_what_waited_is_blocked() {
     assert_eq!(bench.human("task.get", json!({"task": task})).unwrap()["state"], "blocked");
 }
 
+#[test]
+fn who_waits_long_is_reminded_of_once_and_then_raises_one_alert() {
+    let bench = Bench::with_agent();
+    let id = bench.agent("tool.check", exec("ship")).unwrap()["approval"].clone();
+    let get = |bench: &Bench| bench.human("approval.get", json!({"approval": id})).unwrap();
+    let alerts = |bench: &Bench| {
+        let all = bench.human("alert.list", json!({})).unwrap()["items"].clone();
+        let ours = all.as_array().unwrap().iter().filter(|one| one["kind"] == "approval_waiting");
+        ours.cloned().collect::<Vec<Value>>()
+    };
+    bench.system(SystemCommand::Tick);
+    assert!(get(&bench)["reminded"].is_null(), "not yet");
+    for (hours, reminded, count) in [(12, "half_time", 0), (10, "last_call", 1)] {
+        bench.clock.advance(Duration::from_hours(hours));
+        for _ in 0..3 {
+            bench.system(SystemCommand::Tick);
+        }
+        assert_eq!(get(&bench)["reminded"], reminded);
+        assert_eq!(alerts(&bench).len(), count, "{reminded}");
+    }
+    assert_eq!(get(&bench)["rev"], 1, "who reads it meanwhile may decide");
+    assert_eq!(alerts(&bench)[0]["severity"], "critical");
+    assert_eq!(alerts(&bench)[0]["approval"], id);
+    let seen = get(&bench);
+    let no = json!({"approval": id, "rev": seen["rev"], "digest": seen["digest"]});
+    bench.human("approval.deny", no).unwrap();
+    bench.system(SystemCommand::Tick);
+    assert_eq!(alerts(&bench)[0]["status"], "resolved");
+}
+
 /// A call that the plugin of a runtime asks for, allowed at once.
 fn locked(run: &Value, id: &str, command: &str) -> Value {
     json!({"run": run, "tool": EXEC, "arguments": {"command": command}, "session": "agent:wren:main",

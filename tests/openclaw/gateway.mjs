@@ -18,7 +18,7 @@ const ready = new Promise((resolve, reject) => {
     const frame = JSON.parse(data);
     if (frame.event === "connect.challenge") {
       const client = { id: "gateway-client", version: "0", platform: "linux", mode: "backend", displayName: "walk" };
-      const scopes = ["operator.read", "operator.write", "operator.admin"];
+      const scopes = ["operator.read", "operator.write", "operator.admin", "operator.approvals"];
       ask("connect", { minProtocol: 4, maxProtocol: 4, client, role: "operator", scopes, caps: [], auth: { token: process.env.GW_TOKEN } }).then(resolve, reject);
     }
     const wait = frame.type === "res" ? waiting.get(frame.id) : undefined;

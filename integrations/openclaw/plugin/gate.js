@@ -24,9 +24,10 @@ const sleep = (ms, signal) =>
     signal?.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
   });
 
-/** Returns whether the halt file says stop: first byte `1`, or unreadable. Missing means no. */
+/** Tools that run commands: only they start elsewhere than in the workspace. */
 const SHELL_TOOLS = new Set(["exec", "bash", "shell", "process"]);
 
+/** Returns whether the halt file says stop: first byte `1`, or unreadable. Missing means no. */
 export function haltFileSaysStop(file) {
   if (!file) return false;
   let handle;

@@ -59,6 +59,26 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::new(field, text));
         }
     }
+    let kinds = approvals.kind_expires;
+    for (name, span) in [
+        ("tool_call", kinds.tool_call),
+        ("budget_override", kinds.budget_override),
+        ("transition", kinds.transition),
+        ("spawn", kinds.spawn),
+        ("escalation", kinds.escalation),
+    ] {
+        if let Some(span) = span.filter(|span| !(Span::seconds(10)..=week).contains(span)) {
+            let text = format!("is {span}, expected {} to {week}", Span::seconds(10));
+            errors.push(FieldError::new(format!("approvals.kind_expires.{name}"), text));
+        }
+    }
+    let (remind, last) = (approvals.remind_percent, approvals.last_call_percent);
+    if !(1..100).contains(&remind) || !(1..100).contains(&last) || remind >= last {
+        let text = format!(
+            "is {remind}, expected 1 to 98 and less than `last_call_percent` ({last}, at most 99)"
+        );
+        errors.push(FieldError::new("approvals.remind_percent", text));
+    }
     let mut within = |field: String, number: u64, least: u64, most: u64| {
         if !(least..=most).contains(&number) {
             let text = format!("is {number}, expected {least} to {most}");

@@ -15,6 +15,7 @@ use crate::{
     budget::{self, Amount},
     run::RunStatus,
     squad::SquadStatus,
+    task::TaskState,
 };
 
 /// What a check sees.
@@ -30,6 +31,7 @@ type Verdict = (Outcome, Cow<'static, str>, String);
 /// The order of judgement; the first check that has an opinion decides.
 const CHECKS: &[fn(&Case<'_>) -> Option<Verdict>] = &[
     squad_and_agent_are_active,
+    task_is_not_blocked,
     deny_list_is_clear,
     tool_is_permitted,
     budget_is_left,
@@ -104,6 +106,15 @@ fn squad_and_agent_are_active(case: &Case<'_>) -> Option<Verdict> {
     }
     let ended = run.filter(|run| run.status != RunStatus::Running)?;
     Some(deny("run.ended", format!("run {} is over; start a new one", ended.id)))
+}
+
+/// A blocked task waits for a person: what serves it stands still, but for speaking about it.
+fn task_is_not_blocked(case: &Case<'_>) -> Option<Verdict> {
+    let task = case.world.task.filter(|task| task.state == TaskState::Blocked)?;
+    let speaks = case.found.class == Class::Own;
+    let why = task.blocked_reason.as_deref().unwrap_or("a person has to look");
+    let reason = format!("{} is blocked: {why}; report, or do other work", task.id);
+    (!speaks).then(|| deny("task.blocked", reason))
 }
 
 fn deny_list_is_clear(case: &Case<'_>) -> Option<Verdict> {

@@ -18,7 +18,9 @@ use super::{
 use crate::{
     actor::Level,
     agent::Autonomy,
+    approval::ApprovalKind,
     budget::Scope,
+    loops::LoopRules,
     money::MicroUsd,
     task::{TASK_TYPES, checklist},
     time::{Span, TimeOfDay},
@@ -46,6 +48,8 @@ pub struct PolicyDoc {
     pub levels: BTreeMap<Act, Level>,
     /// Task types and their checklists.
     pub tasks: TaskRules,
+    /// How much repetition is let pass.
+    pub loops: LoopRules,
     /// How much there may be of anything.
     pub limits: Limits,
     /// When people are not disturbed without need.
@@ -189,6 +193,10 @@ impl Default for PathRules {
                 "**/CLAUDE.md",
                 "**/SOUL.md",
                 "**/.claude/**",
+                "**/.codex/**",
+                "**/.gemini/**",
+                "**/.cursor/**",
+                "**/.mcp.json",
             ]),
         }
     }
@@ -380,6 +388,12 @@ pub struct ApprovalRules {
     pub yellow_expires: Span,
     /// Until a red one expires.
     pub red_expires: Span,
+    /// Until one of a kind expires, where that is sooner.
+    pub kind_expires: KindSpans,
+    /// The share of its time, in percent, after which the operators are reminded of one that waits.
+    pub remind_percent: u8,
+    /// The share, in percent, after which an alert is raised about it.
+    pub last_call_percent: u8,
     /// How long a runtime holds a call that waits.
     pub hold: Span,
     /// How many persons must say yes to a red one: 1 or 2.
@@ -393,8 +407,45 @@ impl Default for ApprovalRules {
             green_expires: day,
             yellow_expires: day,
             red_expires: day,
+            kind_expires: KindSpans::default(),
+            remind_percent: 50,
+            last_call_percent: 90,
             hold: Span::minutes(4),
             red_needs: 1,
+        }
+    }
+}
+
+/// A span for each kind of approval; none where the risk alone says how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KindSpans {
+    /// To run one tool call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call: Option<Span>,
+    /// To spend beyond a cap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_override: Option<Span>,
+    /// To move a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Span>,
+    /// To start a sub-agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spawn: Option<Span>,
+    /// A decision that the agent can't make itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Span>,
+}
+
+impl KindSpans {
+    /// Returns the span of a kind.
+    pub const fn of(&self, kind: ApprovalKind) -> Option<Span> {
+        match kind {
+            ApprovalKind::ToolCall => self.tool_call,
+            ApprovalKind::BudgetOverride => self.budget_override,
+            ApprovalKind::Transition => self.transition,
+            ApprovalKind::Spawn => self.spawn,
+            ApprovalKind::Escalation => self.escalation,
         }
     }
 }

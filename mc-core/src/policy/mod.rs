@@ -30,8 +30,8 @@ pub use acts::Act;
 pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{
-    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, Limits, NetworkRules, PaceRules, PathRules,
-    PolicyDoc, QuietRules, TargetRules, TaskRules, TokenCaps, ToolRules,
+    ApprovalRules, BudgetRules, ByAutonomy, DenyRules, KindSpans, Limits, NetworkRules, PaceRules,
+    PathRules, PolicyDoc, QuietRules, TargetRules, TaskRules, TokenCaps, ToolRules,
 };
 pub use facts::{Facts, Wanted};
 pub use inputs::Inputs;

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     Risk,
     doc::{
-        ApprovalRules, BudgetRules, ByAutonomy, DenyRules, NetworkRules, PathRules, PolicyDoc,
-        TargetRules, ToolRules,
+        ApprovalRules, BudgetRules, ByAutonomy, DenyRules, KindSpans, NetworkRules, PathRules,
+        PolicyDoc, TargetRules, ToolRules,
     },
     rules::{Examples, RuleDoc},
 };
 use crate::{
     agent::{Agent, AgentName},
+    loops::LoopRules,
     money::MicroUsd,
     refusal::FieldError,
     task::Task,
@@ -115,8 +116,23 @@ patch! { ApprovalPatch of ApprovalRules:
         green_expires: Span,
         yellow_expires: Span,
         red_expires: Span,
+        kind_expires: KindSpans,
         hold: Span,
         red_needs: u8,
+    }
+    add {}
+    global { remind_percent, last_call_percent, }
+}
+
+patch! { LoopPatch of LoopRules:
+    replace {
+        comments: u32,
+        comments_within: Span,
+        turns: u32,
+        turns_within: Span,
+        same_error: u32,
+        same_call: u32,
+        error_streak: u32,
     }
     add {}
     global {}
@@ -143,6 +159,8 @@ pub struct ScopeDoc {
     pub budgets: BudgetPatch,
     /// How long approvals wait, and what they take.
     pub approvals: ApprovalPatch,
+    /// How much repetition is let pass.
+    pub loops: LoopPatch,
     /// Own rules, beside those that count more broadly.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleDoc>,
@@ -154,7 +172,7 @@ pub struct ScopeDoc {
 impl ScopeDoc {
     /// Lays what this scope says over what counts more broadly.
     pub(super) fn apply(&self, doc: &mut PolicyDoc) {
-        let Self { tools, deny, paths, network, targets, budgets, approvals, .. } = self;
+        let Self { tools, deny, paths, network, targets, budgets, approvals, loops, .. } = self;
         tools.apply(&mut doc.tools);
         deny.apply(&mut doc.deny);
         paths.apply(&mut doc.paths);
@@ -162,6 +180,7 @@ impl ScopeDoc {
         targets.apply(&mut doc.targets);
         budgets.apply(&mut doc.budgets);
         approvals.apply(&mut doc.approvals);
+        loops.apply(&mut doc.loops);
     }
 }
 

@@ -9,7 +9,9 @@ use super::{
     rules::Rule,
     tools,
 };
-use crate::{agent::Autonomy, money::MicroUsd, refusal::FieldError};
+use crate::{
+    agent::Autonomy, approval::ApprovalKind, money::MicroUsd, refusal::FieldError, time::Span,
+};
 
 /// What counts in one place, for a project, a task type and an agent together.
 #[derive(Debug, Clone)]
@@ -94,8 +96,15 @@ impl Scoped {
         budgets.task_uusd.get(task_type).copied().unwrap_or(budgets.task_default_uusd)
     }
 
-    /// Returns how long an approval of this risk waits before it expires.
-    pub const fn approval_expiry(&self, risk: Risk) -> Duration {
+    /// Returns how long an approval of this kind and risk waits before it expires: the shorter of
+    /// both.
+    pub fn approval_expiry(&self, kind: ApprovalKind, risk: Risk) -> Duration {
+        let by_kind =
+            self.doc.approvals.kind_expires.of(kind).map_or(Duration::MAX, Span::duration);
+        by_kind.min(self.expiry_by_risk(risk))
+    }
+
+    const fn expiry_by_risk(&self, risk: Risk) -> Duration {
         let rules = &self.doc.approvals;
         match risk {
             Risk::Green => rules.green_expires.duration(),

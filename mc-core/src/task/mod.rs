@@ -225,6 +225,9 @@ pub struct Task {
     /// How often it was sent back from Review.
     #[serde(default)]
     pub review_cycles: i64,
+    /// Since when repetition in it counts: its last unblocking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_since: Option<Timestamp>,
     /// Why it is blocked or waits for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked_reason: Option<String>,

@@ -11,7 +11,6 @@ use mc_core::{
     id::{ApprovalId, CallId, RunId, TaskId},
     money::MicroUsd,
     policy::{Decision, Risk, Within},
-    redact,
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
     time::Timestamp,
@@ -28,12 +27,15 @@ use super::{
     input, moves,
     tool::Asked,
 };
-use crate::store::{
-    Desk,
-    queries::{self, Fail},
+use crate::{
+    masking,
+    store::{
+        Desk,
+        queries::{self, Fail},
+    },
 };
 
-/// The longest that an approval may wait.
+/// The longest that an agent may want its question to wait.
 const LONGEST: Duration = Duration::from_hours(24);
 /// What the daemon itself asks for when a budget is used up.
 pub(super) const OVERRUN: &str = "daemon:budget_override";
@@ -81,7 +83,7 @@ pub(super) fn of_call(
     call: CallId,
 ) -> Result<ApprovalId, Fail> {
     let bound = binding::bound(desk, &asked.case(desk));
-    let words = |text: &Option<String>| text.as_ref().map(|text| redact::text(text).into_owned());
+    let words = |text: &Option<String>| text.as_ref().map(|text| masking::text(text));
     let draft = Draft {
         kind: decision.ask_for,
         agent: asked.agent.name.clone(),
@@ -97,7 +99,7 @@ pub(super) fn of_call(
         rollback: words(&asked.params.rollback),
         estimated_cost_uusd: asked.params.estimated_cost_uusd,
         tool: asked.params.tool.clone(),
-        arguments: redact::value(&asked.params.arguments),
+        arguments: masking::value(&asked.params.arguments),
         arguments_sha256: asked.arguments_sha256.clone(),
         cwd: asked.params.cwd.clone(),
         home: desk.caller.home.as_deref().map(str::to_owned),
@@ -108,7 +110,7 @@ pub(super) fn of_call(
         expires_at: desk.now.plus(
             desk.policy
                 .at(Within::of(&asked.agent, asked.task.as_ref()))
-                .approval_expiry(decision.risk),
+                .approval_expiry(decision.ask_for, decision.risk),
         ),
     };
     ask(desk, draft)
@@ -174,7 +176,9 @@ fn overspent(desk: &Desk<'_>, overrun: Overrun, call_key: String) -> Draft {
         env: Vec::new(),
         call_key,
         can_rewrite: false,
-        expires_at: desk.now.plus(desk.policy.approval_expiry(Risk::Yellow)),
+        expires_at: desk
+            .now
+            .plus(desk.policy.approval_expiry(ApprovalKind::BudgetOverride, Risk::Yellow)),
     }
 }
 
@@ -186,29 +190,8 @@ fn ask(desk: &mut Desk<'_>, draft: Draft) -> Result<ApprovalId, Fail> {
 
 fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId, Fail> {
     let (id, needs) = (desk.next_approval(), draft.persons(desk)?);
-    let statement = Statement {
-        version: 3,
-        approval: id,
-        kind: draft.kind,
-        agent: draft.agent.clone(),
-        run: draft.run,
-        task: draft.task,
-        tool: draft.tool,
-        arguments: draft.arguments,
-        arguments_sha256: draft.arguments_sha256,
-        cwd: draft.cwd,
-        home: draft.home,
-        program: draft.bound.program,
-        program_sha256: draft.bound.program_sha256,
-        links: draft.bound.links,
-        scripts: draft.bound.scripts,
-        env: draft.env,
-        policy_version: desk.squad()?.policy_version,
-        nonce: random_hex::<16>()?,
-        not_before: desk.now,
-        expires_at: draft.expires_at,
-    };
-    let approval = Approval {
+    let statement = statement(desk, id, &draft)?;
+    let mut approval = Approval {
         id,
         rev: 1,
         kind: draft.kind,
@@ -244,8 +227,35 @@ fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId,
         endorsements: Vec::new(),
         needs,
     };
+    approval.remind_at = Some(approval.after_percent(desk.policy.doc().approvals.remind_percent));
     desk.emit_as(actor, None, Event::ApprovalRequested { approval: Box::new(approval) })?;
     Ok(id)
+}
+
+/// Writes down exactly what a draft asks for.
+fn statement(desk: &mut Desk<'_>, id: ApprovalId, draft: &Draft) -> Result<Statement, Fail> {
+    Ok(Statement {
+        version: 3,
+        approval: id,
+        kind: draft.kind,
+        agent: draft.agent.clone(),
+        run: draft.run,
+        task: draft.task,
+        tool: draft.tool.clone(),
+        arguments: draft.arguments.clone(),
+        arguments_sha256: draft.arguments_sha256.clone(),
+        cwd: draft.cwd.clone(),
+        home: draft.home.clone(),
+        program: draft.bound.program.clone(),
+        program_sha256: draft.bound.program_sha256.clone(),
+        links: draft.bound.links.clone(),
+        scripts: draft.bound.scripts.clone(),
+        env: draft.env.clone(),
+        policy_version: desk.squad()?.policy_version,
+        nonce: random_hex::<16>()?,
+        not_before: desk.now,
+        expires_at: draft.expires_at,
+    })
 }
 
 /// Returns how many persons must say yes to something of this risk.
@@ -270,7 +280,7 @@ pub(super) fn persons(
 pub(super) fn summary(tool: &str, arguments: &Value) -> String {
     let command = arguments.get("command").or_else(|| arguments.get("cmd")).and_then(Value::as_str);
     let text = command.map_or_else(|| arguments.to_string(), str::to_owned);
-    redact::preview(&format!("{tool} {text}"), SUMMARY_CHARS)
+    masking::preview(&format!("{tool} {text}"), SUMMARY_CHARS)
 }
 
 /// `approval.request`
@@ -310,6 +320,10 @@ fn not_too_many(desk: &Desk<'_>, agent: &str) -> Result<(), Fail> {
 }
 
 fn asked_for(desk: &Desk<'_>, agent: &AgentName, params: Ask) -> Result<Draft, Fail> {
+    // What an agent calls harmless is not: its word can only raise the risk.
+    let risk = params.risk.unwrap_or(Risk::Yellow).max(Risk::Yellow);
+    let longest = desk.policy.approval_expiry(params.kind, risk);
+    let expires_in = expiry(params.expires_in_s, longest)?;
     let payload = canonical::json(&params.payload);
     input::at_most("payload", &payload, ARGUMENT_BYTES)?;
     let summary = input::needed("summary", &params.summary, SHORT_BYTES)?;
@@ -325,14 +339,13 @@ fn asked_for(desk: &Desk<'_>, agent: &AgentName, params: Ask) -> Result<Draft, F
         run: None,
         call: None,
         session: params.session,
-        // What an agent calls harmless is not: its word can only raise the risk.
-        risk: params.risk.unwrap_or(Risk::Yellow).max(Risk::Yellow),
+        risk,
         rule: format!("asked.{kind}"),
         reason: "the agent asks for a decision".to_owned(),
         justification: Some(input::needed("justification", &params.justification, TEXT_BYTES)?),
         rollback: input::maybe("rollback", params.rollback)?,
         estimated_cost_uusd: params.estimated_cost_uusd,
-        arguments: redact::value(&serde_json::json!({
+        arguments: masking::value(&serde_json::json!({
             "payload": params.payload, "summary": summary,
         })),
         summary,
@@ -344,15 +357,16 @@ fn asked_for(desk: &Desk<'_>, agent: &AgentName, params: Ask) -> Result<Draft, F
         bound: Bound::default(),
         env: Vec::new(),
         can_rewrite: false,
-        expires_at: desk.now.plus(expiry(params.expires_in_s)?),
+        expires_at: desk.now.plus(expires_in),
     })
 }
 
-fn expiry(seconds: Option<i64>) -> Result<Duration, Refusal> {
-    let Some(seconds) = seconds else { return Ok(LONGEST) };
+/// Returns how long a question waits: as long as its agent says, and no longer than the policy does.
+fn expiry(seconds: Option<i64>, longest: Duration) -> Result<Duration, Refusal> {
+    let Some(seconds) = seconds else { return Ok(longest) };
     let wrong = || Refusal::invalid("expires_in_s", "must be 1 second to 24 hours (86400)");
     let expiry = u64::try_from(seconds).map(Duration::from_secs).map_err(|_| wrong())?;
-    if expiry.is_zero() || expiry > LONGEST { Err(wrong()) } else { Ok(expiry) }
+    if expiry.is_zero() || expiry > LONGEST { Err(wrong()) } else { Ok(expiry.min(longest)) }
 }
 
 /// The system moves a task that can't go on to Needs Approval.

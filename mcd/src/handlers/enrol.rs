@@ -242,6 +242,7 @@ fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result
         current_task: None,
         current_run: None,
         error_streak: 0,
+        counted_since: None,
         spend_day: String::new(),
         spent_today_uusd: MicroUsd::ZERO,
         spent_uusd: MicroUsd::ZERO,

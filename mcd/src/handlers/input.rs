@@ -1,10 +1,9 @@
 //! Checks of what callers send: lengths, emptiness, known names. Nothing is cut to fit.
 
-use mc_core::{
-    redact,
-    refusal::{Refusal, RefusalKind},
-};
+use mc_core::refusal::{Refusal, RefusalKind};
 use mc_proto::limits::{LIST_ITEMS, PAGE_DEFAULT, PAGE_ITEMS, SHORT_BYTES, TEXT_BYTES};
+
+use crate::masking;
 
 /// Refuses a text that is longer than `limit` bytes.
 pub(super) fn at_most(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
@@ -28,7 +27,7 @@ pub(super) fn needed(field: &str, text: &str, limit: usize) -> Result<String, Re
 /// Returns a text without secrets; refuses a too long one.
 pub(super) fn optional(field: &str, text: &str, limit: usize) -> Result<String, Refusal> {
     at_most(field, text, limit)?;
-    Ok(redact::text(text).into_owned())
+    Ok(masking::text(text))
 }
 
 /// Like [`optional`], for a text that may be absent.

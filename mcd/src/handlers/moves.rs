@@ -24,7 +24,7 @@ use mc_proto::{
 };
 
 use super::{
-    budget, input,
+    budget, contain, input,
     notify::{self, Notice, ToPeople},
     task::check_names,
 };
@@ -299,6 +299,7 @@ fn end_of_cycles(
     if let Some(feedback) = &details.feedback {
         say(desk, task.id, MessageKind::Review, feedback)?;
     }
+    contain::after_cycles(desk, task, law::MAX_REVIEW_CYCLES)?;
     Ok(MoveMade { from: task.state, to: TaskState::Blocked, event: Some(id) })
 }
 

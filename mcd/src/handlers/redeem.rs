@@ -9,7 +9,6 @@ use mc_core::{
     event::Event,
     id::CallId,
     policy::{Act, Decision, Outcome},
-    redact,
     run::{CallStatus, ToolCall},
     squad::SquadStatus,
     time::Timestamp,
@@ -23,9 +22,12 @@ use super::{
     moves::acting_agent,
     tool::{self, Asked, PREVIEW_CHARS},
 };
-use crate::store::{
-    Desk,
-    queries::{self, Fail},
+use crate::{
+    masking,
+    store::{
+        Desk,
+        queries::{self, Fail},
+    },
 };
 
 /// Why a call is refused about which the disk could not be asked.
@@ -291,7 +293,7 @@ fn fit_to_wait(desk: &mut Desk<'_>, approval: &Approval, call: &ToolCall) -> Res
 fn rewritten(approval: &Approval) -> Option<Rewritten> {
     let statement = &approval.statement;
     approval.edited.is_some().then(|| Rewritten {
-        preview: redact::preview(&mc_core::canonical::json(&statement.arguments), PREVIEW_CHARS),
+        preview: masking::preview(&mc_core::canonical::json(&statement.arguments), PREVIEW_CHARS),
         arguments_sha256: statement.arguments_sha256.clone(),
         command_sha256: confirm::command_sha256(&statement.arguments),
     })

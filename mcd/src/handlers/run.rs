@@ -22,7 +22,7 @@ use super::{
     agent::orders,
     breach,
     budget::{For, Own, charge_of, for_whole_run, give_back, payer, promise, standings},
-    input,
+    contain, input,
     moves::acting_agent,
 };
 use crate::store::{
@@ -451,11 +451,12 @@ pub fn finish(desk: &mut Desk<'_>, params: Finish) -> Result<Run, Fail> {
     let error = params.error.map(|text| input::optional("error", &text, TEXT_BYTES)).transpose()?;
     desk.emit(Event::RunFinished {
         run: run.id,
-        agent: agent.name,
+        agent: agent.name.clone(),
         task: run.task,
         status: params.status,
         error,
     })?;
+    contain::after_run(desk, &agent.name, run.task)?;
     queries::run(desk.db, run.id)
 }
 

@@ -4,7 +4,6 @@ use mc_core::{
     agent::{Agent, AgentStatus},
     event::Event,
     id::TaskId,
-    redact,
     refusal::{Refusal, RefusalKind},
     squad::{SquadStatus, StoppedTask},
     task::{MoveDetails, TaskState},
@@ -12,6 +11,7 @@ use mc_core::{
 use mc_proto::method::squad::{AgentReceipt, EmergencyResume, Receipt};
 
 use super::{input, moves, stop};
+use crate::masking;
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -29,7 +29,8 @@ pub fn pause(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     let reason = input::reason(reason)?;
     change(desk, (SquadStatus::Running, SquadStatus::Paused), &reason)?;
     let granted = |status| status == mc_core::approval::ApprovalStatus::Approved;
-    let approvals = stop::close_open(desk, None, granted)?;
+    let actor = desk.caller.actor.clone();
+    let approvals = stop::close_open(desk, &actor, None, granted)?;
     let text = "the squad is paused: no run starts, no tool call is allowed".to_owned();
     receipt(desk, text, Vec::new(), approvals.len())
 }
@@ -83,7 +84,7 @@ fn change(
 
 /// Records an emergency stop that holds already: cancels approvals and blocks every open task.
 pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
-    let reason: &str = &redact::text(reason);
+    let reason: &str = &masking::text(reason);
     let squad = desk.squad()?;
     let was = squad.status;
     let open = queries::open_tasks(desk.db, STOPPED)?;
@@ -94,7 +95,8 @@ pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
         let event = Event::SquadStatusChanged { from: was, to: SquadStatus::Halted, tasks };
         desk.emit_because(reason, event)?;
     }
-    let approvals = stop::close_open(desk, None, |_| true)?;
+    let actor = desk.caller.actor.clone();
+    let approvals = stop::close_open(desk, &actor, None, |_| true)?;
     for task in &open {
         stop::block(desk, task, format!("emergency stop: {reason}"))?;
     }

@@ -1,6 +1,7 @@
 //! Pausing, draining, quarantining and retiring agents.
 
 use mc_core::{
+    actor::Actor,
     agent::{Agent, AgentName, AgentStatus},
     approval::ApprovalStatus,
     event::Event,
@@ -73,13 +74,41 @@ pub fn retire(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Tou
     end_work(desk, &agent, reason)
 }
 
+/// Quarantines an agent because of what it does, unless it stands still already.
+pub(super) fn contain(
+    desk: &mut Desk<'_>,
+    system: &Actor,
+    name: &AgentName,
+    reason: &str,
+) -> Result<(), Fail> {
+    let agent = queries::agent(desk.db, name)?;
+    if !matches!(agent.status, AgentStatus::Active | AgentStatus::Drained) {
+        return Ok(());
+    }
+    let to = AgentStatus::Quarantined;
+    let event = Event::AgentStatusChanged { agent: name.clone(), from: agent.status, to };
+    desk.emit_as(system.clone(), Some(reason.to_owned()), event)?;
+    let agent = queries::agent(desk.db, name)?;
+    end_work_as(desk, system, &agent, reason).map(drop)
+}
+
 /// Cancels the agent's approvals and blocks its tasks.
 fn end_work(desk: &mut Desk<'_>, agent: &Agent, reason: &str) -> Result<Touched, Fail> {
-    let approvals = close_open(desk, Some(&agent.name), |_| true)?;
+    let actor = desk.caller.actor.clone();
+    end_work_as(desk, &actor, agent, reason)
+}
+
+fn end_work_as(
+    desk: &mut Desk<'_>,
+    actor: &Actor,
+    agent: &Agent,
+    reason: &str,
+) -> Result<Touched, Fail> {
+    let approvals = close_open(desk, actor, Some(&agent.name), |_| true)?;
     let mut tasks = Vec::new();
     for task in queries::open_tasks_of(desk.db, &agent.name)? {
         let text = format!("{} is {}: {reason}", agent.name, word(agent.status));
-        if block(desk, &task, text)? {
+        if block_as(desk, actor, &task, text)? {
             tasks.push(task.id);
         }
     }
@@ -89,11 +118,22 @@ fn end_work(desk: &mut Desk<'_>, agent: &Agent, reason: &str) -> Result<Touched,
 
 /// Moves a task to Blocked, if it is not there already; says whether it moved.
 pub(super) fn block(desk: &mut Desk<'_>, task: &Task, reason: String) -> Result<bool, Fail> {
+    let actor = desk.caller.actor.clone();
+    block_as(desk, &actor, task, reason)
+}
+
+/// Moves a task to Blocked as `actor`, if it is not there already; says whether it moved.
+pub(super) fn block_as(
+    desk: &mut Desk<'_>,
+    actor: &Actor,
+    task: &Task,
+    reason: String,
+) -> Result<bool, Fail> {
     if task.state == TaskState::Blocked || task.state.is_final() {
         return Ok(false);
     }
     let details = MoveDetails { reason: Some(reason), ..MoveDetails::default() };
-    moves::go(desk, task, TaskState::Blocked, details)?;
+    moves::go_as(desk, task, TaskState::Blocked, (details, actor))?;
     Ok(true)
 }
 
@@ -117,12 +157,14 @@ pub(super) fn change(
 
 /// What was granted and not used is void once its agent stands still.
 fn void_granted(desk: &mut Desk<'_>, name: &AgentName) -> Result<Vec<ApprovalId>, Fail> {
-    close_open(desk, Some(name), |status| status == ApprovalStatus::Approved)
+    let actor = desk.caller.actor.clone();
+    close_open(desk, &actor, Some(name), |status| status == ApprovalStatus::Approved)
 }
 
 /// Cancels approvals that wait or were not used, of one agent or of all.
 pub(super) fn close_open(
     desk: &mut Desk<'_>,
+    actor: &Actor,
     agent: Option<&AgentName>,
     wanted: impl Fn(ApprovalStatus) -> bool,
 ) -> Result<Vec<ApprovalId>, Fail> {
@@ -131,13 +173,14 @@ pub(super) fn close_open(
         if !wanted(approval.status) {
             continue;
         }
-        desk.emit(Event::ApprovalClosed {
+        let event = Event::ApprovalClosed {
             approval: approval.id,
             agent: approval.agent,
             task: approval.task,
             status: ApprovalStatus::Canceled,
             note: Some("voided by a stop".to_owned()),
-        })?;
+        };
+        desk.emit_as(actor.clone(), None, event)?;
         closed.push(approval.id);
     }
     Ok(closed)

@@ -51,6 +51,10 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     };
     let cap = desk.policy.at(within).task_cap(&params.task_type);
     let budget_uusd = params.budget_uusd.unwrap_or(cap);
+    if !desk.caller.is_human() && budget_uusd > cap {
+        let text = format!("is {budget_uusd}, an agent may ask for {cap} at most on such a task");
+        return Err(Refusal::invalid("budget_uusd", text).into());
+    }
     Ok(Task {
         id: desk.next_task(),
         rev: 1,
@@ -78,6 +82,7 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
         self_review: Vec::new(),
         evidence: Vec::new(),
         review_cycles: 0,
+        counted_since: None,
         blocked_reason: None,
         resume_state: None,
         holder: None,

@@ -18,7 +18,7 @@ use mc_proto::{
 };
 
 use super::{
-    input,
+    contain, input,
     notify::{self, Notice, ToPeople},
 };
 use crate::store::{
@@ -44,6 +44,9 @@ pub fn post(desk: &mut Desk<'_>, params: Post) -> Result<Message, Fail> {
             "this kind of message is written by the daemon or a human",
         )
         .into());
+    }
+    if params.kind == MessageKind::Comment {
+        contain::may_comment(desk, &task)?;
     }
     let text = input::needed("text", &params.text, TEXT_BYTES)?;
     input::few("mentions", params.mentions.len())?;
@@ -74,6 +77,7 @@ pub fn post(desk: &mut Desk<'_>, params: Post) -> Result<Message, Fail> {
     };
     desk.emit(Event::MessagePosted { message: Box::new(message.clone()) })?;
     tell(desk, &task, &message)?;
+    contain::after_comment(desk, &message)?;
     Ok(message)
 }
 

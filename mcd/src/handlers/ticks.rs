@@ -13,7 +13,7 @@ use mc_core::{
 use super::{
     approval, delivery,
     notify::{self, Warning},
-    stop,
+    reminding, stop,
 };
 use crate::store::{
     Desk,
@@ -34,6 +34,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     for approval in queries::overdue_approvals(desk.db, desk.now)? {
         expire(desk, &approval, "nobody answered in time")?;
     }
+    reminding::remind(desk)?;
     for agent in queries::agents(desk.db, false)? {
         if agent.status == AgentStatus::Drained && agent.current_task.is_none() {
             let change = (&[AgentStatus::Drained][..], AgentStatus::Paused);

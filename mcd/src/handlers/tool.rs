@@ -8,8 +8,8 @@ use mc_core::{
     canonical,
     event::Event,
     id::{ApprovalId, CallId, RuleId},
+    loops,
     policy::{Decision, Inputs, Outcome, Risk},
-    redact,
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
     task::Task,
@@ -23,14 +23,17 @@ use mc_proto::{
 use super::{
     approval, asking, budget,
     case::{self, Case, denied},
-    confirm, input,
+    confirm, contain, input,
     moves::acting_agent,
     redeem, rule,
     run::own_run,
 };
-use crate::store::{
-    Desk,
-    queries::{self, Fail},
+use crate::{
+    masking,
+    store::{
+        Desk,
+        queries::{self, Fail},
+    },
 };
 
 /// How much of arguments and results is kept as text.
@@ -200,9 +203,10 @@ pub(super) fn record(
         task: asked.task.as_ref().map(|task| task.id),
         session: asked.params.session.clone(),
         tool: asked.params.tool.clone(),
-        preview: redact::preview(&asked.arguments, PREVIEW_CHARS),
+        preview: masking::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
         inputs_sha256: Some(inputs),
+        shape_sha256: Some(shape_hash(&asked.arguments)),
         original_sha256: None,
         can_rewrite: asked.params.can_rewrite,
         risk: decision.risk,
@@ -221,11 +225,16 @@ pub(super) fn record(
         duration_ms: None,
         result_preview: None,
         result_sha256: None,
+        outcome_sha256: None,
         error: None,
+        signature: None,
         at: now,
         ended_at: None,
     };
     desk.emit(Event::ToolChecked { call: Box::new(call) })?;
+    if decision.outcome == Outcome::Deny {
+        contain::after_call(desk, id)?;
+    }
     if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
         let payer = (&asked.agent.name, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
         budget::promise_call(desk, payer, (id, estimate))?;
@@ -268,7 +277,26 @@ pub(super) fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timesta
         duration_ms: None,
         result_preview: None,
         result_sha256: None,
+        outcome_sha256: None,
         error: None,
+        signature: None,
+    }
+}
+
+/// Returns the hash of a text but for its numbers and ids, in hex.
+fn shape_hash(text: &str) -> String {
+    canonical::sha256_hex(loops::shape(text).as_bytes())
+}
+
+/// Returns what a result is but for its numbers and ids: of all of it where all of it was sent, else
+/// what the runtime hashed.
+fn outcome_hash(result: Option<&str>, sha256: Option<&String>) -> Option<String> {
+    match (result, sha256) {
+        (Some(text), Some(whole)) if canonical::sha256_hex(text.as_bytes()) != *whole => {
+            Some(whole.clone())
+        }
+        (Some(text), _) => Some(shape_hash(text)),
+        (None, whole) => whole.cloned(),
     }
 }
 
@@ -318,6 +346,12 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
     {
         return Err(Refusal::invalid("result_sha256", "must be 64 hex digits").into());
     }
+    let error = error.map(|text| masking::preview(text, PREVIEW_CHARS));
+    let asked = call.shape_sha256.as_ref().unwrap_or(&call.arguments_sha256);
+    let signature = (status == CallStatus::Failed).then(|| {
+        let printed = result.map(|text| masking::preview(text, TEXT_BYTES));
+        loops::signature(error.as_deref().unwrap_or_default(), printed.as_deref(), asked)
+    });
     desk.emit(Event::ToolChanged {
         call: call.id,
         agent: call.agent.clone(),
@@ -325,11 +359,14 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         status,
         lease_expires_at: None,
         duration_ms: params.duration_ms.map(|ms| ms.max(0)),
-        result_preview: result.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        result_preview: result.map(|text| masking::preview(text, PREVIEW_CHARS)),
+        outcome_sha256: outcome_hash(result, params.result_sha256.as_ref()),
         result_sha256: params.result_sha256,
-        error: error.map(|text| redact::preview(text, PREVIEW_CHARS)),
+        error,
+        signature,
     })?;
     budget::settle_call(desk, &call, budget::CallEnd::Ran(params.cost_uusd))?;
+    contain::after_call(desk, call.id)?;
     queries::call(desk.db, call.id)
 }
 

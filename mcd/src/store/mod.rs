@@ -31,6 +31,7 @@ use crate::{
     handlers,
     journal::verify,
     live::Live,
+    masking,
 };
 
 /// How much work may wait for the writer.
@@ -120,6 +121,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     live: Arc<Live>,
+    behind_ms: i64,
     readers: Readers,
     queue: Mutex<Option<std::sync::mpsc::SyncSender<Job>>>,
     committed: broadcast::Sender<Arc<Vec<Committed>>>,
@@ -162,8 +164,13 @@ impl Store {
     /// Any [`StoreError`]; the database is then as it was.
     pub fn open(home: &Home, live: Arc<Live>) -> Result<Self, StoreError> {
         let path = home.database();
+        let key = home.state.join("mask.key");
+        let masker =
+            masking::open(&key).map_err(|source| StoreError::Io { path: key.clone(), source })?;
         let connection = open::writer(&path)?;
         let state = WriterState::load(&connection)?;
+        let last_ms = queries::last_event_ms(queries::Reader::new(&connection))?;
+        let behind_ms = last_ms.map_or(0, |last| last.saturating_sub(live.clock.now().0));
         live.head.store(state.head.seq, Ordering::SeqCst);
         for agent in queries::agents(queries::Reader::new(&connection), true)? {
             live.set_barred(&agent.name, agent.status.is_barred());
@@ -173,17 +180,24 @@ impl Store {
         let (committed, _) = broadcast::channel(FOLLOW);
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE);
         let readers = Readers::new(&path);
-        let writer = writer::start(connection, state, &live, (jobs, committed.clone()))
+        let writer = writer::start(connection, state, (&live, masker), (jobs, committed.clone()))
             .map_err(|source| StoreError::Io { path: path.clone(), source })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 live,
+                behind_ms,
                 readers,
                 queue: Mutex::new(Some(queue)),
                 committed,
                 writer: Mutex::new(Some(writer)),
             }),
         })
+    }
+
+    /// Returns by how much the wall clock stood before the newest event when the store was opened;
+    /// negative is after it.
+    pub fn behind_ms(&self) -> i64 {
+        self.inner.behind_ms
     }
 
     /// Returns what lives outside of the database.

@@ -11,13 +11,13 @@ use std::{
     thread::JoinHandle,
 };
 
-use mc_core::event::Event;
+use mc_core::{event::Event, redact::Masker};
 use mc_proto::error::{ErrorKind, RpcError};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
 use super::{Answer, Committed, StoreError, WriterState, desk, open};
-use crate::{caller::Work, live::Live};
+use crate::{caller::Work, live::Live, masking};
 
 /// How many commands one commit takes at most.
 const BATCH: usize = 512;
@@ -55,7 +55,7 @@ struct Writer {
 pub(super) fn start(
     db: Connection,
     state: WriterState,
-    live: &Arc<Live>,
+    (live, masker): (&Arc<Live>, Masker),
     (jobs, committed): Channels,
 ) -> io::Result<JoinHandle<()>> {
     let path = PathBuf::from(db.path().unwrap_or_default());
@@ -65,6 +65,7 @@ pub(super) fn start(
     let live = Arc::clone(live);
     let writer = Writer { db, log: log.into(), state, live, committed, checkpoints, commits: 0 };
     std::thread::Builder::new().name("writer".into()).stack_size(STACK_BYTES).spawn(move || {
+        masking::install(masker);
         let run = std::panic::AssertUnwindSafe(|| writer.run(&jobs));
         if std::panic::catch_unwind(run).is_err() {
             // No half-alive daemon: what was not acknowledged is not there.

@@ -19,8 +19,8 @@ const TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How many ticks pass without the writer when nothing happened.
 const QUIET_TICKS: u32 = 5;
-/// How far wall clock and elapsed time may drift apart within a tick, in milliseconds.
-const JUMP_MS: i64 = 5000;
+/// How far wall clock and elapsed time may drift apart, in milliseconds.
+pub(crate) const JUMP_MS: i64 = 5000;
 
 /// Looks at the time about once a second; never ends by itself.
 pub(super) async fn run(setting: &Setting) {
@@ -65,10 +65,11 @@ impl Seen {
     fn watch_clock(&mut self, server: &Server) {
         let drift_ms = drift(server.live());
         let by_ms = drift_ms - self.drift_ms;
-        self.drift_ms = drift_ms;
+        // Small steps add up: the mark stays where the last jump left it.
         if by_ms.abs() <= JUMP_MS {
             return;
         }
+        self.drift_ms = drift_ms;
         tracing::warn!(by_ms, "the wall clock jumped");
         if by_ms < 0 {
             server.end_proofs();

@@ -48,6 +48,16 @@ pub fn overdue_approvals(db: Reader<'_>, now: Timestamp) -> Result<Vec<Approval>
     db.bodies(sql, [now.0])
 }
 
+/// Returns the approvals that wait and of which somebody is to be reminded at `now`.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn due_reminders(db: Reader<'_>, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
+    let sql = "SELECT body FROM approvals WHERE remind_ms <= ?1 AND status = 'pending' LIMIT 200";
+    db.bodies(sql, [now.0])
+}
+
 /// Returns the approvals of one agent, or of all, that wait or were granted and not used.
 ///
 /// # Errors

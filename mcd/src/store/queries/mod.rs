@@ -5,6 +5,7 @@
 mod agents;
 mod approvals;
 mod deliveries;
+mod loops;
 mod money;
 mod page;
 mod record;
@@ -30,8 +31,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde::de::DeserializeOwned;
 
 pub use self::{
-    agents::*, approvals::*, deliveries::*, money::*, page::*, record::*, rules::*, tasks::*,
-    work::*,
+    agents::*, approvals::*, deliveries::*, loops::*, money::*, page::*, record::*, rules::*,
+    tasks::*, work::*,
 };
 use super::StoreError;
 

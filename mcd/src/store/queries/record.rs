@@ -42,6 +42,16 @@ pub fn operators(db: Reader<'_>) -> Result<Option<Operators>, StoreError> {
     db.body("SELECT body FROM operators WHERE id = 1", [])
 }
 
+/// Returns when the newest event was recorded, in milliseconds; `None` before the first one.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn last_event_ms(db: Reader<'_>) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT at_ms FROM journal ORDER BY seq DESC LIMIT 1";
+    Ok(db.connection().query_row(sql, [], |row| row.get(0)).optional()?)
+}
+
 /// Returns up to `limit` events after `since`, oldest first.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use mc_core::{
     alert::{Alert, AlertKind, Notification},
     id::{RunId, TaskId},
+    policy::Inputs,
     run::{Run, ToolCall},
 };
 
