@@ -9,7 +9,6 @@ use super::{Call, Decision, Facts, Policy, World, decide::decide_at, scope::With
 use crate::{
     agent::{Agent, AgentName, AgentStatus, Autonomy, Runtime},
     money::MicroUsd,
-    redact,
     squad::Squad,
     task::Task,
     time::Timestamp,
@@ -56,8 +55,8 @@ pub struct Inputs {
 
 impl Inputs {
     /// Returns what `call` of `agent` on `task` is judged by.
-    pub fn of(call: &Call<'_>, agent: &Agent, task: Option<&Task>) -> Self {
-        let arguments = redact::value(call.arguments);
+    /// `arguments` are its arguments as masked.
+    pub fn of(call: &Call<'_>, arguments: Value, agent: &Agent, task: Option<&Task>) -> Self {
         Self {
             is_masked: arguments != *call.arguments,
             arguments,
@@ -129,6 +128,7 @@ impl Inputs {
             spent_uusd: MicroUsd::ZERO,
             unpriced: false,
             labels: BTreeMap::new(),
+            counted_since: None,
             created_at: Timestamp::default(),
             last_work_at: None,
         }

@@ -21,8 +21,8 @@ mod moves;
 pub(crate) mod notify;
 pub mod policy;
 pub mod redeem;
-mod replay;
 mod reminding;
+mod replay;
 pub mod rule;
 pub mod run;
 pub mod squad;
@@ -156,7 +156,7 @@ pub fn is_never_repeated(request: &Request) -> bool {
 /// What the query refuses, or `unavailable`.
 pub fn query(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Answer {
     // These read one statement's rows, or page by page: a snapshot around it would only cost.
-    let is_single = 
+    let is_single =
         matches!(request, Request::TaskGet(_) | Request::AgentGet(_) | Request::PolicyReplay(_));
     let answer = if is_single {
         read(db, live, caller, request)

@@ -156,10 +156,7 @@ fn is_by_person(call: &ToolCall) -> bool {
 }
 
 /// Returns what the call is judged by, or why it can't be judged again.
-fn judgeable<'i>(
-    call: &ToolCall,
-    inputs: Option<&'i Inputs>,
-) -> Result<&'i Inputs, &'static str> {
+fn judgeable<'i>(call: &ToolCall, inputs: Option<&'i Inputs>) -> Result<&'i Inputs, &'static str> {
     // `limit.arguments` and the like are of the policy; these are not.
     if let Some((_, why)) = PASSING.iter().find(|(prefix, _)| call.rule.starts_with(prefix)) {
         return Err(why);

@@ -256,7 +256,8 @@ pub(super) fn record(
 /// Keeps what the call was judged by, and returns the hash that it is found by.
 fn keep_inputs(desk: &mut Desk<'_>, asked: &Asked) -> Result<String, Fail> {
     let case = asked.case(desk);
-    let inputs = Inputs::of(&case.call(desk), case.agent, case.task);
+    let masked = masking::value(case.arguments);
+    let inputs = Inputs::of(&case.call(desk), masked, case.agent, case.task);
     let body = canonical::json(&inputs);
     let sha256 = canonical::sha256_hex(body.as_bytes());
     desk.keep_inputs(&sha256, &body)?;

@@ -80,10 +80,7 @@ pub fn calls_to_replay(
     while let Some(row) = rows.next()? {
         let call = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         let inputs = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-        found.push((
-            serde_json::from_str(call)?,
-            inputs.map(serde_json::from_str).transpose()?,
-        ));
+        found.push((serde_json::from_str(call)?, inputs.map(serde_json::from_str).transpose()?));
     }
     Ok(found)
 }
