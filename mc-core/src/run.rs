@@ -134,6 +134,9 @@ pub struct ToolCall {
     /// Hash of the whole arguments in canonical form, in hex. Where an operator changed them, both
     /// are of what was let run.
     pub arguments_sha256: String,
+    /// Hash of what it was judged by, in hex: kept for a while, for `policy.replay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs_sha256: Option<String>,
     /// The same but for numbers and ids; what nearly repeats is known by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape_sha256: Option<String>,

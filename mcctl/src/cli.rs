@@ -291,6 +291,7 @@ mod tests {
         "mcctl policy get",
         "mcctl policy check exec --arg command=ls",
         "mcctl policy validate policy.toml",
+        "mcctl policy replay policy.toml --since 24h",
         "mcctl policy history",
         "mcctl squad pause --reason r",
         "mcctl squad emergency-resume --reason r --task T-1",

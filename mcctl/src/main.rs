@@ -41,6 +41,7 @@ mod operator;
 mod output;
 mod paging;
 mod policy;
+mod replay;
 mod rule;
 mod run;
 mod secret;

@@ -18,6 +18,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     paging::{self, Paging},
+    replay,
     table::{Cell, Sheet, Table, Tone, cell},
     task::text_of,
     text,
@@ -37,6 +38,8 @@ pub(crate) enum Verb {
         /// The file; `-` is standard input.
         file: PathBuf,
     },
+    /// Judge recorded calls again by a candidate file, and show every decision that would change.
+    Replay(replay::ReplayArgs),
     /// List the versions of the policy, newest first.
     History(Paging),
 }
@@ -79,6 +82,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
         Verb::Get => cx.show(&PolicyGet {}, |version, _| in_force(version)),
         Verb::Check(args) => check(*args, cx),
         Verb::Validate { file } => validate(&file, cx),
+        Verb::Replay(args) => replay::run(&args, cx),
         Verb::History(paging) => {
             let ask = |limit, cursor| PolicyHistory { limit, cursor };
             paging::list(cx, &paging, ask, |versions, _| history(versions))

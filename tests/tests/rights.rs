@@ -33,6 +33,7 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("adapter.enrol", enrol),
         ("policy.history", json!({})),
         ("policy.validate", json!({"toml": ""})),
+        ("policy.replay", json!({"toml": ""})),
         ("approval.approve", decide()),
         ("approval.deny", decide()),
         (

@@ -39,6 +39,8 @@ pub struct Policy {
     everywhere: Scoped,
     /// Every other combination, in the order of [`Policy::at`]; the first is what counts everywhere.
     narrower: Vec<Scoped>,
+    /// Places that are denied beside the file's.
+    protected: Vec<String>,
 }
 
 impl Default for Policy {
@@ -88,7 +90,9 @@ impl Policy {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let policy = Self { doc, checklists, general, quiet, numbers, everywhere, narrower };
+        let protected = Vec::new();
+        let policy =
+            Self { doc, checklists, general, quiet, numbers, everywhere, narrower, protected };
         let failed = examples::check(&policy);
         if failed.is_empty() { Ok(policy) } else { Err(failed) }
     }
@@ -100,7 +104,13 @@ impl Policy {
         for scoped in std::iter::once(&mut self.everywhere).chain(&mut self.narrower) {
             scoped.doc.deny.paths.extend(paths.iter().cloned());
         }
+        self.protected.extend(paths);
         self
+    }
+
+    /// Returns the places that were denied beside the file's.
+    pub fn protected(&self) -> &[String] {
+        &self.protected
     }
 
     /// Returns what counts in one place.

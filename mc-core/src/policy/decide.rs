@@ -46,6 +46,16 @@ pub fn decide(policy: &Policy, call: &Call<'_>, world: &World<'_>) -> Decision {
     decide_in(policy.at(Within::of(world.agent, world.task)), call, world)
 }
 
+/// Decides one tool call as if it were made `within` that place.
+pub(super) fn decide_at(
+    policy: &Policy,
+    within: Within<'_>,
+    call: &Call<'_>,
+    world: &World<'_>,
+) -> Decision {
+    decide_in(policy.at(within), call, world)
+}
+
 /// Decides one tool call by what counts in its place.
 pub(super) fn decide_in(scoped: &Scoped, call: &Call<'_>, world: &World<'_>) -> Decision {
     let found = judge(scoped, call, world.agent);

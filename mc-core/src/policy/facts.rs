@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 /// What a call's judgement needs to know of the disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -21,17 +23,23 @@ impl Wanted {
 }
 
 /// What was found. What is missing in it could not be looked up and is judged as it is written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     /// Where a path leads once all links are followed, for those that lead elsewhere than written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<String, String>,
     /// Where a program lies.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, String>,
     /// SHA-256 of a program's file, in hex, by the program's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub program_hashes: BTreeMap<String, String>,
     /// SHA-256 of a script's content, in hex.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub scripts: BTreeMap<String, String>,
     /// Whether the disk did not answer in time; then nothing is let through unasked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_late: bool,
 }
 

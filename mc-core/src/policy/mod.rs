@@ -15,6 +15,7 @@ mod doc;
 mod examples;
 mod facts;
 mod globs;
+mod inputs;
 mod judge;
 mod net;
 pub(crate) mod path;
@@ -33,6 +34,7 @@ pub use doc::{
     PathRules, PolicyDoc, QuietRules, TargetRules, TaskRules, TokenCaps, ToolRules,
 };
 pub use facts::{Facts, Wanted};
+pub use inputs::Inputs;
 pub use judge::wanted;
 pub use rules::{Example, Examples, RuleDoc, Then};
 pub use scope::{

@@ -7,6 +7,7 @@ pub mod approval;
 pub mod cost;
 pub mod delivery;
 pub mod feed;
+pub mod replay;
 pub mod run;
 pub mod session;
 pub mod squad;
@@ -276,6 +277,8 @@ methods! {
     PolicyHistory(admin::PolicyHistory) "policy.history" Human Query -> Page<admin::PolicyVersion>;
     "Says what is wrong with a policy file."
     PolicyValidate(admin::PolicyValidate) "policy.validate" Human Query -> admin::Findings;
+    "Says which recorded calls a candidate policy would have answered otherwise."
+    PolicyReplay(replay::PolicyReplay) "policy.replay" Human Query -> replay::Replayed;
     "Says what a call would get, and records nothing."
     PolicyTest(admin::PolicyTest) "policy.test" All Query takes agent -> mc_core::policy::Decision;
 

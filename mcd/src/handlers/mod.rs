@@ -25,6 +25,7 @@ pub mod policy;
 mod promote;
 pub mod redeem;
 mod reminding;
+mod replay;
 pub mod rule;
 pub mod run;
 mod spawn;
@@ -159,8 +160,9 @@ pub fn is_never_repeated(request: &Request) -> bool {
 ///
 /// What the query refuses, or `unavailable`.
 pub fn query(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Answer {
-    // These read one statement's rows: a snapshot around it would only cost.
-    let is_single = matches!(request, Request::TaskGet(_) | Request::AgentGet(_));
+    // These read one statement's rows, or page by page: a snapshot around it would only cost.
+    let is_single =
+        matches!(request, Request::TaskGet(_) | Request::AgentGet(_) | Request::PolicyReplay(_));
     let answer = if is_single {
         read(db, live, caller, request)
     } else {
@@ -191,6 +193,7 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::PolicyGet(_) => answer(&views::policy(db, live)?),
         Request::PolicyHistory(p) => answer(&lists::policies(db, p)?),
         Request::PolicyValidate(p) => answer(&crate::policy::validate(&p.toml)),
+        Request::PolicyReplay(p) => answer(&replay::replay(db, live, p)?),
         Request::PolicyTest(p) => answer(&policy::test(db, live, caller, p)?),
         Request::ApprovalList(p) => answer(&lists::approvals(db, caller, p)?),
         Request::RuleList(p) => answer(&lists::rules(db, p)?),

@@ -24,6 +24,10 @@ const ANSWERS_KEPT: Duration = Duration::from_hours(48);
 /// How often they are looked through: about once in this many milliseconds.
 const ANSWERS_EVERY_MS: i64 = 3_600_000;
 
+/// How much is kept of what calls were judged by, in bytes, and how often the rest is forgotten.
+const INPUTS_BYTES: i64 = 256 * 1024 * 1024;
+const INPUTS_EVERY_MS: i64 = 60_000;
+
 /// Brings everything up to the present.
 pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     for approval in queries::overdue_approvals(desk.db, desk.now)? {
@@ -43,6 +47,9 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     if desk.now.0 % ANSWERS_EVERY_MS < 1000 {
         let kept = i64::try_from(ANSWERS_KEPT.as_millis()).unwrap_or(i64::MAX);
         desk.forget_answers(mc_core::time::Timestamp(desk.now.0 - kept))?;
+    }
+    if desk.now.0 % INPUTS_EVERY_MS < 1000 {
+        desk.forget_inputs(INPUTS_BYTES)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, RuleId},
     loops,
-    policy::{Decision, Outcome, Risk},
+    policy::{Decision, Inputs, Outcome, Risk},
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
     task::Task,
@@ -195,6 +195,7 @@ pub(super) fn record(
     let now = desk.now;
     let allowed = decision.outcome == Outcome::Allow;
     let lease = allowed.then(|| now.plus(lease(desk)));
+    let inputs = keep_inputs(desk, asked)?;
     let call = ToolCall {
         id,
         agent: asked.agent.name.clone(),
@@ -204,6 +205,7 @@ pub(super) fn record(
         tool: asked.params.tool.clone(),
         preview: masking::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
+        inputs_sha256: Some(inputs),
         shape_sha256: Some(shape_hash(&asked.arguments)),
         original_sha256: None,
         can_rewrite: asked.params.can_rewrite,
@@ -249,6 +251,17 @@ pub(super) fn record(
         hold_until: waits.then(|| now.plus(desk.policy.hold())),
         lease_expires_at: lease,
     })
+}
+
+/// Keeps what the call was judged by, and returns the hash that it is found by.
+fn keep_inputs(desk: &mut Desk<'_>, asked: &Asked) -> Result<String, Fail> {
+    let case = asked.case(desk);
+    let masked = masking::value(case.arguments);
+    let inputs = Inputs::of(&case.call(desk), masked, case.agent, case.task);
+    let body = canonical::json(&inputs);
+    let sha256 = canonical::sha256_hex(body.as_bytes());
+    desk.keep_inputs(&sha256, &body)?;
+    Ok(sha256)
 }
 
 pub(super) fn lease(desk: &Desk<'_>) -> Duration {

@@ -340,6 +340,29 @@ impl<'a> Desk<'a> {
         self.execute(sql, [sha256, text]).map(drop)
     }
 
+    /// Stores what a call was judged by under its hash.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn keep_inputs(&mut self, sha256: &str, body: &str) -> Result<(), StoreError> {
+        self.before_write()?;
+        let sql = "INSERT OR IGNORE INTO inputs (upto, sha256, body)
+                   SELECT coalesce(max(upto), 0) + octet_length(?2), ?1, ?2 FROM inputs";
+        self.execute(sql, [sha256, body]).map(drop)
+    }
+
+    /// Forgets what calls were judged by, the oldest first, down to `bytes` in all.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn forget_inputs(&mut self, bytes: i64) -> Result<(), StoreError> {
+        self.before_write()?;
+        let sql = "DELETE FROM inputs WHERE upto <= (SELECT max(upto) FROM inputs) - ?1";
+        self.execute(sql, [bytes]).map(drop)
+    }
+
     /// Forgets answers to idempotency keys that were given before `before`.
     ///
     /// # Errors

@@ -197,6 +197,7 @@ pub(super) fn detail(approval: Approval) -> Detail {
         tool: "exec".to_owned(),
         preview: "cargo test -p billing".to_owned(),
         arguments_sha256: "aa".repeat(32),
+        inputs_sha256: None,
         original_sha256: None,
         can_rewrite: true,
         risk: Risk::Red,

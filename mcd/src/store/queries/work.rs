@@ -3,6 +3,7 @@
 use mc_core::{
     alert::{Alert, AlertKind, Notification},
     id::{RunId, TaskId},
+    policy::Inputs,
     run::{Run, ToolCall},
 };
 
@@ -57,6 +58,31 @@ pub fn call_by_external_id(
     let sql = "SELECT body FROM tool_calls WHERE run = ?1 AND external_id = ?2
                ORDER BY id DESC LIMIT 1";
     db.body(sql, (run.0, external_id))
+}
+
+/// Returns calls before the number `before`, newest first, with what they were judged by where
+/// that is still kept.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn calls_to_replay(
+    db: Reader<'_>,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<(ToolCall, Option<Inputs>)>, StoreError> {
+    let sql = "SELECT c.body, i.body FROM tool_calls c
+               LEFT JOIN inputs i ON i.sha256 = c.body ->> 'inputs_sha256'
+               WHERE c.id < ?1 ORDER BY c.id DESC LIMIT ?2";
+    let mut statement = db.connection().prepare_cached(sql)?;
+    let mut rows = statement.query([before, limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let call = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let inputs = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+        found.push((serde_json::from_str(call)?, inputs.map(serde_json::from_str).transpose()?));
+    }
+    Ok(found)
 }
 
 /// Returns an agent's last calls on a task that failed, newest first.
