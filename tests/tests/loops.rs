@@ -151,6 +151,16 @@ fn a_call_that_is_denied_again_and_again_is_a_loop() {
 }
 
 #[test]
+fn who_asks_again_during_a_pause_is_in_no_loop() {
+    let (_squad, mut wren, _, mut human, task) = pair();
+    human.ok("agent.pause", json!({"agent": "wren", "reason": "lunch"}));
+    for _ in 0..8 {
+        assert_eq!(call(&mut wren, "ls", &json!({}))["rule"], "agent.paused");
+    }
+    assert_eq!(state(&mut human, &task), "in_progress");
+}
+
+#[test]
 fn calls_that_differ_only_in_numbers_warn_and_block_nothing() {
     let (_squad, mut wren, _, mut human, task) = pair();
     for n in 0..8 {

@@ -8,7 +8,7 @@ use mc_core::{
     id::{CallId, TaskId},
     loops::{self, Containment, Found, LoopRules, Said, Sign},
     message::{Message, MessageKind},
-    policy::Within,
+    policy::{Decision, Outcome, Within},
     refusal::{Refusal, RefusalKind},
     run::ToolCall,
     task::Task,
@@ -16,6 +16,7 @@ use mc_core::{
 };
 
 use super::{
+    case,
     notify::{self, Warning},
     stop,
 };
@@ -72,6 +73,23 @@ pub(super) fn after_comment(desk: &mut Desk<'_>, message: &Message) -> Result<()
         Some(found) => contain(desk, &found, (None, Some(task.id))),
         None => Ok(()),
     }
+}
+
+/// Looks whether a call that was denied is denied again and again. A pause, too many questions or
+/// a slow disk is no loop of the agent's.
+pub(super) fn after_denial(
+    desk: &mut Desk<'_>,
+    id: CallId,
+    decision: &Decision,
+) -> Result<(), Fail> {
+    let is_of_the_moment = case::is_passing(decision)
+        || ["limits.", "path.unseen", "task.blocked"]
+            .iter()
+            .any(|rule| decision.rule.starts_with(rule));
+    if decision.outcome != Outcome::Deny || is_of_the_moment {
+        return Ok(());
+    }
+    after_call(desk, id)
 }
 
 /// Looks whether an ended or denied call passed a limit.

@@ -32,7 +32,6 @@ const PASSING: &[(&str, &str)] = &[
     ("agent.", "refused because of how the agent stood"),
     ("run.", "refused because of how the run stood"),
     ("task.blocked", "refused because the task was blocked"),
-    ("loop.", "refused because of a loop"),
     ("budget.", "a question of budget"),
     ("limits.", "over a limit of the daemon"),
 ];

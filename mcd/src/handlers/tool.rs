@@ -232,9 +232,7 @@ pub(super) fn record(
         ended_at: None,
     };
     desk.emit(Event::ToolChecked { call: Box::new(call) })?;
-    if decision.outcome == Outcome::Deny {
-        contain::after_call(desk, id)?;
-    }
+    contain::after_denial(desk, id, decision)?;
     if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
         let payer = (&asked.agent.name, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
         budget::promise_call(desk, payer, (id, estimate))?;
