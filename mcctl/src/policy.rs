@@ -6,12 +6,13 @@ use clap::{Args, Subcommand};
 use mc_core::{
     agent::AgentName,
     id::TaskId,
-    policy::{Decision, Outcome},
+    policy::{Decision, Outcome, PolicyDoc},
 };
 use mc_proto::method::admin::{
-    Findings, PolicyGet, PolicyHistory, PolicyTest, PolicyValidate, PolicyVersion,
+    Findings, PolicyActivate, PolicyGet, PolicyHistory, PolicyTest, PolicyValidate, PolicyVersion,
 };
 use serde_json::{Map, Value};
+use similar::TextDiff;
 
 use crate::{
     approval,
@@ -28,8 +29,12 @@ use crate::{
 /// What can be asked about the policy.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Print the policy in force.
-    Get,
+    /// Print the policy in force, or an earlier version.
+    Get {
+        /// Which, from `mcctl policy history` [default: the one in force].
+        #[arg(value_name = "N")]
+        number: Option<i64>,
+    },
     /// Say what a tool call would get, and record nothing. Exit code 0 allow, 4 deny, 5 ask.
     #[command(visible_alias = "test")]
     Check(Box<CheckArgs>),
@@ -38,6 +43,25 @@ pub(crate) enum Verb {
         /// The file; `-` is standard input.
         file: PathBuf,
     },
+    /// Bring a file into force, as a new version with your name and reason in the record.
+    Activate {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
+    /// Show what differs between two versions, or between the one in force and a file.
+    Diff {
+        /// A version's number, or a file.
+        #[arg(value_name = "N|FILE")]
+        from: String,
+        /// Another [default: FROM is compared with the policy in force].
+        #[arg(value_name = "N|FILE")]
+        to: Option<String>,
+    },
+    /// Print the JSON Schema of a policy file, for editors.
+    Schema,
     /// Judge recorded calls again by a candidate file, and show every decision that would change.
     Replay(replay::ReplayArgs),
     /// List the versions of the policy, newest first.
@@ -79,7 +103,20 @@ pub(crate) struct CheckArgs {
 /// Why it was not carried out.
 pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
     match verb {
-        Verb::Get => cx.show(&PolicyGet {}, |version, _| in_force(version)),
+        Verb::Get { number: version } => {
+            cx.show(&PolicyGet { version }, |version, _| in_force(version))
+        }
+        Verb::Activate { file, note } => {
+            let toml = text_of(None, Some(&file))?.unwrap_or_default();
+            cx.show(&PolicyActivate { toml, note }, |version, _| {
+                format!("version {} is in force\n", version.version)
+            })
+        }
+        Verb::Diff { from, to } => diff(&from, to.as_deref(), cx),
+        Verb::Schema => {
+            cx.print(&schema(), |schema| format!("{schema:#}\n"))?;
+            Ok(Exit::Done)
+        }
         Verb::Check(args) => check(*args, cx),
         Verb::Validate { file } => validate(&file, cx),
         Verb::Replay(args) => replay::run(&args, cx),
@@ -174,17 +211,43 @@ fn in_force(version: &PolicyVersion) -> String {
     out
 }
 
+/// Prints what differs; exit code 1 when something does.
+fn diff(from: &str, to: Option<&str>, cx: &mut Context) -> Result<Exit, Failure> {
+    let (old, new) = match to {
+        Some(to) => (text_by(from, cx)?, text_by(to, cx)?),
+        None => (cx.call(&PolicyGet::default())?.text, text_by(from, cx)?),
+    };
+    let (from, to) = to.map_or(("in force", from), |to| (from, to));
+    let lines = TextDiff::from_lines(&old, &new);
+    let lines = lines.unified_diff().context_radius(3).header(from, to).to_string();
+    cx.print(&lines, |lines| text::block(lines))?;
+    Ok(if old == new { Exit::Done } else { Exit::Unwell })
+}
+
+/// Returns the text of a version, or of a file.
+fn text_by(name: &str, cx: &mut Context) -> Result<String, Failure> {
+    match name.parse() {
+        Ok(version) => Ok(cx.call(&PolicyGet { version: Some(version) })?.text),
+        Err(_) => Ok(text_of(None, Some(Path::new(name)))?.unwrap_or_default()),
+    }
+}
+
+fn schema() -> Value {
+    schemars::schema_for!(PolicyDoc).to_value()
+}
+
 fn history(versions: &[PolicyVersion]) -> String {
     if versions.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["VERSION", "AT", "BY", "SHA256"]);
+    let mut table = Table::new(&["VERSION", "AT", "BY", "SHA256", "WHY"]);
     for version in versions {
         table.row([
             Cell::new(version.version, Tone::Strong),
             cell(text::when(version.at)),
             cell(&version.by),
-            cell(&version.sha256),
+            cell(version.sha256.get(..12).unwrap_or(&version.sha256)),
+            cell(version.note.as_deref().unwrap_or_default()),
         ]);
     }
     table.to_string()
@@ -201,6 +264,18 @@ mod tests {
         assert_eq!(arguments(Some(r#"{"n":1}"#), &[]).unwrap()["n"], 1);
         assert!(arguments(Some("{"), &[]).is_err());
         assert!(arguments(None, &["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn the_schema_for_editors_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy.schema.json");
+        let made = format!("{:#}\n", schema());
+        #[expect(clippy::disallowed_methods, reason = "a test's switch, not the product's")]
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(made == kept, "out of date: run `UPDATE_DOCS=1 cargo test -p mcctl`");
     }
 
     #[test]

@@ -98,6 +98,14 @@ pub enum SystemCommand {
     ActivatePolicy {
         /// The file, word for word; it was validated.
         text: String,
+        /// The uid that owns the file.
+        by_uid: u32,
+    },
+    /// Compares the policy file with the policy in force, and says so where they differ and the
+    /// file is not to be trusted.
+    ComparePolicy {
+        /// The file, word for word; it was validated.
+        text: String,
     },
     /// Expires approvals, pauses drained agents that are done, raises alerts on silence.
     Tick,

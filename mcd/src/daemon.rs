@@ -3,7 +3,6 @@
 
 use std::{fs::File, io, path::PathBuf, sync::Arc};
 
-use mc_core::policy::Policy;
 use mc_proto::{
     home::Home,
     method::{Request, admin::PolicyGet, admin::PolicyVersion},
@@ -16,7 +15,8 @@ use crate::{
     findings,
     identity::{Identity, Mode},
     live::{Halt, Live, Setup},
-    policy, prices,
+    policy::{self, PolicyFile},
+    prices,
     server::{
         Server,
         listeners::{self, ListenError, Sides, Sockets},
@@ -191,6 +191,7 @@ fn open_store(
     if let Some(prices) = prices::load(home)? {
         live.set_prices(prices.into());
     }
+    live.protect(policy::own_places(home));
     let store = Store::open(home, Arc::clone(&live))?;
     if live.head() == 0 || config.squad != "squad" {
         run(&store, SystemCommand::SetUp { name: config.squad.clone() })?;
@@ -204,41 +205,44 @@ fn open_store(
     if store.behind_ms() > workers::JUMP_MS {
         run(&store, SystemCommand::ClockJumped { by_ms: -store.behind_ms() })?;
     }
-    start_policy(home, &store)?;
+    start_policy(home, &store, &identity.agents.uids)?;
     Ok(store)
 }
 
-/// Brings `policy.toml` into force. When it is wrong, the last good one stays; without any the
-/// daemon does not start.
-fn start_policy(home: &Home, store: &Store) -> Result<(), StartError> {
-    let path = home.config.join("policy.toml");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+/// Brings the policy into force that was recorded last; at the first start that of the file. What
+/// the file says by now counts only where no agent can have written it.
+fn start_policy(home: &Home, store: &Store, agents: &[u32]) -> Result<(), StartError> {
+    let path = PolicyFile::path(home);
+    let last = last_policy(store);
+    let is_in_force = last.as_ref().is_some_and(|last| store.live().activate(&last.text));
+    let file = match PolicyFile::read(home, agents) {
+        Ok(file) => file,
         Err(source) => return Err(ConfigError::Unreadable { path, source }.into()),
     };
-    match policy::parse_for(&text, home) {
-        Ok(policy) => {
-            store.live().set_policy(policy.into());
-            run(store, SystemCommand::ActivatePolicy { text })
+    match policy::parse(&file.text) {
+        Ok(_) => {
+            store.live().set_policy_file(file.text.clone());
+            let counts = !is_in_force || file.is_trusted;
+            run(store, file.command(counts))
         }
         Err(wrong) => {
             let error = ConfigError::wrong(&path, &wrong);
-            let Some(last) = last_policy(home, store) else { return Err(error.into()) };
-            tracing::error!(%error, "the policy is refused; the last good one is in force");
-            store.live().set_policy(last.into());
+            if !is_in_force {
+                return Err(error.into());
+            }
+            tracing::error!(%error, "the policy file is refused; the recorded one is in force");
             store.live().set_refused_policy(wrong);
             Ok(())
         }
     }
 }
 
-/// Returns the policy that was in force last.
-fn last_policy(home: &Home, store: &Store) -> Option<Policy> {
-    let get = Request::PolicyGet(PolicyGet {});
+/// Returns the policy that was recorded last.
+fn last_policy(store: &Store) -> Option<PolicyVersion> {
+    let get = Request::PolicyGet(PolicyGet { version: None });
     let json = store.query(&workers::system(), &get).ok()?;
     let version: PolicyVersion = serde_json::from_str(&json).ok()?;
-    (version.version > 0).then(|| policy::parse_for(&version.text, home).ok()).flatten()
+    (version.version > 0).then_some(version)
 }
 
 /// Has the writer carry a command out before the daemon answers anybody.

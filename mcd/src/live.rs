@@ -136,6 +136,8 @@ pub struct Live {
     /// Whether this is a single-user squad: no act needs more than L1.
     pub single_user: bool,
     policy: RwLock<Arc<Policy>>,
+    own_places: OnceLock<Vec<String>>,
+    policy_file: Mutex<Option<String>>,
     refused: Mutex<Vec<Finding>>,
     refused_identity: Mutex<Option<String>>,
     beats: Mutex<HashMap<AgentName, Heard>>,
@@ -179,6 +181,8 @@ impl Live {
             shared_uid: AtomicBool::new(setup.shared_uid),
             single_user: setup.single_user,
             policy: RwLock::new(Arc::new(Policy::default())),
+            own_places: OnceLock::new(),
+            policy_file: Mutex::default(),
             refused: Mutex::default(),
             refused_identity: Mutex::default(),
             beats: Mutex::default(),
@@ -204,6 +208,29 @@ impl Live {
     /// Brings a policy into force for every later decision.
     pub fn set_policy(&self, policy: Arc<Policy>) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// Closes the daemon's own places to all agents, whatever policy comes into force; once.
+    pub fn protect(&self, places: Vec<String>) {
+        self.own_places.get_or_init(|| places);
+    }
+
+    /// Returns the policy file as it was read last, when it was good.
+    pub fn policy_file(&self) -> Option<String> {
+        lock(&self.policy_file).clone()
+    }
+
+    /// Notes the policy file as it was read, when it was good.
+    pub fn set_policy_file(&self, text: String) {
+        *lock(&self.policy_file) = Some(text);
+    }
+
+    /// Brings the text of a policy into force as it was recorded; says whether it is one.
+    pub fn activate(&self, text: &str) -> bool {
+        let Ok(policy) = crate::policy::parse(text) else { return false };
+        let places = self.own_places.get().into_iter().flatten().cloned();
+        self.set_policy(Arc::new(policy.protecting(places)));
+        true
     }
 
     /// Returns what is wrong with the policy file on disk; empty when it is in force.

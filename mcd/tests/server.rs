@@ -487,10 +487,18 @@ fn a_broken_policy_changes_nothing_and_is_shown() {
         std::thread::yield_now();
     };
     assert_eq!((&shown["version"], &shown["refused"][0]["line"]), (&before, &json!(2)));
-    fs::write(&path, "[tools]\nallow = [\"read\"]\n").unwrap();
+    // A good file that an agent's user could have written counts only once a person says so.
+    let good = "[tools]\nallow = [\"read\"]\n";
+    fs::write(&path, good).unwrap();
+    let params = json!({"toml": good, "note": "reading is enough"});
+    admin.call("policy.activate", params).unwrap();
     let item = admin.until("feed.item");
     assert_eq!(item["params"]["event"]["event"]["kind"], "policy_activated");
-    assert!(get(&mut admin).get("refused").is_none());
+    let began = Instant::now();
+    while get(&mut admin).get("refused").is_some() {
+        assert!(began.elapsed() < Duration::from_secs(5), "the good file is not looked at");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

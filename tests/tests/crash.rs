@@ -166,11 +166,24 @@ fn a_broken_policy_keeps_the_old_one_and_says_what_is_wrong() {
     let text = refused[0]["message"].as_str().unwrap();
     assert!(text.contains("pending_per_agent"), "the nearest key: {text}");
     assert_eq!(human.ok("policy.get", json!({}))["version"], before["version"]);
-    fs::write(&path, "[limits]\npending_per_agent = 9\n").unwrap();
-    until("the mended policy is in force", PATIENCE, || {
-        let seen = human.ok("policy.get", json!({}));
-        seen["text"].as_str().filter(|text| text.contains("= 9")).map(drop)
-    });
+    let mended = "[limits]\npending_per_agent = 9\n";
+    fs::write(&path, mended).unwrap();
+    let alerts = |human: &mut Client, status: &str| {
+        let all = human.ok("alert.list", json!({"status": status}));
+        let ours = all["items"].as_array().unwrap().iter();
+        ours.filter(|one| one["text"].as_str().unwrap().starts_with("policy.toml differs")).count()
+    };
+    until("the mended file is seen", PATIENCE, || (alerts(&mut human, "open") == 1).then_some(()));
+    let get = human.ok("policy.get", json!({}));
+    assert_eq!(get["version"], before["version"], "an agent's user could have written it: {get}");
+    human.ok("policy.activate", json!({"toml": mended, "note": "nine"}));
+    let get = human.ok("policy.get", json!({}));
+    assert!(get["text"].as_str().unwrap().contains("= 9"), "{get}");
+    assert_eq!((&get["note"], alerts(&mut human, "open")), (&json!("nine"), 0), "{get}");
+    let again = human.refused("policy.activate", json!({"toml": mended, "note": "nine"}));
+    assert_eq!(again.kind, "conflict");
+    let first = human.ok("policy.get", json!({"version": before["version"]}));
+    assert_eq!(first["text"], before["text"]);
     let said = human.ok("policy.validate", json!({"toml": "levels = 7\n"}));
     assert_eq!(said["valid"], false);
 }

@@ -34,6 +34,7 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("policy.history", json!({})),
         ("policy.validate", json!({"toml": ""})),
         ("policy.replay", json!({"toml": ""})),
+        ("policy.activate", json!({"toml": "", "note": "mine"})),
         ("approval.approve", decide()),
         ("approval.deny", decide()),
         (
@@ -525,7 +526,9 @@ fn is_guarded(from: &str, to: &str, actor: &str) -> bool {
 
 #[test]
 fn the_law_of_tasks_holds_for_all_192_combinations() {
-    let policy = "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n".to_owned();
+    let policy =
+        "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n[agents]\ncapacity = 1000\n"
+            .to_owned();
     let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
     squad.specialist("wren");
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());

@@ -44,7 +44,7 @@ pub enum SpanError {
         /// What was probably meant, as the end of the sentence.
         hint: String,
     },
-    /// It is longer than [`LONGEST`].
+    /// It is longer than ten years.
     #[error("`{0}` is longer than ten years")]
     TooLong(String),
 }

@@ -12,7 +12,21 @@ use serde_json::Value;
 /// `policy.get`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PolicyGet {}
+pub struct PolicyGet {
+    /// A version from [`PolicyHistory`]; by default the one in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+}
+
+/// `policy.activate`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyActivate {
+    /// The file's text, at most 1 MiB.
+    pub toml: String,
+    /// Why it is changed.
+    pub note: String,
+}
 
 /// `policy.history`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +53,9 @@ pub struct PolicyVersion {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// What is wrong with the file on disk, when it was refused and this version stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Finding>,

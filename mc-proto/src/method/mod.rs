@@ -271,12 +271,14 @@ methods! {
     "Lists tool calls, newest first."
     ToolList(run::ToolList) "tool.list" All Query takes agent -> Page<mc_core::run::ToolCall>;
 
-    "Returns the policy in force."
+    "Returns the policy in force, or an earlier version of it."
     PolicyGet(admin::PolicyGet) "policy.get" All Query -> admin::PolicyVersion;
     "Lists the versions of the policy, newest first."
     PolicyHistory(admin::PolicyHistory) "policy.history" Human Query -> Page<admin::PolicyVersion>;
     "Says what is wrong with a policy file."
     PolicyValidate(admin::PolicyValidate) "policy.validate" Human Query -> admin::Findings;
+    "Brings a policy into force and records it as a new version."
+    PolicyActivate(admin::PolicyActivate) "policy.activate" Human Command needs Admin[Policy] -> admin::PolicyVersion;
     "Says which recorded calls a candidate policy would have answered otherwise."
     PolicyReplay(replay::PolicyReplay) "policy.replay" Human Query -> replay::Replayed;
     "Says what a call would get, and records nothing."

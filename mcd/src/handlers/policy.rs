@@ -1,19 +1,116 @@
-//! The policy: what a call would get, and which version is in force.
+//! The policy: what a call would get, and how a version comes into force.
 
 use mc_core::{
+    actor::Actor,
+    alert::{AlertKind, AlertStatus, Severity},
     budget::Payer,
+    canonical,
+    event::Event,
     money::MicroUsd,
     policy::{self, Call, Decision, World},
     refusal::Refusal,
 };
-use mc_proto::method::admin::PolicyTest;
+use mc_proto::{
+    limits::SHORT_BYTES,
+    method::admin::{PolicyActivate, PolicyTest, PolicyVersion},
+};
 
-use super::budget::{Caplist, Own};
+use super::{
+    budget::{Caplist, Own},
+    input,
+    notify::{self, Warning},
+};
 use crate::{
     caller::Caller,
     live::Live,
-    store::queries::{self, Fail, Reader},
+    store::{
+        Desk,
+        queries::{self, Fail, Reader},
+    },
 };
+
+/// How the alert about a file begins that is not in force.
+const DIFFERS: &str = "policy.toml differs from the policy in force";
+
+/// `policy.activate`: in force for every later decision once it is recorded.
+///
+/// # Errors
+///
+/// `invalid_params` with the place of the first mistake, `conflict` when it is in force already.
+pub fn activate(desk: &mut Desk<'_>, params: &PolicyActivate) -> Result<PolicyVersion, Fail> {
+    let note = input::needed("note", &params.note, SHORT_BYTES)?;
+    if let Err(findings) = crate::policy::parse(&params.toml) {
+        let text = findings.first().map_or_else(String::new, |one| {
+            format!("line {}, column {}: {}", one.line, one.column, one.message)
+        });
+        return Err(Refusal::invalid("toml", text).into());
+    }
+    let Some(version) = bring_into_force(desk, &params.toml, Some(note))? else {
+        return Err(Refusal::conflict("this policy is in force already").into());
+    };
+    if let Some(file) = desk.live.policy_file() {
+        compare_file(desk, &file)?;
+    }
+    queries::policy_version(desk.db, version)?
+        .ok_or_else(|| Refusal::not_found(format_args!("policy `{version}`")).into())
+}
+
+/// Brings the file into force, as an act of whoever owns it.
+pub(super) fn activate_file(desk: &mut Desk<'_>, text: &str, by_uid: u32) -> Result<(), Fail> {
+    let note = format!("policy.toml, which uid {by_uid} owns");
+    bring_into_force(desk, text, Some(note))?;
+    compare_file(desk, text)
+}
+
+/// Raises one alert while the file is not what is in force, and ends it when it is.
+pub(super) fn compare_file(desk: &mut Desk<'_>, text: &str) -> Result<(), Fail> {
+    let in_force = queries::policy(desk.db)?.map(|policy| policy.sha256);
+    let differs = in_force != Some(canonical::sha256_hex(text.as_bytes()));
+    let open = queries::open_alerts(desk.db, AlertKind::Security)?;
+    let mut ours = open.into_iter().filter(|alert| alert.text.starts_with(DIFFERS));
+    match (differs, ours.next()) {
+        (true, None) => {
+            let warning = Warning {
+                severity: Severity::Warning,
+                kind: AlertKind::Security,
+                text: format!(
+                    "{DIFFERS}, and an agent's user could have written it: it does not count"
+                ),
+                next: "read `mcctl policy diff policy.toml`, then `mcctl policy activate policy.toml`",
+                task: None,
+                agent: None,
+            };
+            notify::raise(desk, warning)?;
+        }
+        (false, Some(alert)) => {
+            let event = Event::AlertChanged {
+                alert: alert.id,
+                task: None,
+                status: AlertStatus::Resolved,
+                note: Some("the file is in force".to_owned()),
+            };
+            desk.emit_as(Actor::system("policy"), None, event)?;
+        }
+        (true, Some(_)) | (false, None) => {}
+    }
+    Ok(())
+}
+
+/// Records a new version; `None` when it is in force already.
+fn bring_into_force(
+    desk: &mut Desk<'_>,
+    text: &str,
+    note: Option<String>,
+) -> Result<Option<i64>, Fail> {
+    let sha256 = canonical::sha256_hex(text.as_bytes());
+    let newest = queries::policy(desk.db)?;
+    if newest.as_ref().is_some_and(|policy| policy.sha256 == sha256) {
+        return Ok(None);
+    }
+    let version = newest.map_or(1, |policy| policy.version + 1);
+    desk.emit(Event::PolicyActivated { version, sha256, text: text.to_owned(), note })?;
+    Ok(Some(version))
+}
 
 /// `policy.test`: what a call would get; records nothing.
 ///

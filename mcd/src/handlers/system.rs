@@ -14,7 +14,7 @@ use mc_proto::{
 use super::{
     input,
     notify::{self, Warning},
-    squad, ticks,
+    policy, squad, ticks,
 };
 use crate::{
     caller::SystemCommand,
@@ -34,7 +34,10 @@ use crate::{
 pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>, Fail> {
     match command {
         SystemCommand::SetUp { name } => set_up(desk, name)?,
-        SystemCommand::ActivatePolicy { text } => activate(desk, text)?,
+        SystemCommand::ActivatePolicy { text, by_uid } => {
+            policy::activate_file(desk, &text, by_uid)?;
+        }
+        SystemCommand::ComparePolicy { text } => policy::compare_file(desk, &text)?,
         SystemCommand::Tick => ticks::tick(desk)?,
         SystemCommand::RuntimeDetached { name, runtime } => {
             desk.emit(Event::RuntimeDetached { name, runtime })?;
@@ -72,17 +75,6 @@ fn govern(desk: &mut Desk<'_>, by_uid: u32, now: Box<Operators>) -> Result<(), F
     if !changes.is_empty() {
         desk.emit(Event::OperatorsChanged { by_uid, now, changes })?;
     }
-    Ok(())
-}
-
-fn activate(desk: &mut Desk<'_>, text: String) -> Result<(), Fail> {
-    let sha256 = mc_core::canonical::sha256_hex(text.as_bytes());
-    let newest = queries::policy(desk.db)?;
-    if newest.as_ref().is_some_and(|policy| policy.sha256 == sha256) {
-        return Ok(());
-    }
-    let version = newest.map_or(1, |policy| policy.version + 1);
-    desk.emit(Event::PolicyActivated { version, sha256, text, note: None })?;
     Ok(())
 }
 

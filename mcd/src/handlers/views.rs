@@ -144,7 +144,15 @@ pub(super) fn run_detail(db: Reader<'_>, id: RunId) -> Result<RunDetail, Fail> {
     Ok(RunDetail { run: queries::run(db, id)?, calls: queries::calls_of_run(db, id, CALLS)? })
 }
 
-pub(super) fn policy(db: Reader<'_>, live: &Live) -> Result<PolicyVersion, Fail> {
+pub(super) fn policy(
+    db: Reader<'_>,
+    live: &Live,
+    version: Option<i64>,
+) -> Result<PolicyVersion, Fail> {
+    if let Some(version) = version {
+        let found = queries::policy_version(db, version)?;
+        return found.ok_or_else(|| Refusal::not_found(format_args!("policy `{version}`")).into());
+    }
     let newest = queries::policy(db)?;
     let mut version = newest
         .ok_or_else(|| Refusal::not_found("a policy; the built-in defaults are in force:"))?;

@@ -1,5 +1,7 @@
 //! The policy file: read, checked as a whole, brought into force or refused with its findings.
 
+mod file;
+
 use std::path::Path;
 
 use mc_core::policy::{Policy, PolicyDoc};
@@ -7,6 +9,8 @@ use mc_proto::{
     home::Home,
     method::admin::{Finding, Findings},
 };
+
+pub use file::PolicyFile;
 
 use crate::findings;
 
@@ -34,18 +38,10 @@ pub fn validate(text: &str) -> Findings {
     Findings { valid: findings.is_empty(), findings }
 }
 
-/// Reads a policy and closes the daemon's own places to all agents.
-///
-/// # Errors
-///
-/// Everything that is wrong with it.
-pub fn parse_for(text: &str, home: &Home) -> Result<Policy, Vec<Finding>> {
-    Ok(parse(text)?.protecting(own_places(home)))
-}
-
-/// Returns where the daemon keeps its own files and sockets.
-fn own_places(home: &Home) -> impl Iterator<Item = String> {
-    [&home.config, &home.state, &home.run].into_iter().map(|dir| real(dir).display().to_string())
+/// Returns where the daemon keeps its own files and sockets: closed to all agents.
+pub fn own_places(home: &Home) -> Vec<String> {
+    let dirs = [&home.config, &home.state, &home.run].into_iter();
+    dirs.map(|dir| real(dir).display().to_string()).collect()
 }
 
 /// Returns the path as agents would write it; as it stands where it does not exist yet.

@@ -167,7 +167,9 @@ fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
             (Actor::human(operator.clone(), *level), "session.unlock")
         }
         SystemCommand::SetUp { .. } => (Actor::system("setup"), "start"),
-        SystemCommand::ActivatePolicy { .. } => (Actor::system("policy"), "policy.toml"),
+        SystemCommand::ActivatePolicy { .. } | SystemCommand::ComparePolicy { .. } => {
+            (Actor::system("policy"), "policy.toml")
+        }
         SystemCommand::Govern { .. } => (Actor::system("identity"), "identity.toml"),
         SystemCommand::Tick => (Actor::system("timer"), "timer"),
         SystemCommand::RuntimeDetached { .. } => (Actor::system("runtimes"), "connection"),

@@ -135,8 +135,14 @@ impl Writer {
         };
         self.live.head.store(self.state.head.seq, Ordering::SeqCst);
         for committed in &events {
-            if let Event::AgentStatusChanged { agent, to, .. } = &committed.recorded.event {
+            let event = &committed.recorded.event;
+            if let Event::AgentStatusChanged { agent, to, .. } = event {
                 self.live.set_barred(agent, to.is_barred());
+            }
+            if let Event::PolicyActivated { version, text, .. } = event
+                && !self.live.activate(text)
+            {
+                tracing::error!(version, "a recorded policy can't be read: the one before stays");
             }
         }
         if events.iter().any(|one| ends_tokens(&one.recorded.event)) {

@@ -2,7 +2,7 @@
 //! are read again when they change and on SIGHUP.
 //! A file that is wrong changes nothing; what is wrong with it is kept for everybody to see.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mc_core::signers;
 use notify::{RecursiveMode, Watcher as _};
@@ -17,7 +17,8 @@ use crate::{
     config::Config,
     findings,
     identity::Identity,
-    policy, prices,
+    policy::{self, PolicyFile},
+    prices,
 };
 
 /// How long to wait for a writer of the file to finish.
@@ -80,22 +81,21 @@ fn watch(
     Ok(watcher)
 }
 
-/// Brings the policy file into force, or says what is wrong with it.
+/// Brings the policy file into force where no agent can have written it, or says what is wrong.
 fn reload_policy(setting: &Setting) {
     let live = setting.server.live();
-    let path = setting.home.config.join("policy.toml");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+    let agents = setting.server.identity().agents.uids.clone();
+    let file = match PolicyFile::read(&setting.home, &agents) {
+        Ok(file) => file,
         Err(error) => return tracing::error!(%error, "policy.toml can't be read: nothing changed"),
     };
-    match policy::parse_for(&text, &setting.home) {
-        Ok(policy) => {
+    match policy::parse(&file.text) {
+        Ok(_) => {
             live.set_refused_policy(Vec::new());
-            live.set_policy(policy.into());
-            let command = SystemCommand::ActivatePolicy { text };
-            if let Err(error) = setting.server.store.submit(Work::System(command)) {
-                tracing::error!(%error, "the new policy is in force but not recorded");
+            live.set_policy_file(file.text.clone());
+            let counts = file.is_trusted;
+            if let Err(error) = setting.server.store.submit(Work::System(file.command(counts))) {
+                tracing::error!(%error, "the changed policy.toml could not be taken up");
             }
         }
         Err(wrong) => {

@@ -161,8 +161,8 @@ impl Projection<'_, '_> {
                 self.put_notification(row)
             }
             Event::SquadCreated { .. } | Event::SquadStatusChanged { .. } => self.squad(),
-            Event::PolicyActivated { version, sha256, text, .. } => {
-                self.put_policy(*version, sha256, text)?;
+            Event::PolicyActivated { version, sha256, text, note } => {
+                self.put_policy(*version, (sha256, text), note.as_ref())?;
                 self.squad()
             }
             Event::OperatorsChanged { now, .. } => {
@@ -486,13 +486,19 @@ impl Projection<'_, '_> {
         Ok(())
     }
 
-    fn put_policy(&self, version: i64, sha256: &str, text: &str) -> Result<(), StoreError> {
+    fn put_policy(
+        &self,
+        version: i64,
+        (sha256, text): (&str, &str),
+        note: Option<&String>,
+    ) -> Result<(), StoreError> {
         let row = PolicyVersion {
             version,
             sha256: sha256.to_owned(),
             text: text.to_owned(),
             by: self.recorded.actor.to_string(),
             at: self.recorded.at,
+            note: note.cloned(),
             refused: Vec::new(),
         };
         let sql = "INSERT INTO policies (version, body) VALUES (?1, ?2)";

@@ -33,6 +33,15 @@ pub fn policy(db: Reader<'_>) -> Result<Option<PolicyVersion>, StoreError> {
     db.body("SELECT body FROM policies ORDER BY version DESC LIMIT 1", [])
 }
 
+/// Returns a version of the policy, if there is one of that number.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn policy_version(db: Reader<'_>, version: i64) -> Result<Option<PolicyVersion>, StoreError> {
+    db.body("SELECT body FROM policies WHERE version = ?1", [version])
+}
+
 /// Returns who governs, as it was recorded last.
 ///
 /// # Errors
