@@ -527,7 +527,7 @@ fn is_guarded(from: &str, to: &str, actor: &str) -> bool {
 #[test]
 fn the_law_of_tasks_holds_for_all_192_combinations() {
     let policy =
-        "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n[agents]\ncapacity = 1000\n"
+        "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n[agents]\ncapacity = 100\n"
             .to_owned();
     let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
     squad.specialist("wren");

@@ -449,6 +449,7 @@ fn who_spends_much_faster_than_usual_is_stopped_before_any_cap() {
 #[test]
 fn a_run_is_attributed_to_the_task_that_it_serves() {
     let bench = Bench::new();
+    bench.policy("[agents]\ncapacity = 2\n");
     bench.register("crow", json!({}));
     let task = |params: Value| bench.wren("run.start", params)["task"].clone();
     assert_eq!(task(json!({"session": "a"})), Value::Null, "nothing to go by");
