@@ -616,3 +616,22 @@ fn a_lease_of_the_second_lock_ends_and_does_not_come_back() {
     assert_eq!(after["decision"], "deny");
     assert!(after["reason"].as_str().unwrap().contains("restart"), "{after}");
 }
+
+#[test]
+fn a_file_that_was_in_force_once_takes_back_no_persons_act() {
+    let bench = Bench::with_agent();
+    let file = |text: &str| {
+        bench.system(SystemCommand::ActivatePolicy { text: text.to_owned(), by_uid: 0 });
+    };
+    let get = |field: &str| bench.human("policy.get", json!({})).unwrap()[field].clone();
+    file("[limits]\npending_per_agent = 1\n");
+    let by_person = json!({"toml": "[limits]\npending_per_agent = 2\n", "note": "two"});
+    bench.human("policy.activate", by_person.clone()).unwrap();
+    let held = get("version");
+    file("[limits]\npending_per_agent = 1\n");
+    assert_eq!((get("version"), get("text")), (held, by_person["toml"].clone()), "as at a restart");
+    file("[limits]\npending_per_agent = 3\n");
+    assert_eq!(get("text"), "[limits]\npending_per_agent = 3\n", "a new edit counts");
+    let bad = bench.human("policy.activate", json!({"toml": "[limit]\n", "note": "x"}));
+    assert_eq!(bad, Err(ErrorKind::InvalidParams));
+}

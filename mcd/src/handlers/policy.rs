@@ -55,10 +55,14 @@ pub fn activate(desk: &mut Desk<'_>, params: &PolicyActivate) -> Result<PolicyVe
         .ok_or_else(|| Refusal::not_found(format_args!("policy `{version}`")).into())
 }
 
-/// Brings the file into force, as an act of whoever owns it.
+/// Brings the file into force, as an act of whoever owns it. A text that was in force before is no
+/// new edit: a person may have activated another one since, which a restart must not take back.
 pub(super) fn activate_file(desk: &mut Desk<'_>, text: &str, by_uid: u32) -> Result<(), Fail> {
-    let note = format!("policy.toml, which uid {by_uid} owns");
-    bring_into_force(desk, text, Some(note))?;
+    let is_new = !queries::was_policy(desk.db, &canonical::sha256_hex(text.as_bytes()))?;
+    if is_new {
+        let note = format!("policy.toml, which uid {by_uid} owns");
+        bring_into_force(desk, text, Some(note))?;
+    }
     compare_file(desk, text)
 }
 
@@ -73,9 +77,7 @@ pub(super) fn compare_file(desk: &mut Desk<'_>, text: &str) -> Result<(), Fail> 
             let warning = Warning {
                 severity: Severity::Warning,
                 kind: AlertKind::Security,
-                text: format!(
-                    "{DIFFERS}, and an agent's user could have written it: it does not count"
-                ),
+                text: format!("{DIFFERS}, and does not count by itself"),
                 next: "read `mcctl policy diff policy.toml`, then `mcctl policy activate policy.toml`",
                 task: None,
                 agent: None,

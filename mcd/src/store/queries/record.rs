@@ -42,6 +42,16 @@ pub fn policy_version(db: Reader<'_>, version: i64) -> Result<Option<PolicyVersi
     db.body("SELECT body FROM policies WHERE version = ?1", [version])
 }
 
+/// Says whether a policy of this text, by its hash in hex, was in force once.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn was_policy(db: Reader<'_>, sha256: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM policies WHERE body ->> '$.sha256' = ?1";
+    Ok(db.number(sql, [sha256])? > 0)
+}
+
 /// Returns who governs, as it was recorded last.
 ///
 /// # Errors
