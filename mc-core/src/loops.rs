@@ -2,7 +2,7 @@
 //!
 //! Pure: given the newest messages of a task or the newest ended calls of an agent, it says
 //! whether a limit was passed by the newest of them. The daemon asks with every event that could
-//! pass one; `mcctl policy test --loop` asks over a trace.
+//! pass one.
 
 mod shape;
 
