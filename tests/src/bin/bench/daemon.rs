@@ -40,7 +40,8 @@ pub(crate) fn measure(options: &Options, raw: &Raw) -> Value {
     document
 }
 
-fn squad(options: &Options) -> Squad {
+/// Starts a squad of [`AGENTS`] without limits of rate.
+pub(crate) fn squad(options: &Options) -> Squad {
     let limits = "requests_per_second = 1000000\nburst = 1000000\nconnections_per_agent = 1000\n";
     let setup = Setup { limits: limits.into(), ..Setup::default() };
     let dir = tempfile::tempdir_in(&options.dir).unwrap();
@@ -51,7 +52,8 @@ fn squad(options: &Options) -> Squad {
     squad
 }
 
-fn load(squad: &Squad, connections: usize) -> Load {
+/// Opens connections of the agents, one after the other.
+pub(crate) fn load(squad: &Squad, connections: usize) -> Load {
     let who: Vec<(String, String)> = (0..connections)
         .map(|at| {
             let name = format!("agent-{}", at % AGENTS);

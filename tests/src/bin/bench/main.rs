@@ -13,6 +13,7 @@ mod baseline;
 mod daemon;
 mod load;
 mod programs;
+mod replay;
 mod report;
 
 use std::{path::PathBuf, time::Duration};
@@ -59,6 +60,7 @@ fn main() {
         "seconds_each": options.each.as_secs(),
         "baseline": raw.document,
         "daemon": daemon::measure(&options, &raw),
+        "policy_replay": replay::measure(&options),
         "programs": programs::measure(&options),
     });
     println!("{}", serde_json::to_string_pretty(&document).expect("a document is JSON"));
