@@ -81,6 +81,20 @@ fn what_was_masked_or_refused_for_the_moment_is_counted_and_not_judged() {
 }
 
 #[test]
+fn what_was_changed_on_disk_is_not_judged() {
+    let squad = squad();
+    let (mut wren, mut human) = (squad.agent("wren"), squad.human());
+    call(&mut wren, ("exec", "command", "git push origin main"));
+    call(&mut wren, ("read", "path", "a.md"));
+    let changed = "UPDATE inputs SET body = replace(body, 'push', 'status')";
+    assert_eq!(squad.database().execute(changed, []).unwrap(), 2);
+    let seen = human.ok("policy.replay", json!({"toml": ""}));
+    assert_eq!(seen["replayed"], 1, "{seen}");
+    let why = &seen["left_out"][0]["why"];
+    assert_eq!(why, "what it was judged by is not kept any more", "{seen}");
+}
+
+#[test]
 fn a_bad_candidate_is_refused_with_its_place() {
     let squad = squad();
     let mut human = squad.human();

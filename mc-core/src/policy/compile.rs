@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::{
     acts::Act,
     check,
+    closed::Closed,
     doc::{PolicyDoc, QuietRules, TASK_DOLLARS},
     examples,
     rules::{Rule, RuleDoc},
@@ -103,6 +104,7 @@ impl Policy {
         let paths: Vec<String> = paths.into_iter().filter(|path| path.len() > 1).collect();
         for scoped in std::iter::once(&mut self.everywhere).chain(&mut self.narrower) {
             scoped.doc.deny.paths.extend(paths.iter().cloned());
+            scoped.closed.extend(paths.iter().map(String::as_str));
         }
         self.protected.extend(paths);
         self
@@ -266,7 +268,8 @@ impl<'d> Combiner<'d> {
         let narrow = chains.iter().rev().flat_map(|scope| &scope.rule);
         let ready = |doc: &RuleDoc| self.rules.get(&std::ptr::from_ref(doc)).map(Arc::clone);
         let rules = narrow.chain(&self.doc.rule).filter_map(ready).collect();
-        Scoped { doc, globs, rules }
+        let closed = Closed::new(&doc.deny.paths);
+        Scoped { doc, globs, closed, rules }
     }
 }
 

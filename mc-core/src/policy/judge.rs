@@ -7,7 +7,7 @@ use super::{
     arguments::{self, Leaf},
     commands::{self, Commands},
     net,
-    path::{self, Base},
+    path::Base,
     places::{Places, Use},
     rules::{Rule, Ruled, Seen, Then},
     tools::{self, Class},
@@ -223,8 +223,7 @@ fn no_denied_place(case: &Case<'_>) -> Option<Finding> {
     };
     let texts = case.leaves.iter().filter(is_acted_on).map(|leaf| leaf.text);
     let mut all = texts.chain(case.paths.iter().copied()).chain(case.call.cwd);
-    let more = case.policy.denied_paths();
-    let written = all.find_map(|text| path::denied(text, more, case.places.base));
+    let written = all.find_map(|text| case.policy.closed_place(text, case.places.base));
     if let Some(place) = written {
         let text = format!("the call names {}, which nobody may touch", quote(place));
         return Some(("deny.path", text));

@@ -8,6 +8,7 @@
 mod acts;
 mod arguments;
 mod check;
+mod closed;
 mod commands;
 mod compile;
 mod decide;

@@ -1,7 +1,5 @@
 //! Paths: where a call reads and writes, worked out without touching a disk.
 
-use super::tools::DENIED;
-
 /// Where relative paths begin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Base<'a> {
@@ -70,54 +68,6 @@ fn below<'p>(path: &'p str, top: &str) -> Option<&'p str> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
-/// Returns the denied path that `text` names, if any.
-///
-/// This is coarse on purpose: quotes and backslashes are taken out, and a name counts wherever it
-/// stands as a whole piece. The agent's own workspace may lie in such a place and doesn't count.
-pub(crate) fn denied<'d>(text: &str, more: &'d [String], base: Base<'_>) -> Option<&'d str> {
-    let mut plain = text.replace(['\'', '"', '\\'], "");
-    let spelled = base.workspace.map(|workspace| workspace.trim_end_matches('/'));
-    if let Some(workspace) = spelled.filter(|workspace| !workspace.is_empty()) {
-        plain = without(&plain, workspace);
-        let short = base.home.and_then(|home| workspace.strip_prefix(home.trim_end_matches('/')));
-        if let Some(rest) = short.filter(|rest| rest.starts_with('/')) {
-            plain = without(&plain, &format!("~{rest}"));
-        }
-    }
-    let plain = plain.to_lowercase();
-    let own = DENIED.iter().copied();
-    own.chain(more.iter().map(String::as_str)).find(|name| mentions(&plain, &name.to_lowercase()))
-}
-
-/// Returns `text` without the mentions of `workspace` that a slash, a space or the end follows. A
-/// path that climbs out of it again stays whole.
-fn without(text: &str, workspace: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(workspace) {
-        out.push_str(before);
-        let word = after.split(char::is_whitespace).next().unwrap_or_default();
-        let ends = after.is_empty() || after.starts_with(['/', ' ', ';', '&', '|']);
-        if !ends || word.contains("..") {
-            out.push_str(workspace);
-        }
-        rest = after;
-    }
-    out + rest
-}
-
-/// Says whether `name` stands in `text` as a whole piece of a path.
-fn mentions(text: &str, name: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    text.match_indices(name).any(|(at, _)| {
-        let before = text.get(..at).and_then(|head| head.chars().next_back());
-        let after = text.get(at + name.len()..).and_then(|tail| tail.chars().next());
-        let opens = name.starts_with('/') || !before.is_some_and(part);
-        let closes = name.ends_with('/') || !after.is_some_and(|c| part(c) && c != '.');
-        opens && closes
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,35 +93,5 @@ mod tests {
         }
         let nowhere = Base { workspace: None, cwd: None, home: None };
         assert_eq!(resolve("a", nowhere), None);
-    }
-
-    #[test]
-    fn denied_places_are_found_however_they_are_quoted() {
-        for text in [
-            "cat ~/.ssh/id_rsa",
-            "cat ~/.s''sh/id_rsa",
-            "tar c $HOME/.aws",
-            "cat /etc/shadow",
-            "nc -U /x/mcd.sock",
-            "cat ~/.openclaw/openclaw.json",
-            "cat ~/.openclaw/ws/../openclaw.json",
-            "ls /home/k/.openclaw",
-            "cat /home/k/.SSH/x",
-            "git config core.sshCommand 'ssh -i /root/.ssh/k'",
-        ] {
-            assert!(denied(text, &[], BASE).is_some(), "{text}");
-        }
-        let more = ["/srv/vault".to_owned()];
-        assert_eq!(denied("ls /srv/vault/x", &more, BASE), Some("/srv/vault"));
-        for text in [
-            "cat /home/k/.openclaw/ws/notes.md",
-            "ls ~/.openclaw/ws",
-            "vim .sshrc",
-            "echo a.awsome",
-            "cat docs/shadow",
-            "ls /srv/vaults",
-        ] {
-            assert_eq!(denied(text, &more, BASE), None, "{text}");
-        }
     }
 }

@@ -49,7 +49,7 @@ impl Places<'_> {
     pub(crate) fn objection(&self, raw: &str, how: Use) -> Option<Objection> {
         let Some(found) = self.resolve(raw) else {
             // What can't be resolved may still name a closed place.
-            if let Some(place) = path::denied(raw, self.policy.denied_paths(), self.base) {
+            if let Some(place) = self.policy.closed_place(raw, self.base) {
                 let text = format!("the call names {}, which nobody may touch", quote(place));
                 return Some(Objection { rule: "deny.path", reason: text, denied: true });
             }
@@ -101,7 +101,7 @@ impl Places<'_> {
         let object = |rule, reason, denied| Some(Objection { rule, reason, denied });
         let (globs, workspace) = (&self.policy.globs, self.base.workspace);
         let raw = quote(raw);
-        if let Some(place) = path::denied(&found.absolute, self.policy.denied_paths(), self.base) {
+        if let Some(place) = self.policy.closed_place(&found.absolute, self.base) {
             let text = format!("the call names {}, which nobody may touch", quote(place));
             return object("deny.path", text, true);
         }

@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Risk,
+    closed::Closed,
     doc::{PathRules, PolicyDoc},
     globs::{Globs, Reach},
+    path::Base,
     rules::Rule,
     tools,
 };
@@ -18,6 +20,8 @@ use crate::{
 pub struct Scoped {
     pub(super) doc: PolicyDoc,
     pub(super) globs: PathGlobs,
+    /// What nobody may touch.
+    pub(super) closed: Closed,
     /// Every rule that counts here, the narrowest first.
     pub(super) rules: Vec<Arc<Rule>>,
 }
@@ -145,8 +149,8 @@ impl Scoped {
         self.doc.tools.allow.iter().any(|name| tools::names(name, tool))
     }
 
-    /// Returns what nobody may touch, beside what is always denied.
-    pub(crate) fn denied_paths(&self) -> &[String] {
-        &self.doc.deny.paths
+    /// Returns the closed place that `text` names, if any.
+    pub(crate) fn closed_place(&self, text: &str, base: Base<'_>) -> Option<&str> {
+        self.closed.named(text, base)
     }
 }

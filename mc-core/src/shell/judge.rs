@@ -130,8 +130,7 @@ impl<'a> Judge<'a> {
             }
             Err(finding) => {
                 // What can't be followed is asked, but what names a closed place is not.
-                let more = self.places.policy.denied_paths();
-                if let Some(place) = path::denied(command, more, self.places.base) {
+                if let Some(place) = self.places.policy.closed_place(command, self.places.base) {
                     self.weigh(
                         deny("K8", format!("it names `{place}`, which nobody may touch")),
                         "",
@@ -268,8 +267,7 @@ impl<'a> Judge<'a> {
 
     /// Refuses outright words that name a closed place, also behind `=`, `@` or a letter.
     pub(super) fn nothing_closed(&self, words: &[Word]) -> Result<(), Finding> {
-        let more = self.places.policy.denied_paths();
-        let named = |word: &Word| path::denied(&word.text, more, self.places.base);
+        let named = |word: &Word| self.places.policy.closed_place(&word.text, self.places.base);
         match words.iter().find_map(named) {
             None => Ok(()),
             Some(place) => Err(deny("K8", format!("it names `{place}`, which nobody may touch"))),

@@ -195,7 +195,7 @@ pub(super) fn record(
     let now = desk.now;
     let allowed = decision.outcome == Outcome::Allow;
     let lease = allowed.then(|| now.plus(lease(desk)));
-    let inputs = keep_inputs(desk, asked)?;
+    let inputs = keep_inputs(desk, asked, id)?;
     let call = ToolCall {
         id,
         agent: asked.agent.name.clone(),
@@ -251,15 +251,14 @@ pub(super) fn record(
     })
 }
 
-/// Keeps what the call was judged by, and returns the hash that it is found by.
-fn keep_inputs(desk: &mut Desk<'_>, asked: &Asked) -> Result<String, Fail> {
+/// Keeps what the call was judged by, and returns its hash.
+fn keep_inputs(desk: &mut Desk<'_>, asked: &Asked, id: CallId) -> Result<String, Fail> {
     let case = asked.case(desk);
     let masked = masking::value(case.arguments);
     let inputs = Inputs::of(&case.call(desk), masked, case.agent, case.task);
     let body = canonical::json(&inputs);
-    let sha256 = canonical::sha256_hex(body.as_bytes());
-    desk.keep_inputs(&sha256, &body)?;
-    Ok(sha256)
+    desk.keep_inputs(id, &body)?;
+    Ok(canonical::sha256_hex(body.as_bytes()))
 }
 
 pub(super) fn lease(desk: &Desk<'_>) -> Duration {

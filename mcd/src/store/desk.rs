@@ -342,16 +342,17 @@ impl<'a> Desk<'a> {
         self.execute(sql, [sha256, text]).map(drop)
     }
 
-    /// Stores what a call was judged by under its hash.
+    /// Stores what a call was judged by.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub fn keep_inputs(&mut self, sha256: &str, body: &str) -> Result<(), StoreError> {
+    pub fn keep_inputs(&mut self, call: CallId, body: &str) -> Result<(), StoreError> {
         self.before_write()?;
-        let sql = "INSERT OR IGNORE INTO inputs (upto, sha256, body)
-                   SELECT coalesce(max(upto), 0) + octet_length(?2), ?1, ?2 FROM inputs";
-        self.execute(sql, [sha256, body]).map(drop)
+        let sql = "INSERT INTO inputs (call, upto, body)
+                   SELECT ?1, octet_length(?2) + coalesce(
+                       (SELECT upto FROM inputs ORDER BY call DESC LIMIT 1), 0), ?2";
+        self.execute(sql, params![call.0, body]).map(drop)
     }
 
     /// Forgets what calls were judged by, the oldest first, down to `bytes` in all.
@@ -361,7 +362,10 @@ impl<'a> Desk<'a> {
     /// When the store fails.
     pub fn forget_inputs(&mut self, bytes: i64) -> Result<(), StoreError> {
         self.before_write()?;
-        let sql = "DELETE FROM inputs WHERE upto <= (SELECT max(upto) FROM inputs) - ?1";
+        let sql = "DELETE FROM inputs WHERE call < (
+                       SELECT call FROM inputs
+                       WHERE upto > (SELECT upto FROM inputs ORDER BY call DESC LIMIT 1) - ?1
+                       ORDER BY call LIMIT 1)";
         self.execute(sql, [bytes]).map(drop)
     }
 

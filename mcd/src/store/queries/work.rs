@@ -2,6 +2,7 @@
 
 use mc_core::{
     alert::{Alert, AlertKind, Notification},
+    canonical,
     id::{RunId, TaskId},
     policy::Inputs,
     run::{Run, ToolCall},
@@ -61,7 +62,7 @@ pub fn call_by_external_id(
 }
 
 /// Returns calls before the number `before`, newest first, with what they were judged by where
-/// that is still kept.
+/// that is still kept, as it was.
 ///
 /// # Errors
 ///
@@ -72,7 +73,7 @@ pub fn calls_to_replay(
     limit: i64,
 ) -> Result<Vec<(ToolCall, Option<Inputs>)>, StoreError> {
     let sql = "SELECT c.body, i.body FROM tool_calls c
-               LEFT JOIN inputs i ON i.sha256 = c.body ->> 'inputs_sha256'
+               LEFT JOIN inputs i ON i.call = c.id
                WHERE c.id < ?1 ORDER BY c.id DESC LIMIT ?2";
     let mut statement = db.connection().prepare_cached(sql)?;
     let mut rows = statement.query([before, limit])?;
@@ -80,7 +81,11 @@ pub fn calls_to_replay(
     while let Some(row) = rows.next()? {
         let call = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         let inputs = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-        found.push((serde_json::from_str(call)?, inputs.map(serde_json::from_str).transpose()?));
+        let call: ToolCall = serde_json::from_str(call)?;
+        let is_whole =
+            |body: &&str| call.inputs_sha256 == Some(canonical::sha256_hex(body.as_bytes()));
+        let inputs = inputs.filter(is_whole).map(serde_json::from_str).transpose()?;
+        found.push((call, inputs));
     }
     Ok(found)
 }
