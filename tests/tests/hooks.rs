@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mc_tests::{PATIENCE, Setup, Squad, program, until};
+use mc_tests::{Client, PATIENCE, Setup, Squad, program, until};
 use serde_json::{Value, json};
 
 const RUNTIMES: &[&str] = &["claude-code", "codex", "gemini"];
@@ -190,6 +190,62 @@ fn a_held_call_runs_once_a_person_says_yes_and_its_failure_is_recorded() {
     assert_eq!(calls["items"][0]["status"], "failed", "{calls}");
     let told: Value = serde_json::from_slice(&event("claude-code-bash-failed")).unwrap();
     assert_eq!(calls["items"][0]["error"], told["error"]);
+}
+
+/// Begins a hook for `event`, changes what it asks for to `changed`, approves that, and returns what
+/// the runtime is told.
+fn edited(words: &[&str], event: &[u8], changed: &Value) -> Value {
+    let (squad, token) = squad();
+    let child = begin(squad.dir(), &token, words, event);
+    let mut human = squad.human();
+    let id = until("the approval is asked for", PATIENCE, || {
+        let waiting = human.ok("approval.list", json!({"status": "pending"}));
+        waiting["items"][0]["id"].as_str().map(ToOwned::to_owned)
+    });
+    let verdict = |human: &mut Client| {
+        let seen = human.ok("approval.get", json!({"approval": id}));
+        json!({"approval": id, "rev": seen["rev"], "digest": seen["digest"], "note": "less"})
+    };
+    let mut edit = verdict(&mut human);
+    edit["arguments"] = changed.clone();
+    human.ok("approval.edit", edit);
+    let yes = verdict(&mut human);
+    human.ok("approval.approve", yes);
+    let done = child.wait_with_output().unwrap();
+    answer(&done)
+}
+
+#[test]
+fn what_a_person_changed_is_given_to_the_runtime_in_its_own_words() {
+    let changed = json!({"command": "npm publish --dry-run", "description": "Try it"});
+    for (runtime, name, place) in [
+        ("claude-code", "bash", "/hookSpecificOutput/updatedInput"),
+        ("claude-code", "permission", "/hookSpecificOutput/decision/updatedInput"),
+        ("codex", "bash", "/hookSpecificOutput/updatedInput"),
+        ("gemini", "bash", "/hookSpecificOutput/tool_input"),
+    ] {
+        let words = [runtime, "--wait", "20", "--rewrite"];
+        let said = edited(&words, &event(&format!("{runtime}-{name}")), &changed);
+        assert_eq!(said.pointer(place), Some(&changed), "{runtime} {name}: {said}");
+        assert!(said.to_string().contains(r#""allow""#), "{runtime} {name}: {said}");
+    }
+    // Gemini CLI would keep what was taken out.
+    let less = json!({"command": "npm publish --dry-run"});
+    let said = edited(&["gemini", "--wait", "20", "--rewrite"], &event("gemini-bash"), &less);
+    assert_eq!(said["decision"], "deny", "{said}");
+    let call = json!({"tool": "exec", "arguments": {"command": "npm publish"}, "cwd": "/w",
+        "can_rewrite": true});
+    let said = edited(&["generic", "--wait", "20"], call.to_string().as_bytes(), &less);
+    assert_eq!((&said["decision"], &said["arguments"]), (&json!("allow"), &less), "{said}");
+}
+
+#[test]
+fn no_hook_says_that_its_runtime_can_rewrite_unless_it_is_told_so() {
+    let (squad, token) = squad();
+    hook(&squad, &token, &["claude-code", "--wait", "0"], &event("claude-code-bash"));
+    let asked = squad.operator().ok("approval.list", json!({}));
+    assert_eq!(asked["total"], 1, "{asked}");
+    assert!(asked["items"][0]["can_rewrite"] != true, "{asked}");
 }
 
 #[test]

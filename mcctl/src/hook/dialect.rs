@@ -14,6 +14,7 @@ use super::{
     event::{Event, Place, Report, Told},
     verdict::{Allowed, Verdict},
 };
+use crate::text;
 
 /// What an event of a runtime is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,10 @@ pub(super) struct Dialect {
     needed: &'static [&'static str],
     /// Fields that only another runtime's calls have.
     never: &'static [&'static str],
+    /// Events whose answer may hold other arguments.
+    rewrites: &'static [&'static str],
+    /// Whether those are laid over the call's own, instead of taking their place.
+    lays_over: bool,
 }
 
 const BLOCK: Form = Form::Plain("block");
@@ -68,6 +73,8 @@ pub(super) const CLAUDE_CODE: Dialect = Dialect {
     foreign: GEMINIS,
     needed: &[],
     never: &["turn_id"],
+    rewrites: &["PreToolUse", "PermissionRequest"],
+    lays_over: false,
 };
 
 pub(super) const CODEX: Dialect = Dialect {
@@ -83,6 +90,8 @@ pub(super) const CODEX: Dialect = Dialect {
     foreign: GEMINIS,
     needed: &["turn_id"],
     never: &[],
+    rewrites: &["PreToolUse"],
+    lays_over: false,
 };
 
 pub(super) const GEMINI: Dialect = Dialect {
@@ -96,6 +105,8 @@ pub(super) const GEMINI: Dialect = Dialect {
     foreign: &["PreToolUse", "PostToolUse", "PermissionRequest", "UserPromptSubmit"],
     needed: &["timestamp"],
     never: &["turn_id", "permission_mode"],
+    rewrites: &["BeforeTool"],
+    lays_over: true,
 };
 
 const GEMINIS: &[&str] =
@@ -162,6 +173,30 @@ impl Dialect {
         }
     }
 
+    /// Says whether the answer to the event `name` may hold other arguments.
+    pub(super) fn rewrites(&self, name: &str) -> bool {
+        self.rewrites.contains(&name)
+    }
+
+    /// Takes back a yes to arguments that the runtime can't be given: where they are laid over the
+    /// call's own, one that a person took out would stay.
+    pub(super) fn within_reach(&self, event: &Event, verdict: Verdict) -> Verdict {
+        let (Event::Call(check), Verdict::Allow(Allowed { call, arguments: Some(changed), .. })) =
+            (event, &verdict)
+        else {
+            return verdict;
+        };
+        let mut own = check.arguments.as_object().into_iter().flatten();
+        let left = own.find(|(name, _)| self.lays_over && changed.get(name).is_none());
+        let Some((name, _)) = left else { return verdict };
+        let reason = format!(
+            "A person allowed this call without its argument {}, which this runtime can't take \
+             out. The call did not run: make it again without that argument.",
+            text::line(name)
+        );
+        Verdict::Deny { reason, call: Some(*call) }
+    }
+
     /// Returns the answer to the event `name`; `None` to say nothing.
     pub(super) fn say(&self, name: &str, verdict: &Verdict) -> Option<Value> {
         let (_, _, form) = self.events.iter().find(|row| row.0 == name)?;
@@ -176,14 +211,33 @@ impl Dialect {
 }
 
 fn allow(name: &str, form: Form, allowed: &Allowed) -> Option<Value> {
+    let changed = allowed.arguments.as_ref();
     Some(match form {
-        Form::Refusal => return None,
-        Form::Permission => json!({"hookSpecificOutput": {"hookEventName": name,
-            "permissionDecision": "allow", "permissionDecisionReason": allowed.reason}}),
-        Form::Behavior => json!({"hookSpecificOutput": {"hookEventName": name,
-            "decision": {"behavior": "allow"}}}),
-        Form::Plain(_) => json!({"decision": "allow", "reason": allowed.reason}),
+        Form::Refusal if changed.is_none() => return None,
+        Form::Permission | Form::Refusal => {
+            let mut said = json!({"hookEventName": name, "permissionDecision": "allow",
+                "permissionDecisionReason": allowed.reason});
+            put(&mut said, "updatedInput", changed);
+            json!({"hookSpecificOutput": said})
+        }
+        Form::Behavior => {
+            let mut decision = json!({"behavior": "allow"});
+            put(&mut decision, "updatedInput", changed);
+            json!({"hookSpecificOutput": {"hookEventName": name, "decision": decision}})
+        }
+        Form::Plain(_) => {
+            let mut said = json!({"decision": "allow", "reason": allowed.reason});
+            let specific = changed.map(|new| json!({"hookEventName": name, "tool_input": new}));
+            put(&mut said, "hookSpecificOutput", specific.as_ref());
+            said
+        }
     })
+}
+
+fn put(into: &mut Value, field: &str, value: Option<&Value>) {
+    if let Some(value) = value {
+        into[field] = value.clone();
+    }
 }
 
 fn deny(name: &str, form: Form, reason: &str) -> Value {
@@ -285,12 +339,48 @@ mod tests {
 
     use super::*;
 
+    fn allowed(arguments: Option<Value>) -> Allowed {
+        Allowed { call: CallId(7), approval: None, reason: "ok".into(), arguments }
+    }
+
+    #[test]
+    fn changed_arguments_are_put_where_the_runtime_looks_for_them() {
+        let new = json!({"command": "ls"});
+        let say = |dialect: &Dialect, name: &str| {
+            assert!(dialect.rewrites(name), "{name}");
+            dialect.say(name, &Verdict::Allow(allowed(Some(new.clone())))).unwrap()
+        };
+        for dialect in [&CLAUDE_CODE, &CODEX] {
+            let said = &say(dialect, "PreToolUse")["hookSpecificOutput"];
+            assert_eq!(
+                (&said["permissionDecision"], &said["updatedInput"]),
+                (&json!("allow"), &new)
+            );
+        }
+        let said = &say(&CLAUDE_CODE, "PermissionRequest")["hookSpecificOutput"]["decision"];
+        assert_eq!(*said, json!({"behavior": "allow", "updatedInput": new}));
+        let said = say(&GEMINI, "BeforeTool");
+        assert_eq!(said["decision"], "allow");
+        let specific = json!({"hookEventName": "BeforeTool", "tool_input": new});
+        assert_eq!(said["hookSpecificOutput"], specific);
+        assert!(!CODEX.rewrites("PermissionRequest"), "it runs the call as it was");
+    }
+
+    #[test]
+    fn an_argument_that_cannot_be_taken_out_is_a_no() {
+        let check = Check { arguments: json!({"command": "ls", "dir": "/"}), ..Check::default() };
+        let event = Event::Call(Box::new(check));
+        let yes = |arguments| Verdict::Allow(allowed(Some(arguments)));
+        let (less, other) = (json!({"command": "ls"}), json!({"command": "ls", "dir": "a"}));
+        let gemini = GEMINI.within_reach(&event, yes(less.clone()));
+        assert!(matches!(gemini, Verdict::Deny { call: Some(CallId(7)), .. }), "{gemini:?}");
+        assert_eq!(GEMINI.within_reach(&event, yes(other.clone())), yes(other));
+        assert_eq!(CLAUDE_CODE.within_reach(&event, yes(less.clone())), yes(less));
+    }
+
     #[test]
     fn a_yes_is_put_as_the_event_wants_it() {
-        let yes = |dialect: &Dialect, name: &str| {
-            let allowed = Allowed { call: CallId(7), approval: None, reason: "ok".into() };
-            dialect.say(name, &Verdict::Allow(allowed))
-        };
+        let yes = |dialect: &Dialect, name: &str| dialect.say(name, &Verdict::Allow(allowed(None)));
         for dialect in [&CLAUDE_CODE, &CODEX] {
             let answer = yes(dialect, "PermissionRequest").unwrap();
             assert_eq!(answer["hookSpecificOutput"]["decision"], json!({"behavior": "allow"}));

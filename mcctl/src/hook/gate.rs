@@ -80,6 +80,7 @@ impl Gate {
                 call: checked.call,
                 approval: checked.approval,
                 reason: checked.reason,
+                arguments: checked.arguments,
             })),
             Outcome::Deny => Ok(denied(checked.call, &checked.rule, &checked.reason)),
             Outcome::Ask => Ok(self.hold(check, &checked, again)),
@@ -261,6 +262,7 @@ fn decided(asked: &Checked, approval: ApprovalId, awaited: Awaited) -> Verdict {
             call: asked.call,
             approval: Some(approval),
             reason: awaited.reason,
+            arguments: awaited.arguments,
         }),
         // The yes is one call's: an equal one that waits beside it asks again.
         Outcome::Allow | Outcome::Ask => waiting(asked, approval),

@@ -44,9 +44,9 @@ fn typed<T: DeserializeOwned>(raw: &RawValue) -> Result<T, String> {
 pub(super) fn say(verdict: &Verdict) -> (Option<Value>, Exit) {
     let (answer, exit) = match verdict {
         Verdict::Neutral => (json!({}), Exit::Done),
-        Verdict::Allow(Allowed { call, approval, reason }) => (
+        Verdict::Allow(Allowed { call, approval, reason, arguments }) => (
             json!({"decision": Outcome::Allow, "reason": reason, "call": call,
-                "approval": approval}),
+                "approval": approval, "arguments": arguments}),
             Exit::Done,
         ),
         Verdict::Deny { reason, call } => {
@@ -101,12 +101,19 @@ mod tests {
     #[test]
     fn each_answer_has_its_exit_code() {
         let (call, approval) = (CallId(7), ApprovalId(3));
-        let allowed = Allowed { call, approval: None, reason: "ok".into() };
+        let allowed = Allowed { call, approval: None, reason: "ok".into(), arguments: None };
+        let changed = Allowed { arguments: Some(json!({"path": "b"})), ..allowed.clone() };
         let rows = [
             (Verdict::Neutral, json!({}), Exit::Done),
             (
                 Verdict::Allow(allowed),
                 json!({"decision": "allow", "reason": "ok", "call": "C-7"}),
+                Exit::Done,
+            ),
+            (
+                Verdict::Allow(changed),
+                json!({"decision": "allow", "reason": "ok", "call": "C-7",
+                    "arguments": {"path": "b"}}),
                 Exit::Done,
             ),
             (Verdict::denied("no"), json!({"decision": "deny", "reason": "no"}), Exit::Denied),

@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 
 use self::{
     dialect::Dialect,
-    event::Told,
+    event::{Event, Told},
     gate::Gate,
     link::Link,
     verdict::{Opinion, Verdict},
@@ -45,6 +45,11 @@ pub(crate) struct Hook {
     /// is allowed all the same.
     #[arg(long)]
     defer_allow: bool,
+    /// Let operators change a call's arguments before they approve it. Only where the runtime runs
+    /// what the hook gives back: Claude Code from 2.0.10, Codex from 0.131, Gemini CLI; an older one
+    /// would run the call unchanged.
+    #[arg(long)]
+    rewrite: bool,
 }
 
 /// The runtimes that can ask.
@@ -110,9 +115,13 @@ fn answer(hook: &Hook, global: &Global) -> Result<Said, String> {
             |told| generic::say(&serve(told, global, wait)),
         ));
     };
-    let told = input.and_then(|input| dialect.read(&input)).map_err(|why| unread(&why))?;
+    let mut told = input.and_then(|input| dialect.read(&input)).map_err(|why| unread(&why))?;
     let name = told.name.clone();
-    let verdict = serve(told, global, wait);
+    if let Event::Call(check) = &mut told.event {
+        check.can_rewrite = hook.rewrite && dialect.rewrites(&name);
+    }
+    let event = told.event.clone();
+    let verdict = dialect.within_reach(&event, serve(told, global, wait));
     let opinion = if hook.defer_allow { Opinion::OfPersons } else { Opinion::Whole };
     Ok((dialect.say(&name, &verdict.within(opinion)), Exit::Done))
 }

@@ -1,6 +1,7 @@
 //! What is answered to a runtime, before it is put into the runtime's words.
 
 use mc_core::id::{ApprovalId, CallId};
+use serde_json::Value;
 
 /// The answer to an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,8 @@ pub(super) struct Allowed {
     pub(super) approval: Option<ApprovalId>,
     /// Why.
     pub(super) reason: String,
+    /// What to run instead of what was asked, where a person changed it.
+    pub(super) arguments: Option<Value>,
 }
 
 /// Which yes is said aloud.
@@ -70,7 +73,7 @@ mod tests {
     fn a_deferred_yes_is_left_out_unless_a_person_said_it_and_a_no_never() {
         let yes = |approval| {
             let call = CallId(1);
-            Verdict::Allow(Allowed { call, approval, reason: String::new() })
+            Verdict::Allow(Allowed { call, approval, reason: String::new(), arguments: None })
         };
         let by_person = yes(Some(ApprovalId(1)));
         assert_eq!(yes(None).within(Opinion::OfPersons), Verdict::Neutral);
