@@ -198,26 +198,40 @@ fn who_waits_is_told_the_moment_it_is_decided() {
 }
 
 #[test]
-fn fifty_waiting_approvals_survive_a_kill_and_are_answered() {
-    let mut squad = squad_without_limits();
+fn fifty_held_calls_survive_a_kill_and_each_is_answered_when_it_is_decided() {
+    let mut squad = Squad::new(&Setup {
+        policy: "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n".into(),
+        limits: "requests_per_second = 1000000\nburst = 1000000\nconnections_per_agent = 100\n"
+            .into(),
+        ..Setup::default()
+    });
+    squad.specialist("wren");
     let mut wren = squad.agent("wren");
     let ids: Vec<String> = (0..50).map(|at| ask(&mut wren, shell(&format!("ship {at}")))).collect();
+    let hold = |squad: &Squad, id: &String| {
+        let mut held = squad.agent("wren");
+        let request = held.send("tool.await", json!({"approval": id, "wait_ms": 25_000}));
+        (held, request)
+    };
+    let mut lost: Vec<_> = ids.iter().map(|id| hold(&squad, id)).collect();
     squad.kill();
+    assert!(lost.iter_mut().all(|(held, request)| held.answer(*request).is_err()));
     squad.start();
+    let held: Vec<_> = ids.iter().map(|id| hold(&squad, id)).collect();
     let mut human = squad.human();
-    for (at, id) in ids.iter().enumerate() {
+    let mut longest = Duration::ZERO;
+    for (at, (id, (mut held, request))) in ids.iter().zip(held).enumerate() {
+        let (method, expected) =
+            [("approval.approve", "allow"), ("approval.deny", "deny")][usize::from(at % 2 == 1)];
         let say = verdict(&mut human, id);
-        let method = if at % 2 == 0 { "approval.approve" } else { "approval.deny" };
+        let decided = Instant::now();
         human.ok(method, say);
-    }
-    let mut wren = squad.agent("wren");
-    let began = Instant::now();
-    for (at, id) in ids.iter().enumerate() {
-        let expected = if at % 2 == 0 { "allow" } else { "deny" };
-        let told = wren.ok("tool.await", json!({"approval": id}));
+        let told = held.answer(request).unwrap();
+        longest = longest.max(decided.elapsed());
         assert_eq!(told["decision"], expected, "{id}: {told}");
     }
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    say(&format!("the slowest of fifty was answered after {longest:?}"));
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
 }
 
 #[test]
@@ -269,28 +283,36 @@ fn of_two_deciders_one_decides() {
 #[test]
 fn a_decision_in_the_moment_of_expiry_is_one_or_the_other() {
     let squad = squad_without_limits();
-    let rounds = if is_nightly() { 200 } else { 20 };
+    let rounds = if is_nightly() { 50 } else { 2 };
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());
-    let mut asked = Vec::new();
-    for at in 0..rounds {
-        let ask = json!({"kind": "escalation", "summary": format!("way {at}?"),
-            "justification": "two", "expires_in_s": 1});
-        let id = wren.ok("approval.request", ask)["id"].as_str().unwrap().to_owned();
-        asked.push((Instant::now(), verdict(&mut human, &id), id));
-    }
-    for (at, (since, yes, id)) in asked.into_iter().enumerate() {
-        let end = Duration::from_millis(960 + 4 * at as u64);
-        thread::sleep(end.saturating_sub(since.elapsed()));
-        let done = human.call("approval.approve", yes);
-        let now = human.ok("approval.get", json!({"approval": id}))["status"].clone();
-        match done {
-            Ok(_) => assert_eq!(now, "approved"),
-            Err(trouble) => {
-                assert_eq!(trouble.kind, "conflict", "{trouble:?}");
-                assert_ne!(now, "approved");
+    let (mut granted, mut late) = (0, 0);
+    for round in 0..rounds {
+        let mut asked = Vec::new();
+        for at in 0..20 {
+            let ask = json!({"kind": "escalation", "summary": format!("way {round}.{at}?"),
+                "justification": "two", "expires_in_s": 1});
+            let id = wren.ok("approval.request", ask)["id"].as_str().unwrap().to_owned();
+            asked.push((Instant::now(), verdict(&mut human, &id), id));
+        }
+        for (at, (since, yes, id)) in asked.into_iter().enumerate() {
+            let end = Duration::from_millis(960 + 4 * at as u64);
+            thread::sleep(end.saturating_sub(since.elapsed()));
+            let done = human.call("approval.approve", yes);
+            let now = human.ok("approval.get", json!({"approval": id}))["status"].clone();
+            match done {
+                Ok(_) => {
+                    assert_eq!(now, "approved");
+                    granted += 1;
+                }
+                Err(trouble) => {
+                    assert_eq!(trouble.kind, "conflict", "{trouble:?}");
+                    assert_ne!(now, "approved");
+                    late += 1;
+                }
             }
         }
     }
+    say(&format!("{granted} were granted, {late} came too late"));
 }
 
 #[test]

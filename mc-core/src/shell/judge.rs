@@ -21,6 +21,9 @@ use crate::{
 /// Where programs lie that count by their name alone.
 const STANDARD: &[&str] = &["/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/"];
 
+/// How many words of one command are followed through links.
+const BOUND: usize = 64;
+
 /// What a command line was found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
@@ -136,6 +139,8 @@ impl<'a> Judge<'a> {
                         "",
                     );
                 }
+                let apart = |c: char| c.is_whitespace() || r#""'`;|&<>()="#.contains(c);
+                self.bind(command.split(apart).filter(|part| part.contains('/')));
                 self.weigh(finding, "");
             }
         }
@@ -177,10 +182,29 @@ impl<'a> Judge<'a> {
             take(found.unwrap_or_else(|finding| finding));
             self.remember(simple);
         }
+        if worst.risk == Risk::Red {
+            self.bind(simple.words.iter().map(|word| word.text.as_str()));
+        }
         if simple.is_substituted && worst.risk != Risk::Green && !worst.denied {
             return red("K5", "what it prints is used, and it does more than read");
         }
         worst
+    }
+
+    /// Keeps what may be a path in a command that is asked for whatever its paths are: a yes to it
+    /// is bound to where they lead.
+    fn bind<'w>(&mut self, words: impl Iterator<Item = &'w str>) {
+        let named = words.filter_map(|word| match word.split_once('=') {
+            Some((_, value)) => Some(value),
+            None => (!word.starts_with('-')).then_some(word),
+        });
+        for raw in named.filter(|raw| !raw.is_empty()).take(BOUND) {
+            for cwd in &self.cwds {
+                let base = Base { cwd: Some(cwd.as_str()), ..self.places.base };
+                let found = path::resolve(raw, base).map(|found| found.absolute);
+                self.paths.extend(found);
+            }
+        }
     }
 
     /// Keeps the words of a command that a standing rule may cover.
@@ -245,6 +269,7 @@ impl<'a> Judge<'a> {
             return Ok(Some(name));
         }
         if text.starts_with('/') {
+            self.runs(text);
             self.nothing_closed(arguments)?;
             return Err(red("K3", format!("`{text}` lies in no standard directory")));
         }
@@ -256,13 +281,16 @@ impl<'a> Judge<'a> {
 
     /// A script of the workspace that is run.
     pub(super) fn script(&mut self, raw: &str) -> Result<(), Finding> {
-        self.at("K3", raw, Use::Run)?;
+        self.runs(raw);
+        self.at("K3", raw, Use::Run)
+    }
+
+    /// Keeps what a file is that is run, wherever it lies: a yes is bound to it.
+    fn runs(&mut self, raw: &str) {
         for cwd in &self.cwds {
             let base = Base { cwd: Some(cwd.as_str()), ..self.places.base };
-            let found = path::resolve(raw, base).map(|found| found.absolute);
-            self.scripts.extend(found);
+            self.scripts.extend(path::resolve(raw, base).map(|found| found.absolute));
         }
-        Ok(())
     }
 
     /// Refuses outright words that name a closed place, also behind `=`, `@` or a letter.

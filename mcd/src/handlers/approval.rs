@@ -13,7 +13,10 @@ use mc_proto::{
     method::approval::{Approve, Cancel, Deny, Receipt},
 };
 
-use super::{asking::wait_for, budget, input, moves, notify, rule};
+use super::{
+    asking::{self, wait_for},
+    budget, input, moves, notify, rule,
+};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -64,7 +67,7 @@ pub fn approve(desk: &mut Desk<'_>, params: &Approve) -> Result<Receipt, Fail> {
         let task = queries::task(desk.db, task)?;
         go_on(desk, &task)?;
     }
-    if approval.dropped || desk.now >= approval.asked_at.plus(desk.policy.hold()) {
+    if asking::hold_is_over(desk, &approval)? {
         tell(desk, &approval)?;
     }
     let for_whom = rule.as_ref().map_or_else(
@@ -220,7 +223,7 @@ pub(super) fn ended(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail
             moves::go_as(desk, &task, TaskState::Blocked, (details, &Actor::system("approvals")))?;
         }
     }
-    if approval.dropped || desk.now >= approval.asked_at.plus(desk.policy.hold()) {
+    if asking::hold_is_over(desk, approval)? {
         tell(desk, approval)?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, RunId, TaskId},
     money::MicroUsd,
-    policy::{Decision, Risk, Within},
+    policy::{Decision, Risk, Scoped, Within},
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
     time::Timestamp,
@@ -267,13 +267,27 @@ pub(super) fn persons(
     if risk != Risk::Red {
         return Ok(1);
     }
+    Ok(i64::from(scoped(desk, agent, task)?.doc().approvals.red_needs))
+}
+
+/// Says whether the runtime no longer holds the call of an approval: the agent has to be told.
+pub(super) fn hold_is_over(desk: &Desk<'_>, approval: &Approval) -> Result<bool, Fail> {
+    let hold = scoped(desk, &approval.agent, approval.task)?.hold();
+    Ok(approval.dropped || desk.now >= approval.asked_at.plus(hold))
+}
+
+/// Returns what counts where `agent` works on `task`.
+fn scoped<'d>(
+    desk: &'d Desk<'_>,
+    agent: &AgentName,
+    task: Option<TaskId>,
+) -> Result<&'d Scoped, Fail> {
     let task = task.map(|task| queries::task(desk.db, task)).transpose()?;
-    let within = Within {
+    Ok(desk.policy.at(Within {
         project: task.as_ref().and_then(|task| task.project.as_deref()),
         task_type: task.as_ref().map(|task| task.task_type.as_str()),
         agent: Some(agent.as_str()),
-    };
-    Ok(i64::from(desk.policy.at(within).doc().approvals.red_needs))
+    }))
 }
 
 /// Returns a call in one line: the command of a shell, else the arguments.

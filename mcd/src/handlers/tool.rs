@@ -9,7 +9,7 @@ use mc_core::{
     event::Event,
     id::{ApprovalId, CallId, RuleId},
     loops,
-    policy::{Decision, Inputs, Outcome, Risk},
+    policy::{Decision, Inputs, Outcome, Risk, Within},
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
     task::Task,
@@ -238,6 +238,7 @@ pub(super) fn record(
         budget::promise_call(desk, payer, (id, estimate))?;
     }
     let waits = decision.outcome == Outcome::Ask;
+    let hold = desk.policy.at(Within::of(&asked.agent, asked.task.as_ref())).hold();
     Ok(Checked {
         call: id,
         decision: decision.outcome,
@@ -246,7 +247,7 @@ pub(super) fn record(
         reason: decision.reason.clone(),
         approval,
         arguments: None,
-        hold_until: waits.then(|| now.plus(desk.policy.hold())),
+        hold_until: waits.then(|| now.plus(hold)),
         lease_expires_at: lease,
     })
 }

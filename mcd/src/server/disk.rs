@@ -30,7 +30,7 @@ use crate::caller::Caller;
 const DEADLINE: Duration = Duration::from_millis(500);
 /// How many look-ups run at once: those that hang take a thread each until they end.
 const AT_ONCE: usize = 16;
-/// The largest script that is hashed.
+/// The largest script that is hashed anew each time; a larger one is a program.
 const SCRIPT_BYTES: u64 = 4 * 1024 * 1024;
 /// The largest program that is hashed.
 const PROGRAM_BYTES: u64 = 256 * 1024 * 1024;
@@ -201,7 +201,8 @@ fn find(wanted: &Wanted, hashes: &Hashes) -> Facts {
         .collect();
     let scripts = wanted.scripts.iter().filter_map(|path| {
         let place = links.get(path).unwrap_or(path);
-        Some((path.clone(), hash(Path::new(place), SCRIPT_BYTES)?))
+        let place = Path::new(place);
+        Some((path.clone(), hash(place, SCRIPT_BYTES).or_else(|| hashes.of(place))?))
     });
     let scripts = scripts.collect();
     Facts { links, programs, program_hashes, scripts, is_late: false }
