@@ -141,6 +141,9 @@ impl<'a> Judge<'a> {
                 }
                 let apart = |c: char| c.is_whitespace() || r#""'`;|&<>()="#.contains(c);
                 self.bind(command.split(apart).filter(|part| part.contains('/')));
+                if let Some(finding) = programs::steers_runtime(std::iter::once(command)) {
+                    self.weigh(finding, "");
+                }
                 self.weigh(finding, "");
             }
         }
@@ -225,6 +228,9 @@ impl<'a> Judge<'a> {
         };
         if self.places.policy.has_rules() {
             self.commands.push(words.iter().map(|word| word.text.clone()).collect());
+        }
+        if let Some(finding) = programs::denied_by_path(&command.text, arguments) {
+            return Err(finding);
         }
         let name = self.name(command, arguments)?;
         let Some(name) = name else {

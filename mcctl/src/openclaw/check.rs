@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     BRIDGE_ADAPTER, Gateway, Names, PLUGIN, PLUGIN_ADAPTER, Places, is_attached, names, settings,
-    strict,
+    strict, ungoverned,
 };
 use crate::{
     context::Context,
@@ -20,17 +20,18 @@ use crate::{
 
 /// One thing that must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Check {
+pub(super) struct Check {
     /// What.
-    what: String,
+    pub(super) what: String,
     /// Whether it holds.
-    holds: bool,
+    pub(super) holds: bool,
     /// What was seen, or what to do.
-    detail: String,
+    pub(super) detail: String,
 }
 
 impl Check {
-    fn new(what: impl Into<String>, holds: bool, todo: impl Into<String>) -> Self {
+    /// What must hold, whether it does, and what to do where it doesn't.
+    pub(super) fn new(what: impl Into<String>, holds: bool, todo: impl Into<String>) -> Self {
         let detail = if holds { String::new() } else { todo.into() };
         Self { what: what.into(), holds, detail }
     }
@@ -48,6 +49,8 @@ pub(super) fn run(gateway: &Gateway, cx: &mut Context) -> Result<Exit, Failure> 
     let mut checks = configured(&config, &places);
     checks.extend([PLUGIN_ADAPTER, BRIDGE_ADAPTER].map(|name| token(&places.token_of(name))));
     checks.extend(attached(cx, &names));
+    checks.extend(ungoverned::in_config(&config, &names));
+    checks.extend(ungoverned::on_host(&places.config, &ungoverned::homes(), Path::new("/proc")));
     if strict::is_on(&places) {
         checks.extend(locked(cx, &config, &names));
     }

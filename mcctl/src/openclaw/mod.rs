@@ -4,6 +4,7 @@ mod check;
 mod install;
 mod settings;
 mod strict;
+mod ungoverned;
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 

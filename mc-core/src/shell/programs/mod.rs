@@ -8,7 +8,7 @@ mod own;
 mod text;
 mod wrappers;
 
-pub(super) use own::denied;
+pub(super) use own::{denied, denied_by_path, steers_runtime};
 pub(super) use wrappers::{environment, runs_others};
 
 use super::{

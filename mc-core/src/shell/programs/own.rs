@@ -17,6 +17,58 @@ const DEBUGGERS: &[&str] =
     &["gdb", "lldb", "strace", "ltrace", "ptrace", "reptyr", "bpftrace", "perf"];
 /// What the runtime's own command may be asked for; everything else steers it.
 const RUNTIME_LOOKS: &[&str] = &["status", "health", "docs", "help", "--help", "--version"];
+/// The runtime's own command by all its names.
+const RUNTIMES: &[&str] = &["openclaw", "openclaw.mjs"];
+/// What steers the runtime, wherever it follows its name.
+const RUNTIME_STEERS: &[&str] = &[
+    "acp",
+    "agent",
+    "agents",
+    "approvals",
+    "channels",
+    "config",
+    "configure",
+    "cron",
+    "daemon",
+    "devices",
+    "exec",
+    "gateway",
+    "hooks",
+    "mcp",
+    "message",
+    "models",
+    "node",
+    "nodes",
+    "onboard",
+    "plugin",
+    "plugins",
+    "reset",
+    "sandbox",
+    "secrets",
+    "sessions",
+    "setup",
+    "skills",
+    "uninstall",
+    "update",
+];
+/// How many words may stand between the runtime's name and what steers it: options with values.
+const BETWEEN: usize = 6;
+/// Programs that run others and are on no other list.
+const CARRIERS: &[&str] = &[
+    "at",
+    "batch",
+    "bunx",
+    "corepack",
+    "npm",
+    "nsenter",
+    "pnpm",
+    "pnpx",
+    "runuser",
+    "setpriv",
+    "systemd-run",
+    "unshare",
+    "yarn",
+];
 /// Verbs of our own command line that agents have: the noun and the verb.
 const AGENT_VERBS: &[(&str, &[&str])] = &[
     (
@@ -47,9 +99,54 @@ const AGENT_VERBS: &[(&str, &[&str])] = &[
 /// Verbs without a noun.
 const PLAIN_VERBS: &[&str] = &["comment", "status", "help"];
 
+/// Refuses outright what steers the runtime, behind whatever runs it: another program, an
+/// interpreter, a script's text. Coarse on purpose: the words are taken apart wherever a name may end.
+pub(in crate::shell) fn steers_runtime<'w>(
+    words: impl Iterator<Item = &'w str>,
+) -> Option<Finding> {
+    let apart = |c: char| c.is_whitespace() || r#"'"`;|&<>()[]{},="#.contains(c);
+    let words = words.flat_map(|word| word.split(apart)).filter(|word| !word.is_empty());
+    let mut since = BETWEEN + 1;
+    for word in words {
+        since += 1;
+        if since <= BETWEEN && RUNTIME_STEERS.contains(&word) {
+            return Some(deny("K14", STEERS));
+        }
+        if RUNTIMES.contains(&base(word)) {
+            since = 0;
+        }
+    }
+    None
+}
+
+/// Why the runtime's own command is refused.
+const STEERS: &str = "it steers the runtime that the agent runs in";
+
+/// The name of a program without its folder and its version.
+fn base(word: &str) -> &str {
+    let name = word.rsplit('/').next().unwrap_or(word);
+    name.split('@').next().unwrap_or(name)
+}
+
+/// Returns why a call is refused outright, by a path that may lead anywhere.
+pub(in crate::shell) fn denied_by_path(path: &str, words: &[Word]) -> Option<Finding> {
+    let name = base(path);
+    let is_one = RUNTIMES.contains(&name) || PEOPLE.contains(&name) || name == "mcctl";
+    if is_one && path.contains('/') { denied(name, words) } else { None }
+}
+
 /// Returns why a call is refused outright.
 pub(in crate::shell) fn denied(name: &str, words: &[Word]) -> Option<Finding> {
     let all = texts(words);
+    if super::runs_others(name) || CARRIERS.contains(&name) {
+        let hands_on = ["xargs", "parallel"].contains(&name);
+        if hands_on && all.iter().any(|word| RUNTIMES.contains(&base(word))) {
+            return Some(deny("K14", STEERS));
+        }
+        if let Some(finding) = steers_runtime(all.iter().copied()) {
+            return Some(finding);
+        }
+    }
     if PEOPLE.contains(&name) {
         return Some(deny("K14", format!("`{name}` is for people")));
     }
@@ -63,8 +160,10 @@ pub(in crate::shell) fn denied(name: &str, words: &[Word]) -> Option<Finding> {
         "tmux" | "screen" | "zellij" | "ttyd" | "wall" | "write" | "mesg" | "conspy" => {
             Some(deny("K14", format!("`{name}` reaches into other terminals")))
         }
-        "openclaw" if !matches!(all.as_slice(), [only] if RUNTIME_LOOKS.contains(only)) => {
-            Some(deny("K14", "it steers the runtime that the agent runs in"))
+        _ if RUNTIMES.contains(&name)
+            && !matches!(all.as_slice(), [only] if RUNTIME_LOOKS.contains(only)) =>
+        {
+            Some(deny("K14", STEERS))
         }
         "pkill" | "killall" | "systemctl" | "service" | "loginctl"
             if all.iter().any(|word| is_ours(word)) =>
