@@ -265,6 +265,9 @@ mod tests {
         }
     }
 
+    /// A command line, an environment that can be read or not, and what is said.
+    type Case<'c> = (&'c [&'c str], Option<&'c [&'c str]>, &'c str);
+
     struct Host {
         dir: tempfile::TempDir,
     }
@@ -316,7 +319,6 @@ mod tests {
 
         host.config(".openclaw-work", &json!({}));
         assert_eq!(host.failing().len(), 1, "another profile");
-        type Case<'c> = (&'c [&'c str], Option<&'c [&'c str]>, &'c str);
         let cases: &[Case<'_>] = &[
             (&["openclaw", "--profile", "work", "gateway"], Some(&[]), ".openclaw-work"),
             (&["openclaw-gateway"], Some(&["OPENCLAW_STATE_DIR=/srv/other"]), "/srv/other"),
