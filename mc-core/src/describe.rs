@@ -13,6 +13,7 @@ use crate::{
     policy::Outcome,
     redact,
     run::{CallStatus, RunStatus},
+    squad::StopReport,
 };
 
 /// How much of a longer text stands in a line.
@@ -221,6 +222,18 @@ fn approval_line(recorded: &Recorded, why: &str) -> String {
     }
 }
 
+/// How far an emergency stop got, in one line.
+fn stop_line(report: &StopReport) -> String {
+    let open: Vec<&str> = report.open().map(|one| one.agent.as_str()).collect();
+    match (open.is_empty(), report.last_end_ms) {
+        (false, _) => format!("the stop of {} has not ended {} yet", report.by, open.join(", ")),
+        (true, Some(ms)) => {
+            format!("the stop of {} ended the last session after {ms} ms", report.by)
+        }
+        (true, None) => format!("the stop of {} found no session at work", report.by),
+    }
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the other kinds are handled by the functions above"
@@ -233,6 +246,7 @@ fn squad_line(recorded: &Recorded, why: &str) -> String {
             let to = format!("{to:?}").to_lowercase();
             format!("{who} set the squad to {to}, {} tasks concerned{why}", tasks.len())
         }
+        Event::SquadStopReported { report } => stop_line(report),
         Event::PolicyActivated { version, .. } => format!("policy version {version} is in force"),
         Event::OperatorUnlocked { operator, success: true, .. } => format!("{operator} unlocked"),
         Event::OperatorUnlocked { operator, second_factor: true, .. } => {

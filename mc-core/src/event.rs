@@ -23,7 +23,7 @@ use crate::{
     money::{CostState, MicroUsd, Tokens},
     operators::Operators,
     run::{CallStatus, Run, RunStatus, ToolCall},
-    squad::{SquadStatus, StoppedTask},
+    squad::{SquadStatus, StopReport, StoppedTask},
     task::{MoveDetails, Task, TaskPatch, TaskState},
     time::Timestamp,
 };
@@ -525,6 +525,11 @@ pub enum Event {
         to: SquadStatus,
         /// What the stop moved to Blocked; on resume what was moved back.
         tasks: Vec<StoppedTask>,
+    },
+    /// An emergency stop got further with an agent, or not.
+    SquadStopReported {
+        /// All that is known by now.
+        report: Box<StopReport>,
     },
     /// A policy came into force.
     PolicyActivated {

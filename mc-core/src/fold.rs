@@ -474,13 +474,17 @@ pub fn squad(squad: &mut Squad, recorded: &Recorded) {
             squad.by = Some(recorded.actor.name.clone());
             squad.since = Some(recorded.at);
             match to {
-                SquadStatus::Halted => squad.stopped.clone_from(tasks),
+                SquadStatus::Halted => {
+                    squad.stopped.clone_from(tasks);
+                    squad.stop = None;
+                }
                 SquadStatus::Running => {
                     squad.stopped.retain(|row| !tasks.iter().any(|back| back.task == row.task));
                 }
                 SquadStatus::Paused => {}
             }
         }
+        Event::SquadStopReported { report } => squad.stop = Some(report.clone()),
         Event::PolicyActivated { version, .. } => squad.policy_version = *version,
         _ => {}
     }

@@ -3,7 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{id::TaskId, task::TaskState, time::Timestamp};
+use crate::{
+    agent::AgentName,
+    id::{CallId, RunId, TaskId},
+    task::TaskState,
+    time::Timestamp,
+};
 
 /// Whether the squad works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +32,110 @@ pub struct StoppedTask {
     pub from: TaskState,
 }
 
+/// How far an emergency stop got with one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopState {
+    /// It did not work, and no runtime of it could be told.
+    Idle,
+    /// Its runtime was told to end its sessions, and has not answered yet.
+    Asked,
+    /// Its runtime looked and saw that its sessions ended, or its last run was reported ended.
+    Ended,
+    /// Its runtime says that something goes on, or does not answer.
+    NotStopped,
+    /// It worked, and no runtime that can end a session is attached: only its calls are refused.
+    Unreached,
+}
+
+/// One agent in an emergency stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentStop {
+    /// The agent.
+    pub agent: AgentName,
+    /// How far it got.
+    pub state: StopState,
+    /// Whether it had a run that went on.
+    pub was_working: bool,
+    /// How long after the request that was known, in milliseconds; `None` while nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<i64>,
+    /// What its runtime said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// Something that went on when everything was stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InFlight {
+    /// The agent.
+    pub agent: AgentName,
+    /// The task that it served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// The run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// The tool call that was let through and had not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+    /// The session, or the call in short.
+    pub what: String,
+}
+
+/// What an emergency stop did, and how fast.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StopReport {
+    /// When it was asked for; it held from then on.
+    pub at: Timestamp,
+    /// Who stopped.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Every agent.
+    pub agents: Vec<AgentStop>,
+    /// What went on at that moment.
+    pub in_flight: Vec<InFlight>,
+    /// How long after the request the last call was let through, in milliseconds: 0 or less, for
+    /// none is after it. `None` when none was since the daemon began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_allow_ms: Option<i64>,
+    /// How long after the request the last session was seen to have ended, in milliseconds; `None`
+    /// as long as one may go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_end_ms: Option<i64>,
+}
+
+impl StopReport {
+    /// Returns the agents that were not seen to have stopped.
+    pub fn open(&self) -> impl Iterator<Item = &AgentStop> {
+        self.agents.iter().filter(|one| !matches!(one.state, StopState::Idle | StopState::Ended))
+    }
+
+    /// Notes how far it got with `agent`; says whether that is news. What has ended stays so.
+    pub fn note(
+        &mut self,
+        agent: &AgentName,
+        state: StopState,
+        after_ms: i64,
+        detail: &str,
+    ) -> bool {
+        let Some(one) = self.agents.iter_mut().find(|one| one.agent == *agent) else {
+            return false;
+        };
+        if one.state == StopState::Ended || (one.state == state && one.detail == detail) {
+            return false;
+        }
+        one.state = state;
+        one.after_ms = Some(after_ms);
+        detail.clone_into(&mut one.detail);
+        let ended = self.agents.iter().filter(|one| one.state == StopState::Ended);
+        let last = ended.filter_map(|one| one.after_ms).max();
+        self.last_end_ms = last.filter(|_| self.open().next().is_none());
+        true
+    }
+}
+
 /// The one row about the squad.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Squad {
@@ -46,7 +155,50 @@ pub struct Squad {
     /// What the last emergency stop moved to Blocked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<StoppedTask>,
+    /// How the last emergency stop went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Box<StopReport>>,
     /// The policy version in force.
     #[serde(default)]
     pub policy_version: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(agents: &[(&str, StopState)]) -> StopReport {
+        let one = |(name, state): &(&str, StopState)| AgentStop {
+            agent: name.parse().unwrap(),
+            state: *state,
+            was_working: true,
+            after_ms: None,
+            detail: String::new(),
+        };
+        StopReport {
+            at: Timestamp(0),
+            by: "ana".into(),
+            reason: "fire".into(),
+            agents: agents.iter().map(one).collect(),
+            in_flight: Vec::new(),
+            last_allow_ms: None,
+            last_end_ms: None,
+        }
+    }
+
+    #[test]
+    fn the_last_end_is_known_once_nothing_is_open() {
+        let mut report =
+            report(&[("a", StopState::Asked), ("b", StopState::Asked), ("c", StopState::Idle)]);
+        let (a, b) = ("a".parse().unwrap(), "b".parse().unwrap());
+        assert!(report.note(&a, StopState::Ended, 120, "ok"));
+        assert_eq!(report.last_end_ms, None);
+        assert!(report.note(&b, StopState::NotStopped, 2000, ""));
+        assert_eq!((report.last_end_ms, report.open().count()), (None, 1));
+        assert!(!report.note(&b, StopState::NotStopped, 4000, ""), "no news");
+        assert!(report.note(&b, StopState::Ended, 4100, ""), "late is late, but ended");
+        assert_eq!(report.last_end_ms, Some(4100));
+        assert!(!report.note(&a, StopState::NotStopped, 9000, ""), "what has ended stays so");
+        assert!(!report.note(&"x".parse().unwrap(), StopState::Ended, 1, ""));
+    }
 }

@@ -48,6 +48,7 @@ mod secret;
 mod session;
 mod sign;
 mod squad;
+mod stopped;
 mod table;
 mod task;
 mod text;

@@ -10,6 +10,7 @@ use mc_proto::method::{
 use crate::{
     context::Context,
     failure::{Exit, Failure},
+    stopped,
     table::{Cell, Sheet, Table, Tone, cell},
     text,
     words::{money, word},
@@ -72,16 +73,16 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
 ///
 /// When the daemon refuses or is not there; then the halt file is the way.
 pub(crate) fn emergency_stop(Reason { reason }: Reason, cx: &mut Context) -> Result<Exit, Failure> {
-    let stopped = act(&EmergencyStop { reason }, cx);
-    if let Err(failure @ Failure::Client(_)) = &stopped
-        && failure.is_unreachable()
-    {
-        crate::output::note(
+    let done = act(&EmergencyStop { reason }, cx);
+    match &done {
+        Err(failure @ Failure::Client(_)) if failure.is_unreachable() => crate::output::note(
             "NOT STOPPED through the daemon. `mcd halt` sets the halt file, which adapters watch, \
              without a daemon.",
-        );
+        ),
+        Ok(_) => crate::output::note("`mcctl status` shows how far it got with each agent."),
+        Err(_) => {}
     }
-    stopped
+    done
 }
 
 /// Shows how the squad stands.
@@ -159,7 +160,8 @@ fn standing(status: &Status) -> String {
     sheet.line("today", format!("{}{cap}", money(status.spent_today_uusd, status.unpriced)));
     let up = text::age(status.now, status.started_at);
     sheet.line("daemon", format!("mcd {}, up {up}, event {}", status.version, status.head));
-    sheet.to_string()
+    let stop = squad.stop.as_ref().filter(|_| status.halted).map(|report| stopped::view(report));
+    format!("{sheet}{}", stop.unwrap_or_default())
 }
 
 #[cfg(test)]

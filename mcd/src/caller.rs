@@ -8,6 +8,7 @@ use mc_core::{
     id::NotificationId,
     operators::Operators,
     policy::Facts,
+    squad::StopReport,
 };
 use mc_proto::{
     error::{ErrorKind, RpcError},
@@ -142,6 +143,11 @@ pub enum SystemCommand {
         by: Actor,
         /// Why.
         reason: String,
+    },
+    /// Records how far the emergency stop got, and raises an alert for each agent that goes on.
+    ReportStop {
+        /// All that is known by now.
+        report: Box<StopReport>,
     },
     /// The wall clock jumped.
     ClockJumped {

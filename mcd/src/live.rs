@@ -19,6 +19,7 @@ use mc_core::{
     life::Heard,
     policy::Policy,
     price::PriceTable,
+    squad::StopReport,
     time::Timestamp,
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
@@ -147,6 +148,9 @@ pub struct Live {
     zone: OnceLock<jiff::tz::TimeZone>,
     prices: RwLock<Option<Arc<PriceTable>>>,
     barred: RwLock<HashSet<AgentName>>,
+    /// When the last call was let through, by the clock that never jumps; 0 before the first.
+    last_allow_ms: AtomicI64,
+    stop: Mutex<Option<StopReport>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -192,7 +196,29 @@ impl Live {
             zone: OnceLock::new(),
             prices: RwLock::default(),
             barred: RwLock::default(),
+            last_allow_ms: AtomicI64::new(0),
+            stop: Mutex::default(),
         }
+    }
+
+    /// Notes that a call was let through.
+    pub fn note_allow(&self) {
+        self.last_allow_ms.store(self.clock.elapsed_ms(), Ordering::SeqCst);
+    }
+
+    /// Returns when the last call was let through, by the clock that never jumps.
+    pub fn last_allow_ms(&self) -> Option<i64> {
+        Some(self.last_allow_ms.load(Ordering::SeqCst)).filter(|at| *at != 0)
+    }
+
+    /// Returns how far the stop in force got, also while it can't be written down.
+    pub fn stop(&self) -> Option<StopReport> {
+        lock(&self.stop).clone()
+    }
+
+    /// Notes how far the stop in force got; `None` once it is over.
+    pub fn set_stop(&self, report: Option<StopReport>) {
+        *lock(&self.stop) = report;
     }
 
     /// Returns the newest durable event.

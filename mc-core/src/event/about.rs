@@ -60,6 +60,7 @@ impl Event {
             | Self::DeliveriesRetried { .. }
             | Self::SquadCreated { .. }
             | Self::SquadStatusChanged { .. }
+            | Self::SquadStopReported { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
             | Self::OperatorsChanged { .. }
@@ -122,6 +123,7 @@ impl Event {
             | Self::DeliveriesRetried { .. }
             | Self::SquadCreated { .. }
             | Self::SquadStatusChanged { .. }
+            | Self::SquadStopReported { .. }
             | Self::PolicyActivated { .. }
             | Self::OperatorUnlocked { .. }
             | Self::OperatorsChanged { .. }
@@ -189,6 +191,7 @@ impl Event {
             Self::DeliveriesRetried { .. } => "deliveries_retried",
             Self::SquadCreated { .. } => "squad_created",
             Self::SquadStatusChanged { .. } => "squad_status_changed",
+            Self::SquadStopReported { .. } => "squad_stop_reported",
             Self::PolicyActivated { .. } => "policy_activated",
             Self::OperatorUnlocked { .. } => "operator_unlocked",
             Self::OperatorsChanged { .. } => "operators_changed",

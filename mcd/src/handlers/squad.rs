@@ -2,15 +2,20 @@
 
 use mc_core::{
     agent::{Agent, AgentStatus},
+    alert::{AlertKind, Severity},
     event::Event,
     id::TaskId,
     refusal::{Refusal, RefusalKind},
-    squad::{SquadStatus, StoppedTask},
+    squad::{AgentStop, SquadStatus, StopReport, StopState, StoppedTask},
     task::{MoveDetails, TaskState},
 };
 use mc_proto::method::squad::{AgentReceipt, EmergencyResume, Receipt};
 
-use super::{input, moves, stop};
+use super::{
+    input, moves,
+    notify::{self, Warning},
+    stop,
+};
 use crate::masking;
 use crate::store::{
     Desk,
@@ -107,6 +112,39 @@ pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
         approvals.len()
     );
     receipt(desk, text, blocked, approvals.len())
+}
+
+/// What to do about an agent that goes on.
+const GOES_ON: &str = "its calls are refused already; end its runtime: `systemctl --user stop` its \
+                       service, or kill its process (docs/RUNBOOK.md, \"Something does not stop\")";
+
+/// Records how far an emergency stop got, unless it is over; an agent that goes on is an alert, once.
+pub(super) fn report_stop(desk: &mut Desk<'_>, report: Box<StopReport>) -> Result<(), Fail> {
+    if desk.squad()?.status != SquadStatus::Halted {
+        return Ok(());
+    }
+    let goes_on =
+        |one: &&AgentStop| matches!(one.state, StopState::NotStopped | StopState::Unreached);
+    let open: Vec<AgentStop> = report.open().filter(goes_on).cloned().collect();
+    desk.emit(Event::SquadStopReported { report })?;
+    for one in open {
+        let after = one.after_ms.unwrap_or_default() / 1000;
+        let why = match (one.state, one.detail.as_str()) {
+            (StopState::Unreached, _) => "no runtime of it can be told to end its session",
+            (_, "") => "its runtime does not answer",
+            (_, detail) => detail,
+        };
+        let warning = Warning {
+            severity: Severity::Critical,
+            kind: AlertKind::Security,
+            text: format!("NOT STOPPED: {} goes on {after} s after the stop: {why}", one.agent),
+            next: GOES_ON,
+            task: None,
+            agent: Some(one.agent),
+        };
+        notify::warn(desk, warning)?;
+    }
+    Ok(())
 }
 
 /// `squad.emergency_resume`: its record. Whoever asked clears the halt once this is durable.

@@ -187,8 +187,10 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         let severity = serde_json::to_value(alert.severity).map_err(StoreError::from)?;
         *alerts.entry(severity.as_str().unwrap_or_default().to_owned()).or_insert(0) += 1;
     }
+    let mut squad = queries::squad(db)?;
+    squad.stop = live.stop().map(Box::new).or(squad.stop);
     Ok(Status {
-        squad: queries::squad(db)?,
+        squad,
         halted: live.halt.is_set(),
         tasks: queries::task_counts(db)?.into_iter().collect(),
         agents: queries::agent_counts(db)?.into_iter().collect(),

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::{
-    Server, factor, feed, gate, levels,
+    Server, emergency, factor, feed, gate, levels,
     limits::Side,
     outbox,
     session::{self, Session},
@@ -233,9 +233,9 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
             Outcome::Now(json(&Head { head: server.live().head() }))
         }
         Request::SquadEmergencyStop(p) => {
-            Outcome::Now(gate::emergency_stop(server, &caller, &p.reason))
+            Outcome::Now(emergency::stop(server, &caller.actor, &p.reason))
         }
-        Request::SquadEmergencyResume(_) => gate::emergency_resume(server, caller, request),
+        Request::SquadEmergencyResume(_) => emergency::resume(server, caller, request),
         Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
         Request::ToolCheck(p) => gate::check(server, caller, p, key),
         Request::ToolAwait(p) => gate::wait(server, caller, &p),

@@ -1,25 +1,17 @@
 //! The acts that must not wait for the writer, and those that wait for a human.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use mc_core::{
-    agent::AgentName,
     approval::{Approval, ApprovalStatus},
     id::{ApprovalId, CallId},
     policy::{Facts, Outcome as Decision, Risk, Wanted},
-    squad::{Squad, SquadStatus},
 };
 use mc_proto::{
     error::{ErrorKind, RpcError},
     method::{
-        Page, Request,
-        agent::{self, AgentView},
-        approval,
+        Request, approval,
         run::{Await, Awaited, Check, Checked, Confirm, Confirmed},
-        squad::{AgentReceipt, Receipt},
     },
 };
 use serde::Deserialize;
@@ -30,18 +22,17 @@ use tokio::{
 
 use super::{
     Server, disk,
-    dispatch::{CHECK_TIME, Done, Outcome, json, submit},
+    dispatch::{CHECK_TIME, Done, Outcome, json},
     levels::look,
 };
 use crate::{
-    caller::{Caller, SystemCommand, Work},
+    caller::{Caller, Work},
+    live::Live,
     store::Answer,
 };
 
 /// How long one request waits for a human at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How long to wait before the record of a stop is tried again.
-const RECORD_AGAIN: Duration = Duration::from_millis(500);
 
 /// Returns the refusal while the emergency stop is in force.
 pub(super) fn halted() -> RpcError {
@@ -71,11 +62,18 @@ pub(super) fn late() -> Answer {
     json(&denial("daemon.late", "the daemon did not decide in time: ask again"))
 }
 
-/// Takes an `allow` back that was decided before a stop and is answered after it.
-pub(super) fn unless_halted(halted: bool, answer: Answer) -> Answer {
-    let Ok(json) = &answer else { return answer };
-    let allows = halted && json.contains(r#""decision":"allow""#);
-    if allows { stopped() } else { answer }
+/// Takes an `allow` back that was decided before a stop and is answered after it; one that goes
+/// out is the last so far.
+pub(super) fn told(live: &Live, answer: Answer) -> Answer {
+    let allows = answer.as_ref().is_ok_and(|json| json.contains(r#""decision":"allow""#));
+    match (allows, live.halt.is_set()) {
+        (false, _) => answer,
+        (true, true) => stopped(),
+        (true, false) => {
+            live.note_allow();
+            answer
+        }
+    }
 }
 
 fn stopped() -> Answer {
@@ -138,7 +136,7 @@ async fn check_and_wait(
     let first = first.unwrap_or_else(|_| Err(ended()))?;
     let Ok(checked) = serde_json::from_str::<Checked>(&first) else { return Ok(first) };
     let (Decision::Ask, Some(approval)) = (checked.decision, checked.approval) else {
-        return unless_halted(server.live().halt.is_set(), Ok(first));
+        return told(server.live(), Ok(first));
     };
     // Nothing to hold for: a changed call was approved, and the disk is asked about that one.
     let is_decided = checked.hold_until.is_none();
@@ -171,7 +169,7 @@ pub(super) fn wait(server: &Arc<Server>, caller: Caller, params: &Await) -> Outc
         match decided(&server, &caller, approval, until).await {
             Ok(_) => {
                 let answer = redeem(&server, caller, (approval, call)).await;
-                unless_halted(server.live().halt.is_set(), answer).into()
+                told(server.live(), answer).into()
             }
             Err(error) => Done::from(Err(error)),
         }
@@ -263,109 +261,6 @@ const fn get(approval: ApprovalId) -> Request {
     Request::ApprovalGet(approval::Get { approval })
 }
 
-fn ended() -> RpcError {
+pub(super) fn ended() -> RpcError {
     RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down")
-}
-
-/// `squad.emergency_stop`: holds before anything else happens, needs neither writer nor disk.
-pub(super) fn emergency_stop(server: &Arc<Server>, caller: &Caller, reason: &str) -> Answer {
-    let live = server.live();
-    let mut stops = server.stops.lock().unwrap_or_else(PoisonError::into_inner);
-    *stops += 1;
-    let mut text =
-        "stopped: no run starts and no tool call is allowed until an admin resumes".to_owned();
-    if let Err(error) = live.halt.set() {
-        tracing::error!(%error, "the halt file could not be written; the stop holds until a restart");
-        text.push_str(". Its file could not be written: a restart of the daemon would end it");
-    }
-    drop(stops);
-    tracing::warn!(by = caller.actor.name, "emergency stop");
-    let reason: String = reason.chars().take(1000).collect();
-    let agents = abort_all(server, caller, &reason);
-    record_stop(server, caller, &reason);
-    server.waits.end_all();
-    json(&Receipt {
-        text,
-        squad: Squad {
-            name: server.squad.clone(),
-            status: SquadStatus::Halted,
-            reason: Some(reason),
-            by: Some(caller.actor.name.clone()),
-            since: Some(live.clock.now()),
-            ..Squad::default()
-        },
-        agents,
-        tasks: Vec::new(),
-        approvals: 0,
-        event: None,
-    })
-}
-
-/// Tells every runtime to end every session; says what became of each agent. The runtimes are told
-/// also when the database can't be read.
-fn abort_all(server: &Server, caller: &Caller, reason: &str) -> Vec<AgentReceipt> {
-    let live = server.live();
-    let mut names: Vec<AgentName> =
-        live.attached().into_iter().flat_map(|runtime| runtime.agents).collect();
-    let list = Request::AgentList(agent::List { limit: Some(200), ..agent::List::default() });
-    let page: Result<Page<AgentView>, RpcError> = look(&server.store, caller, &list);
-    let known = page.map(|page| page.items).unwrap_or_default();
-    names.extend(known.iter().map(|view| view.agent.name.clone()));
-    names.sort();
-    names.dedup();
-    let receipt = |agent: AgentName| {
-        let told = !server.orders.abort(live, (&agent, None), reason).is_empty();
-        let row = known.iter().find(|view| view.agent.name == agent);
-        let was_working = row.is_some_and(|view| view.agent.current_run.is_some());
-        let text = match (was_working, told) {
-            (_, true) => "its runtime was told to end its sessions",
-            (true, false) => "no runtime could be told; its next call is refused",
-            (false, false) => "did not work",
-        };
-        AgentReceipt { agent, was_working, told, text: text.to_owned() }
-    };
-    names.into_iter().map(receipt).collect()
-}
-
-/// Writes the stop down, however long the writer takes.
-fn record_stop(server: &Arc<Server>, caller: &Caller, reason: &str) {
-    let command = SystemCommand::Halt { by: caller.actor.clone(), reason: reason.to_owned() };
-    let server = Arc::clone(server);
-    tokio::spawn(async move {
-        while !server.is_stopping() && server.live().halt.is_set() {
-            let submitted = server.store.submit(Work::System(command.clone()));
-            if let Ok(answer) = submitted
-                && let Ok(Ok(_)) = answer.await
-            {
-                return;
-            }
-            tokio::time::sleep(RECORD_AGAIN).await;
-        }
-    });
-}
-
-/// `squad.emergency_resume`: durable first, then the stop ends, unless somebody stopped again
-/// meanwhile. It takes no idempotency key: an old answer must not end a new stop.
-pub(super) fn emergency_resume(server: &Arc<Server>, caller: Caller, request: Request) -> Outcome {
-    let before = *server.stops.lock().unwrap_or_else(PoisonError::into_inner);
-    let asked = submit(&server.store, caller, request, None);
-    let Outcome::Writer(answer) = asked else { return asked };
-    let server = Arc::clone(server);
-    Outcome::Later(Box::pin(async move {
-        let answer = answer.await.unwrap_or_else(|_| Err(ended()));
-        answer.and_then(|done| clear(&server, before).map(|()| done)).into()
-    }))
-}
-
-fn clear(server: &Server, before: u64) -> Result<(), RpcError> {
-    let stops = server.stops.lock().unwrap_or_else(PoisonError::into_inner);
-    if *stops != before {
-        let text = "somebody stopped everything again meanwhile: that stop holds";
-        return Err(RpcError::new(ErrorKind::Conflict, text));
-    }
-    server.live().halt.clear().map_err(|error| {
-        tracing::error!(%error, "the halt file could not be cleared");
-        let text = format!("the stop goes on: its file can't be written ({error})");
-        RpcError::new(ErrorKind::Unavailable, text)
-    })
 }

@@ -3,6 +3,7 @@
 mod connection;
 mod disk;
 mod dispatch;
+pub(crate) mod emergency;
 mod envelope;
 mod factor;
 pub(crate) mod feed;

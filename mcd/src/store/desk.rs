@@ -163,6 +163,7 @@ pub(super) fn carry_out(
 fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
     let (actor, cause) = match command {
         SystemCommand::Halt { by, .. } => (by.clone(), "squad.emergency_stop"),
+        SystemCommand::ReportStop { .. } => (Actor::system("runtimes"), "runtime.abort"),
         SystemCommand::OperatorUnlocked { operator, level, .. } => {
             (Actor::human(operator.clone(), *level), "session.unlock")
         }

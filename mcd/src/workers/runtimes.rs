@@ -74,7 +74,8 @@ fn act(server: &Arc<Server>, committed: &Committed) {
         Event::BudgetBreached { breach } => {
             abort(server, (&breach.agent, Some(breach.session.as_str())), &breach.text);
         }
-        Event::SquadStatusChanged { to: SquadStatus::Paused | SquadStatus::Halted, .. } => {
+        // Whom an emergency stop told is followed by the stop itself.
+        Event::SquadStatusChanged { to: SquadStatus::Paused, .. } => {
             for runtime in server.live().attached() {
                 for agent in &runtime.agents {
                     abort(server, (agent, None), &reason());

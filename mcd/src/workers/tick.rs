@@ -1,6 +1,9 @@
 //! Time: expiries, the day's turn, jumps of the clock, a halt file that was set by hand.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use mc_core::{actor::Actor, budget::BudgetDay, time::Timestamp};
 use mc_proto::method::{Request, squad::StatusGet};
@@ -10,7 +13,7 @@ use super::Setting;
 use crate::{
     caller::{Caller, SystemCommand, Work},
     live::Live,
-    server::Server,
+    server::{Server, emergency},
 };
 
 /// How often the clock is looked at.
@@ -78,14 +81,12 @@ impl Seen {
     }
 
     /// Records a stop that was set by hand, or that a crash kept from the record.
-    fn watch_halt(&mut self, server: &Server) {
+    fn watch_halt(&mut self, server: &Arc<Server>) {
         let was = std::mem::replace(&mut self.halted, server.live().halt.refresh());
         if !self.halted || was || is_recorded(server) {
             return;
         }
-        tracing::warn!("the halt file is set");
-        let by = Actor::system("halt file");
-        submit(server, SystemCommand::Halt { by, reason: "the halt file is set".to_owned() });
+        emergency::stop_by_file(server);
     }
 
     /// Lets the writer look at what is due: each second while things happen, else seldom.

@@ -160,7 +160,9 @@ impl Projection<'_, '_> {
                 fold::notification(&mut row, self.recorded);
                 self.put_notification(row)
             }
-            Event::SquadCreated { .. } | Event::SquadStatusChanged { .. } => self.squad(),
+            Event::SquadCreated { .. }
+            | Event::SquadStatusChanged { .. }
+            | Event::SquadStopReported { .. } => self.squad(),
             Event::PolicyActivated { version, sha256, text, note } => {
                 self.put_policy(*version, (sha256, text), note.as_ref())?;
                 self.squad()

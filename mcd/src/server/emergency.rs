@@ -1,0 +1,381 @@
+//! The emergency stop: it holds before anything else happens, tells every runtime, follows each
+//! until its sessions are seen to have ended, and is written down however long that takes.
+
+use std::{
+    os::unix::fs::MetadataExt as _,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use mc_core::{
+    actor::Actor,
+    agent::AgentName,
+    run::{CallStatus, RunStatus},
+    squad::{AgentStop, InFlight, Squad, SquadStatus, StopReport, StopState},
+};
+use mc_proto::{
+    error::{ErrorKind, RpcError},
+    method::{
+        Page, Request,
+        agent::{self, AgentView},
+        feed::Aborted,
+        run,
+        squad::{AgentReceipt, Receipt},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use super::{
+    Server,
+    dispatch::{Outcome, json, submit},
+    gate::ended,
+    levels::look,
+    orders::Sent,
+};
+use crate::{
+    caller::{Caller, SystemCommand, Work},
+    store::Answer,
+    workers,
+};
+
+/// How long to wait before the record of a stop is tried again.
+const RECORD_AGAIN: Duration = Duration::from_millis(500);
+/// How long a runtime has before its agent counts as not stopped.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// How long one order is waited for all the same.
+const ORDER_TIME: Duration = Duration::from_secs(30);
+/// The pause before an agent that goes on is ordered to end again.
+const ORDER_AGAIN: Duration = Duration::from_secs(2);
+/// How long an agent that goes on is followed, in milliseconds.
+const FOLLOWED_MS: i64 = 600_000;
+/// How much of what went on is kept.
+const IN_FLIGHT: usize = 50;
+/// How many rows are looked through for it.
+const ROWS: i64 = 200;
+
+/// `squad.emergency_stop`: needs neither writer nor disk.
+pub(super) fn stop(server: &Arc<Server>, by: &Actor, reason: &str) -> Answer {
+    let live = server.live();
+    let (at, asked_ms) = (live.clock.now(), live.clock.elapsed_ms());
+    let text = hold(server);
+    tracing::warn!(by = by.name, "emergency stop");
+    let reason: String = reason.chars().take(1000).collect();
+    let told = tell_all(server, &reason);
+    let report = StopReport {
+        at,
+        by: by.name.clone(),
+        reason: reason.clone(),
+        agents: told.iter().map(|one| one.stop.clone()).collect(),
+        in_flight: Vec::new(),
+        last_allow_ms: live.last_allow_ms().map(|last| last - asked_ms),
+        last_end_ms: None,
+    };
+    live.set_stop(Some(report.clone()));
+    let agents = told.iter().map(receipt_of).collect();
+    let following = Following { report, asked_ms, reason: reason.clone() };
+    tokio::spawn(following.run(Arc::clone(server), by.clone(), told));
+    server.waits.end_all();
+    json(&Receipt {
+        text,
+        squad: Squad {
+            name: server.squad.clone(),
+            status: SquadStatus::Halted,
+            reason: Some(reason),
+            by: Some(by.name.clone()),
+            since: Some(at),
+            ..Squad::default()
+        },
+        agents,
+        tasks: Vec::new(),
+        approvals: 0,
+        event: None,
+    })
+}
+
+/// The stop that somebody set by the halt file, past the daemon; says so once.
+pub(crate) fn stop_by_file(server: &Arc<Server>) {
+    if server.live().stop().is_some() {
+        return;
+    }
+    let path = server.live().halt.path();
+    let whose = std::fs::metadata(path).map(|file| format!(", a file of uid {}", file.uid()));
+    let reason = format!("the halt file is set{}", whose.unwrap_or_default());
+    // Nobody waits for the receipt: what follows is in the record.
+    stop(server, &Actor::system("halt file"), &reason).ok();
+}
+
+/// Sets the halt; returns what to say.
+fn hold(server: &Server) -> String {
+    let mut stops = server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+    *stops += 1;
+    let mut text =
+        "stopped: no run starts and no tool call is allowed until an admin resumes".to_owned();
+    if let Err(error) = server.live().halt.set() {
+        tracing::error!(%error, "the halt file could not be written; the stop holds until a restart");
+        text.push_str(". Its file could not be written: a restart of the daemon would end it");
+    }
+    text
+}
+
+/// An agent, and the orders that its runtimes were sent.
+struct Told {
+    stop: AgentStop,
+    sent: Vec<Sent>,
+}
+
+/// Tells every runtime to end every session. The runtimes are told also when the database can't be
+/// read.
+fn tell_all(server: &Server, reason: &str) -> Vec<Told> {
+    let live = server.live();
+    let mut names: Vec<AgentName> =
+        live.attached().into_iter().flat_map(|runtime| runtime.agents).collect();
+    let known = agents(server);
+    names.extend(known.iter().map(|view| view.agent.name.clone()));
+    names.sort();
+    names.dedup();
+    let told = |agent: AgentName| {
+        let sent = server.orders.abort(live, (&agent, None), reason);
+        let row = known.iter().find(|view| view.agent.name == agent);
+        let was_working = row.is_some_and(|view| view.agent.current_run.is_some());
+        let state = match (was_working, sent.is_empty()) {
+            (_, false) => StopState::Asked,
+            (true, true) => StopState::Unreached,
+            (false, true) => StopState::Idle,
+        };
+        let stop = AgentStop { agent, state, was_working, after_ms: None, detail: String::new() };
+        Told { stop, sent }
+    };
+    names.into_iter().map(told).collect()
+}
+
+fn agents(server: &Server) -> Vec<AgentView> {
+    items(server, &Request::AgentList(agent::List { limit: Some(ROWS), ..agent::List::default() }))
+}
+
+fn items<T: DeserializeOwned>(server: &Server, request: &Request) -> Vec<T> {
+    let page: Result<Page<T>, RpcError> = look(&server.store, &workers::system(), request);
+    page.map(|page| page.items).unwrap_or_default()
+}
+
+fn receipt_of(told: &Told) -> AgentReceipt {
+    let stop = &told.stop;
+    let text = match stop.state {
+        StopState::Idle => "did not work",
+        StopState::Unreached => "no runtime could be told; its next call is refused",
+        StopState::Asked | StopState::Ended | StopState::NotStopped => {
+            "its runtime was told to end its sessions"
+        }
+    };
+    AgentReceipt {
+        agent: stop.agent.clone(),
+        was_working: stop.was_working,
+        told: !told.sent.is_empty(),
+        text: text.to_owned(),
+    }
+}
+
+/// What is heard of one agent.
+type Heard = (AgentName, StopState, String);
+
+/// A stop that is followed to its end.
+struct Following {
+    report: StopReport,
+    asked_ms: i64,
+    reason: String,
+}
+
+impl Following {
+    /// Follows every agent, and writes down how far it got, as soon as anything can be written.
+    async fn run(mut self, server: Arc<Server>, by: Actor, told: Vec<Told>) {
+        let mine = *server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        self.report.in_flight = in_flight(&server);
+        let (tell, mut heard) = mpsc::unbounded_channel();
+        for one in told.into_iter().filter(|one| one.stop.state != StopState::Idle) {
+            let (server, reason, tell) = (Arc::clone(&server), self.reason.clone(), tell.clone());
+            tokio::spawn(follow(server, one, reason, tell));
+        }
+        drop(tell);
+        let is_mine = || {
+            let stops = *server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+            stops == mine && server.live().halt.is_set()
+        };
+        let halt = SystemCommand::Halt { by, reason: self.reason.clone() };
+        let recorded = record(&server, halt);
+        tokio::pin!(recorded);
+        let mut is_recorded = false;
+        loop {
+            tokio::select! {
+                () = &mut recorded, if !is_recorded => is_recorded = true,
+                news = heard.recv() => match news {
+                    Some(news) => self.note(&server, &news),
+                    None if is_recorded => return,
+                    // All is known, and only the record is waited for.
+                    None => {
+                        recorded.as_mut().await;
+                        is_recorded = true;
+                    }
+                },
+            }
+            if !is_mine() {
+                return;
+            }
+            server.live().set_stop(Some(self.report.clone()));
+            if is_recorded {
+                record(
+                    &server,
+                    SystemCommand::ReportStop { report: Box::new(self.report.clone()) },
+                )
+                .await;
+            }
+        }
+    }
+
+    fn note(&mut self, server: &Server, (agent, state, detail): &Heard) {
+        let live = server.live();
+        let after_ms = live.clock.elapsed_ms() - self.asked_ms;
+        self.report.last_allow_ms = live.last_allow_ms().map(|last| last - self.asked_ms);
+        self.report.note(agent, *state, after_ms, detail);
+    }
+}
+
+/// Follows one agent until its sessions have ended, the stop is over, or nobody looks any more.
+async fn follow(
+    server: Arc<Server>,
+    told: Told,
+    reason: String,
+    tell: mpsc::UnboundedSender<Heard>,
+) {
+    let Told { stop, mut sent } = told;
+    let since = server.live().clock.elapsed_ms();
+    loop {
+        let waiting = answers(std::mem::take(&mut sent));
+        tokio::pin!(waiting);
+        let (state, detail) = match timeout(ANSWER_TIME, &mut waiting).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let late = "its runtime does not answer".to_owned();
+                // Who no longer follows needs no news.
+                tell.send((stop.agent.clone(), StopState::NotStopped, late)).ok();
+                waiting.await
+            }
+        };
+        let is_over = state != StopState::Ended && has_no_run(&server, &stop);
+        let (state, detail) = if is_over {
+            (StopState::Ended, "its last run was reported ended".to_owned())
+        } else {
+            (state, detail)
+        };
+        tell.send((stop.agent.clone(), state, detail)).ok();
+        let live = server.live();
+        let followed = live.clock.elapsed_ms() - since;
+        if state == StopState::Ended || !live.halt.is_set() || followed > FOLLOWED_MS {
+            return;
+        }
+        sleep(ORDER_AGAIN).await;
+        sent = server.orders.abort(live, (&stop.agent, None), &reason);
+    }
+}
+
+/// Returns what the runtimes of one agent said in the end.
+async fn answers(sent: Vec<Sent>) -> (StopState, String) {
+    if sent.is_empty() {
+        return (StopState::Unreached, String::new());
+    }
+    let until = Instant::now() + ORDER_TIME;
+    let mut said = Vec::new();
+    for Sent { runtime, answer, .. } in sent {
+        said.push(match timeout_at(until, answer).await {
+            Ok(Ok(Ok(json))) => serde_json::from_str::<Aborted>(&json).map_err(|e| e.to_string()),
+            Ok(Ok(Err(error))) => Err(error.message),
+            Ok(Err(_)) => Err(format!("{runtime} is gone")),
+            Err(_) => Err(format!("{runtime} does not answer")),
+        });
+    }
+    let ended = said.iter().all(|one| one.as_ref().is_ok_and(|one| one.ended));
+    let words = said.into_iter().map(|one| one.map_or_else(|why| why, |done| done.detail));
+    let words: Vec<String> = words.filter(|text| !text.is_empty()).collect();
+    let detail = words.join("; ").chars().take(500).collect();
+    (if ended { StopState::Ended } else { StopState::NotStopped }, detail)
+}
+
+/// Says whether an agent that worked has no run any more.
+fn has_no_run(server: &Server, stop: &AgentStop) -> bool {
+    let get = Request::AgentGet(agent::Get { agent: stop.agent.clone() });
+    let view: Result<AgentView, RpcError> = look(&server.store, &workers::system(), &get);
+    stop.was_working && view.is_ok_and(|view| view.agent.current_run.is_none())
+}
+
+/// Returns what goes on at this moment: runs, and calls that were let through and have not ended.
+fn in_flight(server: &Server) -> Vec<InFlight> {
+    let list = run::List { limit: Some(ROWS), ..run::List::default() };
+    let runs: Vec<mc_core::run::Run> = items(server, &Request::RunList(list));
+    let list = run::ToolList { limit: Some(ROWS), ..run::ToolList::default() };
+    let calls: Vec<mc_core::run::ToolCall> = items(server, &Request::ToolList(list));
+    let runs = runs.into_iter().filter(|run| run.status == RunStatus::Running);
+    let runs: Vec<_> = runs.collect();
+    // A call outside of any run that goes on may well have ended without anybody saying so.
+    let goes_on = |call: &mc_core::run::ToolCall| {
+        call.status == CallStatus::Allowed
+            && call.run.is_some_and(|id| runs.iter().any(|run| run.id == id))
+    };
+    let of_calls = calls.iter().filter(|call| goes_on(call)).map(|call| InFlight {
+        agent: call.agent.clone(),
+        task: call.task,
+        run: call.run,
+        call: Some(call.id),
+        what: format!("{} {}", call.tool, call.preview).chars().take(200).collect(),
+    });
+    let of_runs = runs.iter().map(|run| InFlight {
+        agent: run.agent.clone(),
+        task: run.task,
+        run: Some(run.id),
+        call: None,
+        what: run.session.clone(),
+    });
+    of_runs.chain(of_calls).take(IN_FLIGHT).collect()
+}
+
+/// Writes something about a stop down, however long the writer takes, as long as the stop holds.
+async fn record(server: &Arc<Server>, command: SystemCommand) {
+    while !server.is_stopping() && server.live().halt.is_set() {
+        let submitted = server.store.submit(Work::System(command.clone()));
+        if let Ok(answer) = submitted
+            && let Ok(Ok(_)) = answer.await
+        {
+            return;
+        }
+        sleep(RECORD_AGAIN).await;
+    }
+}
+
+/// `squad.emergency_resume`: durable first, then the stop ends, unless somebody stopped again
+/// meanwhile. It takes no idempotency key: an old answer must not end a new stop.
+pub(super) fn resume(server: &Arc<Server>, caller: Caller, request: Request) -> Outcome {
+    let before = *server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = submit(&server.store, caller, request, None);
+    let Outcome::Writer(answer) = asked else { return asked };
+    let server = Arc::clone(server);
+    Outcome::Later(Box::pin(async move {
+        let answer = answer.await.unwrap_or_else(|_| Err(ended()));
+        answer.and_then(|done| clear(&server, before).map(|()| done)).into()
+    }))
+}
+
+fn clear(server: &Server, before: u64) -> Result<(), RpcError> {
+    let stops = server.stops.lock().unwrap_or_else(PoisonError::into_inner);
+    if *stops != before {
+        let text = "somebody stopped everything again meanwhile: that stop holds";
+        return Err(RpcError::new(ErrorKind::Conflict, text));
+    }
+    server.live().halt.clear().map_err(|error| {
+        tracing::error!(%error, "the halt file could not be cleared");
+        let text = format!("the stop goes on: its file can't be written ({error})");
+        RpcError::new(ErrorKind::Unavailable, text)
+    })?;
+    server.live().set_stop(None);
+    Ok(())
+}
