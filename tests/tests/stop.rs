@@ -217,6 +217,22 @@ fn stands(human: &mut Client, agent: &str, state: &str) -> Value {
     })
 }
 
+/// The record knows how the stop went, and another daemon tells it.
+fn is_remembered(mut squad: Squad, last: &Value) {
+    until("it is written down", PATIENCE, || {
+        let db = squad.database();
+        let kept: String = db.query_row("SELECT body FROM squad", [], |row| row.get(0)).unwrap();
+        let kept: Value = serde_json::from_str(&kept).unwrap();
+        (kept["stop"]["last_end_ms"] == *last).then_some(())
+    });
+    squad.kill();
+    squad.start();
+    let mut human = squad.human();
+    let kept = human.ok("squad.status", json!({}))["squad"]["stop"].clone();
+    assert_eq!((&kept["last_end_ms"], &kept["by"]), (last, &json!("ana")), "{kept}");
+    assert_eq!(human.ok("audit.verify", json!({}))["clean"], true);
+}
+
 #[test]
 fn a_stop_says_of_each_agent_how_far_it_got_and_what_was_in_flight() {
     let mut squad = squad();
@@ -279,19 +295,7 @@ fn a_stop_says_of_each_agent_how_far_it_got_and_what_was_in_flight() {
     let last = human.ok("squad.status", json!({}))["squad"]["stop"]["last_end_ms"].clone();
     assert!(last.as_i64().unwrap() >= 2000, "{last}");
 
-    // The record knows it too, and a rebuilt daemon tells it.
-    until("it is written down", PATIENCE, || {
-        let kept: String =
-            squad.database().query_row("SELECT body FROM squad", [], |row| row.get(0)).unwrap();
-        let kept: Value = serde_json::from_str(&kept).unwrap();
-        (kept["stop"]["last_end_ms"] == last).then_some(())
-    });
-    squad.kill();
-    squad.start();
-    let mut human = squad.human();
-    let kept = human.ok("squad.status", json!({}))["squad"]["stop"].clone();
-    assert_eq!((&kept["last_end_ms"], &kept["by"]), (&last, &json!("ana")), "{kept}");
-    assert_eq!(human.ok("audit.verify", json!({}))["clean"], true);
+    is_remembered(squad, &last);
 }
 
 #[test]

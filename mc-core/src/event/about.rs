@@ -3,6 +3,7 @@
 use super::Event;
 use crate::{agent::AgentName, id::TaskId};
 
+#[expect(clippy::too_many_lines, reason = "tables: a line for each kind of event")]
 impl Event {
     /// Returns the task that the event belongs to, for its timeline.
     pub fn task(&self) -> Option<TaskId> {

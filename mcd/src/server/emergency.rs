@@ -254,14 +254,14 @@ async fn follow(
     loop {
         let waiting = answers(std::mem::take(&mut sent));
         tokio::pin!(waiting);
-        let (state, detail) = match timeout(ANSWER_TIME, &mut waiting).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let late = "its runtime does not answer".to_owned();
-                // Who no longer follows needs no news.
-                tell.send((stop.agent.clone(), StopState::NotStopped, late)).ok();
-                waiting.await
-            }
+        let in_time = timeout(ANSWER_TIME, &mut waiting).await;
+        let (state, detail) = if let Ok(answer) = in_time {
+            answer
+        } else {
+            let late = "its runtime does not answer".to_owned();
+            // Who no longer follows needs no news.
+            tell.send((stop.agent.clone(), StopState::NotStopped, late)).ok();
+            waiting.await
         };
         let is_over = state != StopState::Ended && has_no_run(&server, &stop);
         let (state, detail) = if is_over {

@@ -1,11 +1,14 @@
 //! Emergency: opens in every mode, over everything, at every size, with or without a daemon.
 
 use crossterm::event::KeyCode;
-use mc_core::{agent::AgentName, squad::SquadStatus};
+use mc_core::{
+    agent::AgentName,
+    squad::{SquadStatus, StopReport},
+};
 use mc_proto::method::squad::Receipt;
 use ratatui::layout::Rect;
 
-use super::{Overlay, forms};
+use super::{Overlay, forms, stopped};
 use crate::{
     format::short,
     keymap::Key,
@@ -200,7 +203,7 @@ impl Emergency {
                 lines.extend(self.second_path(scene));
                 lines
             }
-            Stage::Answered(receipt) => lines_of(receipt),
+            Stage::Answered(receipt) => lines_of(receipt, scene),
         };
         let mut lines: Vec<Line> = lines.iter().flat_map(|line| line.wrap(width, 2)).collect();
         if let Some(error) = &self.error {
@@ -249,6 +252,9 @@ impl Emergency {
             SquadStatus::Paused => lines.push(choice("4", "Resume", "ends the pause")),
             SquadStatus::Running => {}
         }
+        if let (SquadStatus::Halted, Some(report)) = (world.squad.status, &world.squad.stop) {
+            lines.extend(stopped::lines(report));
+        }
         lines.push(Line::new().own(Token::Dim, "Esc closes. From a shell: mcctl stop"));
         lines
     }
@@ -287,7 +293,14 @@ impl Emergency {
     }
 }
 
-fn lines_of(receipt: &Receipt) -> Vec<Line> {
+/// The report of the stop in force, and not of one before.
+fn report<'s>(receipt: &Receipt, scene: &'s Scene) -> Option<&'s StopReport> {
+    let report = scene.world.squad.stop.as_deref()?;
+    let is_stop = receipt.squad.status == SquadStatus::Halted;
+    (is_stop && receipt.squad.since.is_none_or(|since| report.at >= since)).then_some(report)
+}
+
+fn lines_of(receipt: &Receipt, scene: &Scene) -> Vec<Line> {
     let counts = match receipt.event {
         Some(event) => format!(
             "{} tasks moved, {} approvals canceled ({event})",
@@ -301,6 +314,11 @@ fn lines_of(receipt: &Receipt) -> Vec<Line> {
         Line::new().own(Token::Strong, "receipt: ").says(Token::Strong, &text::line(&receipt.text)),
         Line::new().own(Token::Fg, counts),
     ];
+    if let Some(report) = report(receipt, scene) {
+        lines.extend(stopped::lines(report));
+        lines.push(Line::new().own(Token::Dim, "Esc closes"));
+        return lines;
+    }
     for agent in &receipt.agents {
         let (token, word) = match (agent.was_working, agent.told) {
             (false, _) => (Token::Dim, "was not working"),

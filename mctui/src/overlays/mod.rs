@@ -15,6 +15,7 @@ pub mod menu;
 pub mod remember;
 pub mod report;
 pub mod rules;
+mod stopped;
 pub mod unlock;
 
 use mc_proto::method::session::SecondFactor;

@@ -1,0 +1,92 @@
+//! How far an emergency stop got, as it goes on: who was not seen to have stopped comes first.
+
+use mc_core::squad::{AgentStop, StopReport, StopState};
+
+use crate::{text, theme::Token, widgets::Line};
+
+/// How many agents are shown; the others are counted.
+const AGENTS: usize = 12;
+/// How much of what was in flight is shown.
+const IN_FLIGHT: usize = 4;
+
+/// Returns the lines of a report.
+pub(super) fn lines(report: &StopReport) -> Vec<Line> {
+    let mut lines = vec![
+        Line::new()
+            .own(Token::Strong, "stopped by ")
+            .says(Token::Strong, &text::line(&report.by))
+            .own(Token::Fg, ": ")
+            .says(Token::Fg, &text::line(&report.reason)),
+        ends(report),
+    ];
+    let mut agents: Vec<&AgentStop> = report.agents.iter().collect();
+    agents.sort_by_key(|one| (rank(one.state), one.agent.clone()));
+    lines.extend(agents.iter().take(AGENTS).map(|one| agent(one)));
+    let more = agents.len().saturating_sub(AGENTS);
+    if more > 0 {
+        lines.push(Line::new().own(Token::Dim, format!("  and {more} more: mcctl status")));
+    }
+    if !report.in_flight.is_empty() {
+        let count = report.in_flight.len();
+        lines.push(Line::new().own(Token::Fg, format!("in flight at that moment: {count}")));
+    }
+    // Calls say more than the runs that they belong to.
+    let mut flying: Vec<_> = report.in_flight.iter().collect();
+    flying.sort_by_key(|one| one.call.is_none());
+    for one in flying.into_iter().take(IN_FLIGHT) {
+        let what = one.call.map_or_else(String::new, |call| format!("{call} "));
+        let task = one.task.map_or_else(String::new, |task| format!("{task} "));
+        lines.push(
+            Line::new()
+                .own(Token::Fg, "  ")
+                .says(Token::Strong, &text::line(&one.agent))
+                .own(Token::Dim, format!("  {task}{what}"))
+                .says(Token::Fg, &text::line(&one.what)),
+        );
+    }
+    lines
+}
+
+/// The two figures: the last call, and the last session's end.
+fn ends(report: &StopReport) -> Line {
+    let call = match report.last_allow_ms {
+        None => "no call was let through before".to_owned(),
+        Some(ms) if ms <= 0 => format!("last call {} ms before", -ms),
+        Some(ms) => format!("last call {ms} ms AFTER"),
+    };
+    let (token, sessions) = match (report.open().count(), report.last_end_ms) {
+        (0, Some(ms)) => (Token::Ok, format!("last session ended after {ms} ms")),
+        (0, None) => (Token::Ok, "no session was at work".to_owned()),
+        (open, _) => (Token::Crit, format!("{open} not seen to have ended")),
+    };
+    Line::new().own(Token::Fg, call).own(Token::Fg, ", ").own(token, sessions)
+}
+
+fn agent(one: &AgentStop) -> Line {
+    let after = one.after_ms.unwrap_or_default();
+    let (token, word) = match one.state {
+        StopState::NotStopped => {
+            let seconds = after / 1000;
+            (Token::Crit, format!("NOT STOPPED after {seconds} s: end its runtime by hand"))
+        }
+        StopState::Unreached => (Token::Crit, "NOT REACHED: no runtime to tell".to_owned()),
+        StopState::Asked => (Token::Pending, "asked, no answer yet".to_owned()),
+        StopState::Ended => (Token::Ok, format!("ended, confirmed after {after} ms")),
+        StopState::Idle => (Token::Dim, "was not working".to_owned()),
+    };
+    Line::new()
+        .own(Token::Fg, "  ")
+        .says(Token::Strong, &text::line(&one.agent))
+        .own(token, format!("  {word}  "))
+        .says(Token::Dim, &text::line(&one.detail))
+}
+
+const fn rank(state: StopState) -> u8 {
+    match state {
+        StopState::NotStopped => 0,
+        StopState::Unreached => 1,
+        StopState::Asked => 2,
+        StopState::Ended => 3,
+        StopState::Idle => 4,
+    }
+}
