@@ -66,6 +66,41 @@ pub fn percent(spent: MicroUsd, cap: MicroUsd) -> Option<i64> {
     (cap.0 > 0).then(|| spent.0.saturating_mul(100) / cap.0)
 }
 
+/// Returns a number of tokens in at most five characters: `812`, `9.4k`, `231k`, `1.9M`.
+pub fn tokens(count: i64) -> String {
+    let of = |unit: i64, name: char| {
+        let tenths = count / (unit / 10);
+        if tenths < 100 {
+            format!("{}.{}{name}", tenths / 10, tenths % 10)
+        } else {
+            format!("{}{name}", count / unit)
+        }
+    };
+    match count {
+        ..1_000 => count.to_string(),
+        1_000..1_000_000 => of(1_000, 'k'),
+        1_000_000..1_000_000_000 => of(1_000_000, 'M'),
+        _ => of(1_000_000_000, 'G'),
+    }
+}
+
+/// Returns ten parts of which as many are full as `percent` says.
+pub fn meter(percent: Option<i64>) -> String {
+    let full = usize::try_from(percent.unwrap_or(0).clamp(0, 100) / 10).unwrap_or(0);
+    format!("{}{}", "▓".repeat(full), "░".repeat(10 - full))
+}
+
+/// Returns amounts as bars of eight heights; nothing spent is the lowest.
+pub fn spark(amounts: &[MicroUsd]) -> String {
+    const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+    let most = amounts.iter().map(|amount| amount.0).max().unwrap_or(0).max(1);
+    let bar = |amount: &MicroUsd| {
+        let height = i128::from(amount.0.max(0)) * 7 / i128::from(most);
+        BARS.get(usize::try_from(height).unwrap_or(0)).copied().unwrap_or("█")
+    };
+    amounts.iter().map(bar).collect()
+}
+
 /// Returns the first and last characters of a digest, `7f3a…c2`.
 pub fn short_digest(digest: &str) -> String {
     let head: String = digest.chars().take(4).collect();
@@ -94,6 +129,15 @@ mod tests {
         assert_eq!(clock(Timestamp(-1_000)), "23:59:59");
         assert_eq!(moment(Timestamp(0), Timestamp(1_000)), "00:00:01");
         assert_eq!(moment(Timestamp(0), Timestamp(86_400_000)), "1970-01-02 00:00");
+    }
+
+    #[test]
+    fn tokens_are_short_and_bars_stay_within_their_heights() {
+        let shown = [0, 999, 1_000, 9_450, 231_400, 1_900_000, 12_000_000_000].map(tokens);
+        assert_eq!(shown, ["0", "999", "1.0k", "9.4k", "231k", "1.9M", "12G"]);
+        assert_eq!(spark(&[MicroUsd(0), MicroUsd(7), MicroUsd(14)]), "▁▄█");
+        assert_eq!(spark(&[]), "");
+        assert_eq!(meter(Some(112)), "▓▓▓▓▓▓▓▓▓▓");
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub enum Context {
     Fleet,
     /// In alerts and feed.
     Alerts,
+    /// In the costs.
+    Cost,
 }
 
 macro_rules! actions {
@@ -138,6 +140,8 @@ actions! {
     ToFleet,
     /// Alerts and feed.
     ToAlerts,
+    /// What work costs.
+    ToCost,
     /// The screen before.
     Swap,
     /// Filters the view.
@@ -224,7 +228,7 @@ const fn bind(
     Binding { context, keys, action, hint, help }
 }
 
-use Context::{Alerts, All, Approvals, Board, Task};
+use Context::{Alerts, All, Approvals, Board, Cost, Task};
 
 /// Every key there is, in the order of hints and help.
 pub const BINDINGS: &[Binding] = &[
@@ -297,6 +301,13 @@ pub const BINDINGS: &[Binding] = &[
         ("column", "one column to the right"),
     ),
     bind(
+        Cost,
+        &[Key::char('h'), Key::plain(KeyCode::Left)],
+        Action::Left,
+        ("day", "the day before"),
+    ),
+    bind(Cost, &[Key::char('l'), Key::plain(KeyCode::Right)], Action::Right, ("", "the day after")),
+    bind(
         All,
         &[Key::plain(KeyCode::Enter)],
         Action::Open,
@@ -350,6 +361,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(All, &[Key::char('2')], Action::ToApprovals, ("", "the approvals")),
     bind(All, &[Key::char('3')], Action::ToFleet, ("", "the fleet")),
     bind(All, &[Key::char('4')], Action::ToAlerts, ("", "alerts and feed")),
+    bind(All, &[Key::char('5')], Action::ToCost, ("", "what work costs")),
     bind(All, &[Key::char('-')], Action::Swap, ("", "the screen before this one")),
     bind(Alerts, &[Key::char('F')], Action::Follow, ("follow", "follow what comes")),
     bind(Task, &[Key::char('F')], Action::Follow, ("follow", "follow what comes")),
@@ -397,7 +409,7 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Binding> {
 mod tests {
     use super::*;
 
-    const CONTEXTS: [Context; 6] = [All, Board, Task, Approvals, Context::Fleet, Alerts];
+    const CONTEXTS: [Context; 7] = [All, Board, Task, Approvals, Context::Fleet, Alerts, Cost];
 
     #[test]
     fn every_action_has_a_key_and_a_sentence() {

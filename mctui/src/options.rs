@@ -29,7 +29,7 @@ pub struct Options {
     /// The operators' socket
     #[arg(long, value_name = "PATH")]
     pub operator_socket: Option<PathBuf>,
-    /// Print one frame as text and leave: board, approvals, fleet, alerts or a task like T-12
+    /// Print one frame as text and leave: board, approvals, fleet, alerts, cost or a task like T-12
     #[arg(long, value_name = "SCREEN")]
     pub once: Option<String>,
     /// Size of that frame
@@ -137,8 +137,11 @@ pub fn read_place(name: &str) -> Result<Place, String> {
         "approvals" => Ok(Place::Approvals),
         "fleet" => Ok(Place::Fleet),
         "alerts" | "feed" => Ok(Place::Alerts),
+        "cost" => Ok(Place::Cost),
         task => task.parse::<TaskId>().map(Place::Task).map_err(|_| {
-            format!("`{task}` is no screen: board, approvals, fleet, alerts or a task like T-12")
+            format!(
+                "`{task}` is no screen: board, approvals, fleet, alerts, cost or a task like T-12"
+            )
         }),
     }
 }

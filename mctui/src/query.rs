@@ -58,7 +58,7 @@ impl Query {
     /// Returns what is wrong with it on `place`, with the nearest word that is right.
     pub fn problem(&self, place: Place) -> Option<String> {
         let read = match place {
-            Place::Board | Place::Task(_) => &self.tasks,
+            Place::Board | Place::Task(_) | Place::Cost => &self.tasks,
             Place::Approvals => &self.approvals,
             Place::Fleet => &self.agents,
             Place::Alerts => &self.alerts,

@@ -10,7 +10,7 @@ use mc_core::{
 use mc_proto::{
     client::ClientError,
     error::ErrorKind,
-    method::{approval, feed::Snapshot, session, squad, task, thread},
+    method::{approval, cost, feed::Snapshot, session, squad, task, thread},
 };
 
 /// The number of a call, so that its answer finds what it belongs to.
@@ -60,6 +60,10 @@ pub enum Call {
     Approval(ApprovalId),
     /// The standing rules; also those that ended or were revoked.
     Rules(bool),
+    /// What work has cost on this day; today by default.
+    Costs(Option<String>),
+    /// The runs behind a number.
+    Spend(Box<cost::Rollup>),
     /// Proves the passphrase.
     Unlock(session::Unlock),
     /// Gives the proof up.
@@ -162,6 +166,10 @@ pub enum Reply {
     Approval(Box<approval::Detail>),
     /// The standing rules, newest first.
     Rules(Vec<StandingRule>),
+    /// What work has cost.
+    Costs(Box<Costs>),
+    /// The runs behind a number.
+    Spend(Box<cost::RolledUp>),
     /// What became of a marked set.
     Decided(approval::DecidedSet),
     /// The level reached.
@@ -174,6 +182,23 @@ pub enum Reply {
     Squad(Box<squad::Receipt>),
     /// Something was done; in the daemon's or our words.
     Done(String),
+}
+
+/// What work has cost on one day, each page with its dearest rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Costs {
+    /// By task.
+    pub tasks: cost::RolledUp,
+    /// By agent.
+    pub agents: cost::RolledUp,
+    /// By model.
+    pub models: cost::RolledUp,
+    /// By day, the fifteen up to today.
+    pub days: cost::RolledUp,
+    /// The caps as they stand now.
+    pub budgets: squad::Budgets,
+    /// Where today will end.
+    pub forecast: cost::Forecasted,
 }
 
 /// Why there is no good answer.

@@ -52,6 +52,12 @@ impl App {
                     open.take(rules);
                 }
             }
+            Reply::Costs(costs) => self.cost.take(costs, &self.scene),
+            Reply::Spend(rows) => {
+                if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_spend) {
+                    open.take(rows.rows);
+                }
+            }
             Reply::Decided(set) => {
                 self.approvals.unmark();
                 self.overlays.push(Overlay::Report(Report::receipts(&set)));
@@ -169,7 +175,13 @@ impl App {
                     self.say_own(format!("{task}: {}", failure.text));
                 }
             }
-            Origin::Screen | Origin::Task => {
+            Origin::Screen | Origin::Task | Origin::Cost => {
+                if origin == Origin::Cost {
+                    self.cost.failed(self.scene.now.steady);
+                    if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_spend) {
+                        open.failed();
+                    }
+                }
                 let words = Line::new()
                     .own(Token::Warn, format!("{label}: "))
                     .says(Token::Fg, &text::line(&failure.text));

@@ -58,6 +58,7 @@ impl App {
         self.approvals.forget();
         self.touch_rules();
         self.task.forget();
+        self.cost.forget();
         self.board.answers.is_asked = false;
     }
 
@@ -82,6 +83,7 @@ impl App {
     pub(super) fn apply(&mut self, item: FeedItem) {
         let task = item.event.event.task();
         let arrived = arrival(&item);
+        self.cost.hear(&item.event.event);
         let is_rule = crate::story::kind(&item.event.event) == "rule";
         match self.scene.world.apply(item) {
             Applied::Old => return,

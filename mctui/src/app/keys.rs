@@ -170,6 +170,7 @@ impl App {
             Action::ToApprovals => self.go(Place::Approvals),
             Action::ToFleet => self.go(Place::Fleet),
             Action::ToAlerts => self.go(Place::Alerts),
+            Action::ToCost => self.go(Place::Cost),
             Action::Swap => self.go(self.swap),
             Action::Back => self.back(),
             Action::Quit => self.quit(),
@@ -207,6 +208,7 @@ impl App {
             Place::Approvals => self.approvals.update(action, scene, body, shape),
             Place::Fleet => self.fleet.update(action, scene, body.height),
             Place::Alerts => self.alerts.update(action, scene, body.height),
+            Place::Cost => self.cost.update(action, scene, body.height),
             Place::Task(_) => self.task.update(action, scene, body.height),
         };
         self.intend(intent);
@@ -374,6 +376,10 @@ impl App {
             Place::Approvals => self.approvals.selected().map(Row::Approval),
             Place::Fleet => self.fleet.selected().cloned().map(Row::Agent),
             Place::Alerts => self.alerts.selected().map(Row::Alert),
+            Place::Cost => match self.cost.about() {
+                (Some(task), _) => Some(Row::Task(task)),
+                (None, agent) => agent.map(Row::Agent),
+            },
         };
         let nothing = || Intent::Say("nothing is under the cursor".to_owned());
         let intent = row.map_or_else(nothing, |row| copy::of(&row, &self.scene));
@@ -389,6 +395,7 @@ impl App {
             Place::Approvals => self.approvals.about(scene),
             Place::Fleet => (None, self.fleet.selected().cloned()),
             Place::Alerts => self.alerts.about(scene),
+            Place::Cost => self.cost.about(),
         };
         let card = task.and_then(|task| scene.world.tasks.get(&task));
         let mut agents: Vec<AgentName> = agent.into_iter().collect();

@@ -18,11 +18,14 @@ use ratatui::layout::{Rect, Size};
 use crate::{
     keymap::{Context, Key},
     link::{Health, Now},
-    overlays::{Overlay, emergency::Emergency, rules::Rules},
+    overlays::{Overlay, emergency::Emergency, rules::Rules, spend::Spend},
     query::Query,
     request::{Act, Call, Failure, Reply, Request, Ticket},
     scene::{Pending, Scene},
-    screens::{alerts::Alerts, approvals::Approvals, board::Board, fleet::Fleet, task::TaskScreen},
+    screens::{
+        alerts::Alerts, approvals::Approvals, board::Board, cost::Cost, fleet::Fleet,
+        task::TaskScreen,
+    },
     text,
     theme::Token,
     widgets::{Field, Line, Look, Places, Shape},
@@ -93,6 +96,8 @@ pub enum Place {
     Fleet,
     /// Alerts and feed.
     Alerts,
+    /// What work costs.
+    Cost,
     /// A task.
     Task(TaskId),
 }
@@ -105,6 +110,7 @@ impl Place {
             Self::Approvals => Context::Approvals,
             Self::Fleet => Context::Fleet,
             Self::Alerts => Context::Alerts,
+            Self::Cost => Context::Cost,
             Self::Task(_) => Context::Task,
         }
     }
@@ -117,6 +123,8 @@ enum Origin {
     Screen,
     /// A part of the open task.
     Task,
+    /// The costs, or the runs behind one of them.
+    Cost,
     /// The topmost dialog.
     Dialog,
     /// Emergency.
@@ -140,6 +148,7 @@ pub struct App {
     approvals: Approvals,
     fleet: Fleet,
     alerts: Alerts,
+    cost: Cost,
     task: TaskScreen,
     overlays: Vec<Overlay>,
     emergency: Option<Emergency>,
@@ -173,6 +182,7 @@ impl App {
             approvals: Approvals::default(),
             fleet: Fleet::default(),
             alerts: Alerts::default(),
+            cost: Cost::default(),
             task: TaskScreen::default(),
             overlays: Vec::new(),
             emergency: None,
@@ -304,6 +314,7 @@ impl App {
         self.approvals.settle(&self.scene);
         self.fleet.settle(&self.scene);
         self.alerts.settle(&self.scene);
+        self.cost.settle(&self.scene);
     }
 
     /// Asks for what the open screen lacks.
@@ -334,11 +345,20 @@ impl App {
                     self.ask(call, origin);
                 }
             }
+            Place::Cost => {
+                if let Some(call) = self.cost.wants(self.scene.now.steady) {
+                    self.ask(call, Origin::Cost);
+                }
+            }
             Place::Fleet | Place::Alerts => {}
         }
         let rules = self.overlays.iter_mut().find_map(Overlay::as_rules);
         if let Some(call) = rules.and_then(Rules::wants) {
             self.ask(call, Origin::Screen);
+        }
+        let spend = self.overlays.iter_mut().find_map(Overlay::as_spend);
+        if let Some(call) = spend.and_then(Spend::wants) {
+            self.ask(call, Origin::Cost);
         }
     }
 
@@ -433,6 +453,9 @@ impl App {
         soonest = soonest.min(self.idle_in(now.steady).unwrap_or(u64::MAX));
         if let Some((_, until)) = &self.notice {
             soonest = soonest.min(until.saturating_sub(now.steady));
+        }
+        if let Some(due) = self.cost.due_in(now.steady).filter(|_| self.place == Place::Cost) {
+            soonest = soonest.min(due);
         }
         if let Some(due) = self.emergency.as_ref().and_then(|open| open.due_in(now.steady)) {
             soonest = soonest.min(due);

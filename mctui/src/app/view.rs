@@ -97,6 +97,7 @@ impl App {
             (Place::Approvals, "Approvals", world.waiting().len()),
             (Place::Fleet, "Fleet", 0),
             (Place::Alerts, "Alerts", critical + warnings),
+            (Place::Cost, "Cost", 0),
         ];
         let all = all.map(|(place, name, count)| Tab { name, count, is_open: place == self.place });
         tabs(canvas, area, (&all, self.trail_line()), &right);
@@ -147,6 +148,7 @@ impl App {
             Place::Approvals => self.approvals.view(canvas, area, scene),
             Place::Fleet => self.fleet.view(canvas, area, scene),
             Place::Alerts => self.alerts.view(canvas, area, scene),
+            Place::Cost => self.cost.view(canvas, area, scene),
             Place::Task(_) => self.task.view(canvas, area, scene),
         }
         if scene.link.health(scene.now) == Health::Off {
@@ -166,6 +168,7 @@ fn name(place: Place) -> String {
         Place::Approvals => "Approvals".to_owned(),
         Place::Fleet => "Fleet".to_owned(),
         Place::Alerts => "Alerts".to_owned(),
+        Place::Cost => "Cost".to_owned(),
         Place::Task(task) => task.to_string(),
     }
 }

@@ -15,6 +15,7 @@ pub mod menu;
 pub mod remember;
 pub mod report;
 pub mod rules;
+pub mod spend;
 mod stopped;
 pub mod unlock;
 
@@ -51,6 +52,8 @@ pub enum Overlay {
     Report(report::Report),
     /// The standing rules.
     Rules(rules::Rules),
+    /// The runs behind a number.
+    Spend(spend::Spend),
 }
 
 /// What a dialog wants after a key.
@@ -90,6 +93,7 @@ impl Overlay {
             Self::Edit(dialog) => dialog.press(key, scene),
             Self::Report(dialog) => dialog.press(key),
             Self::Rules(dialog) => dialog.press(key),
+            Self::Spend(dialog) => dialog.press(key),
         }
     }
 
@@ -102,7 +106,9 @@ impl Overlay {
             Self::Factor(dialog) => dialog.paste(pasted),
             Self::Bulk(dialog) => dialog.paste(pasted),
             Self::Edit(dialog) => dialog.paste(pasted),
-            Self::Help(_) | Self::Menu(_) | Self::Report(_) | Self::Rules(_) => Outcome::Stay,
+            Self::Help(_) | Self::Menu(_) | Self::Report(_) | Self::Rules(_) | Self::Spend(_) => {
+                Outcome::Stay
+            }
         }
     }
 
@@ -142,6 +148,11 @@ impl Overlay {
         if let Self::Rules(rules) = self { Some(rules) } else { None }
     }
 
+    /// Returns the runs behind a number, if it is their list.
+    pub fn as_spend(&mut self) -> Option<&mut spend::Spend> {
+        if let Self::Spend(spend) = self { Some(spend) } else { None }
+    }
+
     /// Says whether every printable key goes into a field.
     pub fn is_typing(&self) -> bool {
         match self {
@@ -150,7 +161,7 @@ impl Overlay {
             Self::Unlock(_) | Self::Factor(_) | Self::Help(_) => true,
             Self::Bulk(dialog) => dialog.is_typing(),
             Self::Edit(dialog) => dialog.is_typing(),
-            Self::Menu(_) | Self::Report(_) | Self::Rules(_) => false,
+            Self::Menu(_) | Self::Report(_) | Self::Rules(_) | Self::Spend(_) => false,
         }
     }
 
@@ -163,7 +174,12 @@ impl Overlay {
             Self::Unlock(dialog) => dialog.failed(failure),
             Self::Bulk(dialog) => dialog.failed(failure),
             Self::Edit(dialog) => dialog.failed(failure),
-            Self::Menu(_) | Self::Help(_) | Self::Report(_) | Self::Rules(_) | Self::Factor(_) => {}
+            Self::Menu(_)
+            | Self::Help(_)
+            | Self::Report(_)
+            | Self::Rules(_)
+            | Self::Spend(_)
+            | Self::Factor(_) => {}
         }
         false
     }
@@ -181,6 +197,7 @@ impl Overlay {
             Self::Edit(dialog) => dialog.view(canvas, area),
             Self::Report(dialog) => dialog.view(canvas, area),
             Self::Rules(dialog) => dialog.view(canvas, area),
+            Self::Spend(dialog) => dialog.view(canvas, area),
         }
     }
 }

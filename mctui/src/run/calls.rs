@@ -3,10 +3,10 @@
 use mc_core::{approval::StandingRule, id::TaskId};
 use mc_proto::{
     client::{CallOptions, Client, ClientError, challenge_for},
-    method::{Method, agent, approval, feed, session, squad, task, thread},
+    method::{Method, agent, approval, cost, feed, session, squad, task, thread},
 };
 
-use crate::request::{Act, AgentVerb, Call, Failure, Reply, SquadVerb};
+use crate::request::{Act, AgentVerb, Call, Costs, Failure, Reply, SquadVerb};
 
 /// The largest number of pages that one list is followed for.
 const PAGES: usize = 10;
@@ -27,6 +27,8 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
             Reply::Approval(Box::new(client.call(&approval::Get { approval }).await?))
         }
         Call::Rules(all) => Reply::Rules(rules(client, all).await?),
+        Call::Costs(day) => Reply::Costs(Box::new(costs(client, day).await?)),
+        Call::Spend(rollup) => Reply::Spend(Box::new(client.call(rollup.as_ref()).await?)),
         Call::Unlock(unlock) => Reply::Unlocked(client.call(&unlock).await?),
         Call::Whoami => Reply::Whoami(client.call(&session::Whoami {}).await?),
         Call::Lock => Reply::Whoami(client.call(&session::Lock {}).await?),
@@ -213,4 +215,27 @@ async fn messages(
         }
     }
     Ok(items)
+}
+
+/// Returns what the screen of costs shows for `day`; today by default.
+async fn costs(client: &Client, day: Option<String>) -> Result<Costs, ClientError> {
+    let forecast = client.call(&cost::Forecast::default()).await?;
+    let day = day.unwrap_or_else(|| forecast.day.clone());
+    let sums = |by, since: String, until: String| cost::Rollup {
+        by: vec![by],
+        since: Some(since),
+        until: Some(until),
+        limit: LIMIT,
+        ..cost::Rollup::default()
+    };
+    let of_day = |by| sums(by, day.clone(), day.clone());
+    let first = forecast.days.first().map_or_else(|| day.clone(), |first| first.day.clone());
+    Ok(Costs {
+        tasks: client.call(&of_day(cost::By::Task)).await?,
+        agents: client.call(&of_day(cost::By::Agent)).await?,
+        models: client.call(&of_day(cost::By::Model)).await?,
+        days: client.call(&sums(cost::By::Day, first, forecast.day.clone())).await?,
+        budgets: client.call(&squad::BudgetGet::default()).await?,
+        forecast,
+    })
 }

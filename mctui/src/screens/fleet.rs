@@ -5,7 +5,7 @@ use mc_proto::method::agent::AgentView;
 use ratatui::layout::Rect;
 
 use crate::{
-    format::{age, money, percent},
+    format::{age, meter, money, percent},
     keymap::Action,
     overlays::forms,
     scene::{Intent, Scene},
@@ -275,11 +275,6 @@ fn row(view: &AgentView, scene: &Scene, (wide, is_selected): (Wide, bool)) -> Li
         .own(Token::Dim, format!(" of {} ", agent.daily_cap_uusd))
         .own(token, meter(used))
         .own(token, used.map(|used| format!(" {used}%")).unwrap_or_default())
-}
-
-fn meter(used: Option<i64>) -> String {
-    let full = usize::try_from(used.unwrap_or(0).clamp(0, 100) / 10).unwrap_or(0);
-    format!("{}{}", "▓".repeat(full), "░".repeat(10 - full))
 }
 
 /// Two lines about the agent under the cursor.

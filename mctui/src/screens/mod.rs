@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod answers;
 pub mod approvals;
 pub mod board;
+pub mod cost;
 pub mod evidence;
 pub mod fleet;
 pub mod marks;

@@ -18,6 +18,7 @@ fn table() -> String {
             Context::Approvals => "approvals",
             Context::Fleet => "fleet",
             Context::Alerts => "alerts",
+            Context::Cost => "cost",
         };
         let keys: Vec<String> = row.keys.iter().map(|key| format!("`{}`", key.name())).collect();
         writeln!(table, "| {place} | {} | {} |", keys.join(" "), row.help).unwrap();

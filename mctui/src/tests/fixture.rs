@@ -263,7 +263,7 @@ fn run(id: i64, agent: &str, task: i64) -> Run {
     }
 }
 
-fn recorded(seq: i64, actor: Actor, event: Event) -> Recorded {
+pub(super) fn recorded(seq: i64, actor: Actor, event: Event) -> Recorded {
     let at = ago((500 - seq) * 7);
     Recorded { seq, at, actor, cause: "test".to_owned(), reason: None, event }
 }
@@ -592,6 +592,10 @@ impl Stage {
                 let known = self.details.iter().find(|one| one.approval.id == *id)?;
                 Reply::Approval(Box::new(known.clone()))
             }
+            Call::Costs(day) => {
+                Reply::Costs(Box::new(super::cost::costs(day.as_deref(), &self.picture)))
+            }
+            Call::Spend(_) => Reply::Spend(Box::new(super::cost::runs())),
             Call::Rules(all) => Reply::Rules(rules(*all)),
             Call::Challenge(act) => Reply::Challenged(act.clone(), Box::new(challenged())),
             Call::Task(task) => Reply::Task(Box::new(task_detail(*task))),

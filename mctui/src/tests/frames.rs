@@ -34,6 +34,13 @@ fn the_alerts_fit_every_size() {
 }
 
 #[test]
+fn the_costs_fit_every_size() {
+    frames("cost", "5");
+    frames("cost_agents", "5\t");
+    frames("cost_runs", "5\n");
+}
+
+#[test]
 fn a_task_fits_every_size() {
     frames("task", "\n");
 }
@@ -104,8 +111,8 @@ fn help_and_menus_fit_every_size() {
 fn plain_ascii_shows_no_other_character() {
     let remember = format!("2j\t{}ar", "J".repeat(90));
     for keys in [
-        "", "2", "3", "4", "\n", "!", "?", "2V", "2Va", "2Vdr", "2je x\n", "2B", "2o", "2s\t",
-        "2sd", &remember,
+        "", "2", "3", "4", "5", "5\t\t\t", "5\n", "\n", "!", "?", "2V", "2Va", "2Vdr", "2je x\n",
+        "2B", "2o", "2s\t", "2sd", &remember,
     ] {
         for (width, height) in SIZES {
             let mut stage = Stage::live(width, height).ascii();

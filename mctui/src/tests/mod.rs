@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod budgets;
+mod cost;
 mod decisions;
 mod documents;
 mod edit;

@@ -170,13 +170,21 @@ fn to_ascii(text: &str) -> std::borrow::Cow<'_, str> {
     for c in text.chars() {
         match c {
             ' '..='~' => plain.push(c),
-            '·' | '─' => plain.push('-'),
+            '·' | '─' | '▃' => plain.push('-'),
             '…' => plain.push('~'),
             '→' => plain.push('>'),
-            '│' => plain.push('|'),
+            '│' | '├' => plain.push('|'),
             '‹' => plain.push('<'),
             '¤' => plain.push('^'),
             '⋮' => plain.push(':'),
+            '└' => plain.push('`'),
+            '░' | '▂' => plain.push('.'),
+            '▓' | '█' => plain.push('#'),
+            '▁' => plain.push('_'),
+            '▄' => plain.push('='),
+            '▅' => plain.push('+'),
+            '▆' => plain.push('*'),
+            '▇' => plain.push('%'),
             _ => plain.push_str(&"?".repeat(c.encode_utf8(&mut [0; 4]).width())),
         }
     }
