@@ -166,6 +166,8 @@ actions! {
     Density,
     /// Times as ages or as the time of day.
     Times,
+    /// Agents below their parents, or in one list.
+    Tree,
     /// Follows what comes.
     Follow,
     /// Unlocks or locks the session.
@@ -228,7 +230,7 @@ const fn bind(
     Binding { context, keys, action, hint, help }
 }
 
-use Context::{Alerts, All, Approvals, Board, Cost, Task};
+use Context::{Alerts, All, Approvals, Board, Cost, Fleet, Task};
 
 /// Every key there is, in the order of hints and help.
 pub const BINDINGS: &[Binding] = &[
@@ -365,6 +367,12 @@ pub const BINDINGS: &[Binding] = &[
     bind(All, &[Key::char('-')], Action::Swap, ("", "the screen before this one")),
     bind(Alerts, &[Key::char('F')], Action::Follow, ("follow", "follow what comes")),
     bind(Task, &[Key::char('F')], Action::Follow, ("follow", "follow what comes")),
+    bind(
+        Fleet,
+        &[Key::char('t')],
+        Action::Tree,
+        ("tree", "agents below their parents, or in one list with the most urgent first"),
+    ),
     bind(Board, &[Key::char('z')], Action::Density, ("", "3, 2 or 1 lines for a card")),
     bind(All, &[Key::char('T')], Action::Times, ("", "times as ages or as the time of day (UTC)")),
     bind(All, &[Key::char('L')], Action::Unlock, ("", "unlock with your passphrase, or lock")),
@@ -409,7 +417,7 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Binding> {
 mod tests {
     use super::*;
 
-    const CONTEXTS: [Context; 7] = [All, Board, Task, Approvals, Context::Fleet, Alerts, Cost];
+    const CONTEXTS: [Context; 7] = [All, Board, Task, Approvals, Fleet, Alerts, Cost];
 
     #[test]
     fn every_action_has_a_key_and_a_sentence() {

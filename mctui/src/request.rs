@@ -10,7 +10,7 @@ use mc_core::{
 use mc_proto::{
     client::ClientError,
     error::ErrorKind,
-    method::{approval, cost, feed::Snapshot, session, squad, task, thread},
+    method::{agent::AgentView, approval, cost, feed::Snapshot, session, squad, task, thread},
 };
 
 /// The number of a call, so that its answer finds what it belongs to.
@@ -60,6 +60,8 @@ pub enum Call {
     Approval(ApprovalId),
     /// The standing rules; also those that ended or were revoked.
     Rules(bool),
+    /// How agents stand and what they may spend.
+    Agents,
     /// What work has cost on this day; today by default.
     Costs(Option<String>),
     /// The runs behind a number.
@@ -166,6 +168,8 @@ pub enum Reply {
     Approval(Box<approval::Detail>),
     /// The standing rules, newest first.
     Rules(Vec<StandingRule>),
+    /// How agents stand and what they may spend.
+    Agents(Vec<AgentView>, Box<squad::Budgets>),
     /// What work has cost.
     Costs(Box<Costs>),
     /// The runs behind a number.

@@ -7,6 +7,7 @@ use mc_core::{
     agent::{AgentName, AgentStatus},
     alert::{Alert, AlertStatus, Severity},
     approval::{Approval, ApprovalStatus},
+    budget::Scope,
     event::{Event, Recorded},
     id::{AlertId, ApprovalId, RunId, Seq, TaskId},
     money::MicroUsd,
@@ -14,10 +15,12 @@ use mc_core::{
     run::{Run, RunStatus},
     squad::{Squad, SquadStatus},
     task::{TaskCard, TaskState},
+    time::Timestamp,
 };
 use mc_proto::method::{
     agent::AgentView,
     feed::{Changed, FeedItem, Snapshot},
+    squad::{Budget, Budgets},
 };
 
 /// How many events the feed keeps.
@@ -28,7 +31,7 @@ const FEED_ROWS: usize = 2_000;
 pub enum Mine {
     /// An approval to decide.
     Approval(ApprovalId),
-    /// A critical alert that nobody has seen.
+    /// An alert of a failure or worse that nobody has seen.
     Alert(AlertId),
     /// A task to judge.
     Review(TaskId),
@@ -62,6 +65,10 @@ pub struct World {
     pub alerts: BTreeMap<AlertId, Alert>,
     /// Runs that go on.
     pub runs: BTreeMap<RunId, Run>,
+    /// When each agent was last charged for something, as far as the events reach.
+    pub last_spend: BTreeMap<AgentName, Timestamp>,
+    /// Each agent's day, as it was last told.
+    pub budgets: BTreeMap<AgentName, Budget>,
     /// The newest events, oldest first.
     pub feed: VecDeque<Recorded>,
     /// The newest event that is taken in.
@@ -92,6 +99,9 @@ impl World {
         self.approvals = approvals.into_iter().map(|approval| (approval.id, approval)).collect();
         self.alerts = alerts.into_iter().map(|alert| (alert.id, alert)).collect();
         self.runs = runs.into_iter().map(|run| (run.id, run)).collect();
+        for event in &events {
+            self.note_spend(event);
+        }
         self.feed = events.into();
         self.head = head;
     }
@@ -109,8 +119,28 @@ impl World {
         if self.feed.len() >= FEED_ROWS {
             self.feed.pop_front();
         }
+        self.note_spend(&item.event);
         self.feed.push_back(item.event);
         applied
+    }
+
+    fn note_spend(&mut self, recorded: &Recorded) {
+        if let Event::RunUsed { agent, .. } = &recorded.event {
+            self.last_spend.insert(agent.clone(), recorded.at);
+        }
+    }
+
+    /// Takes in how agents and their budgets stand: beats are no events. What the feed told of an
+    /// agent meanwhile is newer and stays.
+    pub fn look(&mut self, agents: Vec<AgentView>, budgets: Budgets) {
+        for view in agents {
+            let known = self.agents.get(&view.agent.name);
+            if known.is_none_or(|known| known.agent.rev <= view.agent.rev) {
+                self.agents.insert(view.agent.name.clone(), view);
+            }
+        }
+        let days = budgets.budgets.into_iter().filter(|one| one.scope == Scope::AgentDay);
+        self.budgets = days.filter_map(|one| Some((one.of.parse().ok()?, one))).collect();
     }
 
     fn replace(&mut self, changed: Changed) {
@@ -198,7 +228,7 @@ impl World {
             chosen.map(|approval| Mine::Approval(approval.id))
         };
         let alerts = self.open_alerts().into_iter().filter(|alert| {
-            alert.severity == Severity::Critical && alert.status == AlertStatus::Open
+            alert.severity >= Severity::Error && alert.status == AlertStatus::Open
         });
         let reviews = self.column(TaskState::Review).into_iter().map(|task| Mine::Review(task.id));
         of(true)

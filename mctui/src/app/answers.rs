@@ -52,6 +52,11 @@ impl App {
                     open.take(rules);
                 }
             }
+            Reply::Agents(agents, budgets) => {
+                self.fleet.answered();
+                self.scene.world.look(agents, *budgets);
+                self.fleet.merge(&self.scene);
+            }
             Reply::Costs(costs) => self.cost.take(costs, &self.scene),
             Reply::Spend(rows) => {
                 if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_spend) {
@@ -175,6 +180,7 @@ impl App {
                     self.say_own(format!("{task}: {}", failure.text));
                 }
             }
+            Origin::Fleet => self.fleet.answered(),
             Origin::Screen | Origin::Task | Origin::Cost => {
                 if origin == Origin::Cost {
                     self.cost.failed(self.scene.now.steady);

@@ -59,6 +59,7 @@ impl App {
         self.touch_rules();
         self.task.forget();
         self.cost.forget();
+        self.fleet.answered();
         self.board.answers.is_asked = false;
     }
 

@@ -123,6 +123,8 @@ enum Origin {
     Screen,
     /// A part of the open task.
     Task,
+    /// The fleet.
+    Fleet,
     /// The costs, or the runs behind one of them.
     Cost,
     /// The topmost dialog.
@@ -350,7 +352,12 @@ impl App {
                     self.ask(call, Origin::Cost);
                 }
             }
-            Place::Fleet | Place::Alerts => {}
+            Place::Fleet => {
+                if let Some(call) = self.fleet.wants(self.scene.now.steady) {
+                    self.ask(call, Origin::Fleet);
+                }
+            }
+            Place::Alerts => {}
         }
         let rules = self.overlays.iter_mut().find_map(Overlay::as_rules);
         if let Some(call) = rules.and_then(Rules::wants) {
@@ -454,7 +461,12 @@ impl App {
         if let Some((_, until)) = &self.notice {
             soonest = soonest.min(until.saturating_sub(now.steady));
         }
-        if let Some(due) = self.cost.due_in(now.steady).filter(|_| self.place == Place::Cost) {
+        let due = match self.place {
+            Place::Cost => self.cost.due_in(now.steady),
+            Place::Fleet => self.fleet.due_in(now.steady),
+            Place::Board | Place::Approvals | Place::Alerts | Place::Task(_) => None,
+        };
+        if let Some(due) = due.filter(|_| self.scene.link.health(now) != Health::Off) {
             soonest = soonest.min(due);
         }
         if let Some(due) = self.emergency.as_ref().and_then(|open| open.due_in(now.steady)) {

@@ -27,6 +27,10 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
             Reply::Approval(Box::new(client.call(&approval::Get { approval }).await?))
         }
         Call::Rules(all) => Reply::Rules(rules(client, all).await?),
+        Call::Agents => {
+            let budgets = Box::new(client.call(&squad::BudgetGet::default()).await?);
+            Reply::Agents(agents(client).await?, budgets)
+        }
         Call::Costs(day) => Reply::Costs(Box::new(costs(client, day).await?)),
         Call::Spend(rollup) => Reply::Spend(Box::new(client.call(rollup.as_ref()).await?)),
         Call::Unlock(unlock) => Reply::Unlocked(client.call(&unlock).await?),
@@ -238,4 +242,18 @@ async fn costs(client: &Client, day: Option<String>) -> Result<Costs, ClientErro
         budgets: client.call(&squad::BudgetGet::default()).await?,
         forecast,
     })
+}
+
+async fn agents(client: &Client) -> Result<Vec<agent::AgentView>, ClientError> {
+    let mut items = Vec::new();
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        let page = client.call(&agent::List { limit: LIMIT, cursor }).await?;
+        items.extend(page.items);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(items)
 }

@@ -9,7 +9,7 @@ use mc_core::{
 use ratatui::layout::Rect;
 
 use crate::{
-    format::{age, clock},
+    format::{age, clock, short},
     keymap::Action,
     overlays::forms,
     scene::{Intent, Scene},
@@ -92,7 +92,7 @@ impl Alerts {
         } else {
             self.settle(scene);
             self.list.step(step);
-            self.list.fit(usize::from(alert_rows(height, scene).saturating_sub(2).max(1)));
+            self.list.fit(usize::from(alert_rows(height, scene).saturating_sub(5).max(1)));
         }
         None
     }
@@ -183,8 +183,9 @@ impl Alerts {
         if self.list.ids().is_empty() {
             canvas.line(inside, &Line::new().own(Token::Dim, " nothing is wrong"));
         }
-        let (ids, ..) = self.list.window(usize::from(inside.height.max(1)));
-        for (place, id) in rows(inside).zip(ids) {
+        let list = self.view_next(canvas, inside, scene);
+        let (ids, ..) = self.list.window(usize::from(list.height.max(1)));
+        for (place, id) in rows(list).zip(ids) {
             if let Some(alert) = scene.world.alerts.get(id) {
                 canvas.line(place, &alert_row(alert, scene, self.list.selected() == Some(id)));
             }
@@ -192,6 +193,25 @@ impl Alerts {
                 canvas.select(place);
             }
         }
+    }
+
+    /// Draws what to do about the alert under the cursor in the last rows of `area`: in the row
+    /// itself a long text would cut it off. Returns the room above.
+    fn view_next(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) -> Rect {
+        let alert = self.selected().and_then(|id| scene.world.alerts.get(&id));
+        let Some(alert) = alert.filter(|_| area.height >= 2) else { return area };
+        let next = Line::new().own(Token::Key, " NEXT ");
+        let next = match (&alert.next, alert.status) {
+            (_, AlertStatus::Resolved) => next.own(Token::Dim, "nothing: it is over"),
+            (Some(words), _) => next.says(Token::Fg, &text::line(words)),
+            (None, _) => next.own(Token::Fg, "look at it, then say that you have seen it"),
+        };
+        let keys = Line::new().own(Token::Dim, format!("   {}", keys(alert)));
+        let lines = next.then(keys).wrap(usize::from(area.width), 6);
+        let height = short(lines.len()).min(area.height - 1).min(3);
+        let place = Rect { y: area.bottom() - height, height, ..area };
+        canvas.lines(place, &lines);
+        Rect { height: area.height - height, ..area }
     }
 
     fn view_feed(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
@@ -221,7 +241,7 @@ impl Alerts {
 }
 
 fn alert_rows(height: u16, scene: &Scene) -> u16 {
-    let wanted = crate::format::short(scene.world.open_alerts().len()).saturating_add(2);
+    let wanted = short(scene.world.open_alerts().len()).saturating_add(4);
     wanted.clamp(3, (height / 2).max(3)).min(height)
 }
 
@@ -256,10 +276,27 @@ fn alert_row(alert: &Alert, scene: &Scene, is_selected: bool) -> Line {
                 .says(Token::Dim, &by)
         }
     };
-    let line = line.then(state);
-    match &alert.next {
-        Some(next) => line.own(Token::Dim, "  next: ").says(Token::Fg, &text::line(next)),
-        None => line,
+    let about = alert.task.map(|task| format!("  {task}")).unwrap_or_default();
+    let line = line.own(Token::Dim, about);
+    match (alert.task, &alert.agent) {
+        (None, Some(agent)) => line.own(Token::Dim, "  ").says(Token::Dim, &text::line(agent)),
+        _ => line,
+    }
+    .then(state)
+}
+
+/// Which keys do it.
+fn keys(alert: &Alert) -> String {
+    let opens = match (alert.approval, alert.task, &alert.agent) {
+        (Some(approval), ..) => format!("Enter opens {approval}"),
+        (None, Some(task), _) => format!("Enter opens {task}"),
+        (None, None, Some(_)) => "Enter opens the agent".to_owned(),
+        (None, None, None) => "it is about the daemon itself".to_owned(),
+    };
+    match alert.status {
+        AlertStatus::Open => format!("[{opens}, a acknowledges, d resolves]"),
+        AlertStatus::Acknowledged => format!("[{opens}, d resolves]"),
+        AlertStatus::Resolved => format!("[{opens}]"),
     }
 }
 

@@ -1,32 +1,48 @@
 //! The fleet: who works, who waits for a person, who is silent; with the tree of sub-agents.
 
-use mc_core::agent::{AgentName, AgentStatus, Liveness};
-use mc_proto::method::agent::AgentView;
+use mc_core::{
+    agent::{AgentName, AgentStatus, Liveness},
+    budget::Scope,
+    money::MicroUsd,
+    time::Timestamp,
+};
+use mc_proto::method::{agent::AgentView, squad::Budget};
 use ratatui::layout::Rect;
 
+use super::cost::{of_budget, of_cap};
 use crate::{
-    format::{age, meter, money, percent},
+    format::{age, money, percent},
     keymap::Action,
     overlays::forms,
+    request::Call,
     scene::{Intent, Scene},
     story, text,
     theme::Token,
     widgets::{Canvas, Line, Listing, Shape, Tall, Wide, rows},
 };
 
+/// Between two questions how agents and budgets stand, in milliseconds: beats are no events.
+const PAUSE_MS: u64 = 10_000;
+
 /// The fleet.
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
     list: Listing<AgentName>,
+    /// Whether all stand in one list, the most urgent first, and not below their parents.
+    is_flat: bool,
+    is_asked: bool,
+    /// The first moment for the next question, on the steady clock.
+    next_at: u64,
 }
 
 /// What an agent is doing, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Doing {
     WaitsForYou,
-    Held,
     Lost,
+    Silent,
     Late,
+    Held,
     Working,
     Idle,
     Offline,
@@ -40,18 +56,49 @@ impl Fleet {
 
     /// Takes in what the world holds now.
     pub fn merge(&mut self, scene: &Scene) {
-        self.list.merge(&current(scene));
+        self.list.merge(&self.current(scene));
     }
 
     /// Sorts the list anew.
     pub fn settle(&mut self, scene: &Scene) {
-        self.list.settle(current(scene));
+        let now = self.current(scene);
+        self.list.settle(now);
     }
 
     /// Puts the cursor on `agent`.
     pub fn open(&mut self, agent: &AgentName, scene: &Scene) {
         self.settle(scene);
         self.list.select(agent);
+    }
+
+    /// Returns what has to be asked so that beats and budgets are current.
+    pub fn wants(&mut self, steady: u64) -> Option<Call> {
+        if self.is_asked || steady < self.next_at {
+            return None;
+        }
+        self.is_asked = true;
+        self.next_at = steady + PAUSE_MS;
+        Some(Call::Agents)
+    }
+
+    /// Returns when [`Self::wants`] has to be looked at, in milliseconds.
+    pub fn due_in(&self, steady: u64) -> Option<u64> {
+        (!self.is_asked).then(|| self.next_at.saturating_sub(steady))
+    }
+
+    /// The question was answered, or no answer will come.
+    pub const fn answered(&mut self) {
+        self.is_asked = false;
+    }
+
+    fn current(&self, scene: &Scene) -> Vec<AgentName> {
+        let mut order = tree(scene);
+        if self.is_flat {
+            order.sort_by_key(|view| (doing(view, scene), view.agent.name.clone()));
+        }
+        let asks = scene.view();
+        let shown = |view: &&AgentView| scene.query.matches_agent(&view.agent, &asks);
+        order.into_iter().filter(shown).map(|view| view.agent.name.clone()).collect()
     }
 
     /// Takes in an action.
@@ -67,6 +114,11 @@ impl Fleet {
             Action::Open => {
                 let agent = scene.world.agents.get(self.selected()?)?;
                 return Some(forms::agent_menu(&agent.agent));
+            }
+            Action::Tree => {
+                self.is_flat = !self.is_flat;
+                self.settle(scene);
+                return None;
             }
             _ => return None,
         };
@@ -121,9 +173,8 @@ impl Fleet {
     }
 }
 
-fn current(scene: &Scene) -> Vec<AgentName> {
-    let asks = scene.view();
-    let shown = |view: &&AgentView| scene.query.matches_agent(&view.agent, &asks);
+/// Returns all agents, each below its parent; roots with the most urgent first.
+fn tree(scene: &Scene) -> Vec<&AgentView> {
     let agents = &scene.world.agents;
     let mut roots: Vec<&AgentView> = agents
         .values()
@@ -140,7 +191,7 @@ fn current(scene: &Scene) -> Vec<AgentName> {
         .filter(|view| !order.iter().any(|one: &&AgentView| one.agent.name == view.agent.name))
         .collect();
     order.extend(rest);
-    order.into_iter().filter(shown).map(|view| view.agent.name.clone()).collect()
+    order
 }
 
 fn walk<'a>(view: &'a AgentView, scene: &'a Scene, order: &mut Vec<&'a AgentView>) {
@@ -163,6 +214,7 @@ fn doing(view: &AgentView, scene: &Scene) -> Doing {
         AgentStatus::Active if waits => Doing::WaitsForYou,
         AgentStatus::Active => match (scene.world.run_of(&agent.name), view.liveness) {
             (Some(_), Liveness::Offline) => Doing::Lost,
+            (_, Liveness::Online) if view.silent_since.is_some() => Doing::Silent,
             (_, Liveness::Late) => Doing::Late,
             (Some(_), Liveness::Online) => Doing::Working,
             (None, Liveness::Online) => Doing::Idle,
@@ -171,14 +223,20 @@ fn doing(view: &AgentView, scene: &Scene) -> Doing {
     }
 }
 
-fn doing_word(doing: Doing, view: &AgentView) -> String {
+/// Says what an agent is doing; what is sick says for how long.
+fn doing_word(doing: Doing, view: &AgentView, scene: &Scene) -> String {
+    let since = |at: Option<Timestamp>| {
+        at.map_or_else(String::new, |at| format!(" {}", age(scene.time().since(at))))
+    };
     match doing {
         Doing::WaitsForYou => "waits for YOU".to_owned(),
         Doing::Held => story::word(&view.agent.status),
-        Doing::Lost => "LOST".to_owned(),
-        Doing::Late => "LATE".to_owned(),
+        Doing::Lost => format!("LOST{}", since(view.last_heartbeat)),
+        Doing::Silent => format!("SILENT{}", since(view.silent_since)),
+        Doing::Late => format!("LATE{}", since(view.last_heartbeat)),
         Doing::Working => "working".to_owned(),
         Doing::Idle => "idle".to_owned(),
+        Doing::Offline if view.agent.status == AgentStatus::Stopped => "stopped".to_owned(),
         Doing::Offline => "offline".to_owned(),
     }
 }
@@ -186,7 +244,7 @@ fn doing_word(doing: Doing, view: &AgentView) -> String {
 fn doing_token(doing: Doing) -> Token {
     match doing {
         Doing::WaitsForYou | Doing::Late | Doing::Held => Token::Warn,
-        Doing::Lost => Token::Crit,
+        Doing::Lost | Doing::Silent => Token::Crit,
         Doing::Working => Token::Ok,
         Doing::Idle | Doing::Offline => Token::Dim,
     }
@@ -203,6 +261,7 @@ fn summary(scene: &Scene) -> Line {
             Doing::WaitsForYou => "wait for you",
             Doing::Held => "held",
             Doing::Lost => "lost",
+            Doing::Silent => "silent",
             Doing::Late => "late",
             Doing::Working => "working",
             Doing::Idle => "idle",
@@ -214,86 +273,161 @@ fn summary(scene: &Scene) -> Line {
 }
 
 fn header(wide: Wide) -> Line {
-    let mut words =
-        format!(" {:<18} {:<15} {:<15} {:>6} {:>6}", "agent", "state", "task, run", "work", "beat");
-    if wide >= Wide::Six {
-        words.push_str("  err role        $ today of budget");
-    } else {
-        words.push_str(" $ today");
-    }
+    let clocks = format!("{:>5} {:>5} {:>5} {:>3}", "work", "beat", "spend", "err");
+    let words = match wide {
+        Wide::Eight => format!(
+            " {:<18} {:<11} {:<15} {:<14} {clocks} {:>8} of budget",
+            "agent", "role", "state", "task, run", "$ today"
+        ),
+        Wide::Six => format!(
+            " {:<18} {:<15} {:<14} {clocks} {:>8} of budget",
+            "agent", "state", "task, run", "$ today"
+        ),
+        _ => format!(" {:<14} {:<14} {:<7} {clocks} {:>8}", "agent", "state", "task", "$ today"),
+    };
     Line::new().own(Token::Dim, words)
 }
 
 fn row(view: &AgentView, scene: &Scene, (wide, is_selected): (Wide, bool)) -> Line {
     let agent = &view.agent;
     let doing = doing(view, scene);
-    let cursor = if is_selected { ">" } else { " " };
-    let branch = if agent.parent.is_some() { "└ " } else { "" };
+    let (for_name, for_state) = if wide >= Wide::Six { (19, 16) } else { (15, 15) };
     let name = Line::new()
-        .own(Token::Strong, cursor)
-        .own(Token::Dim, branch)
+        .own(Token::Strong, if is_selected { ">" } else { " " })
+        .own(Token::Dim, branch(view, scene))
         .says(Token::Strong, &text::line(&agent.name))
-        .to_column(19);
+        .to_column(for_name);
     let state = Line::new()
         .own(Token::Fg, " ")
-        .own(doing_token(doing), doing_word(doing, view))
-        .to_column(16);
+        .own(doing_token(doing), doing_word(doing, view, scene))
+        .to_column(for_state);
     let spent =
-        Line::new().own(Token::Money, format!(" {}", money(view.today_uusd, agent.unpriced)));
+        Line::new().own(Token::Money, format!(" {:>8}", money(view.today_uusd, agent.unpriced)));
+    let task = agent.current_task.map_or_else(|| "-".to_owned(), |task| task.to_string());
+    let budget = budget(view, scene);
     if wide < Wide::Window {
-        let task = agent.current_task.map(|task| format!(" {task}")).unwrap_or_default();
-        return name.then(state).own(Token::Fg, task).then(spent);
+        let line = name.then(state).own(Token::Fg, format!(" {task:<7}"));
+        return line.then(spent).then(short_budget(&budget));
     }
     let now = scene.time();
-    let ago = |at: Option<mc_core::time::Timestamp>| {
-        at.map_or_else(|| "?".to_owned(), |at| age(now.since(at)))
-    };
-    let task = agent.current_task.map_or_else(|| "-".to_owned(), |task| task.to_string());
-    let run = agent.current_run.map(|run| format!(" {run}")).unwrap_or_default();
-    let line = name.then(state).own(
-        Token::Fg,
-        format!(
-            " {:<15} {:>6} {:>6}",
-            format!("{task}{run}"),
-            ago(agent.last_work_at),
-            ago(view.last_heartbeat)
-        ),
-    );
-    if wide < Wide::Six {
-        return line.then(spent);
-    }
+    let ago = |at: Option<Timestamp>| at.map_or_else(|| "?".to_owned(), |at| age(now.since(at)));
+    let beat = if matches!(doing, Doing::Lost | Doing::Late) { Token::Crit } else { Token::Fg };
+    let work = if doing == Doing::Silent { Token::Crit } else { Token::Fg };
+    let spend = scene.world.last_spend.get(&agent.name).copied();
     let errors = if agent.error_streak > 0 { Token::Warn } else { Token::Dim };
-    let used = percent(view.today_uusd, agent.daily_cap_uusd);
-    let token = match used {
-        Some(100..) => Token::Crit,
-        Some(80..) => Token::Warn,
-        Some(_) | None => Token::Dim,
+    let clocks = Line::new()
+        .own(work, format!(" {:>5}", ago(agent.last_work_at)))
+        .own(beat, format!(" {:>5}", ago(view.last_heartbeat)))
+        .own(Token::Fg, format!(" {:>5}", ago(spend)))
+        .own(errors, format!(" {:>3}", agent.error_streak));
+    if wide < Wide::Six {
+        let line = name.then(state).own(Token::Fg, format!(" {task:<7}"));
+        return line.then(clocks).then(spent).then(short_budget(&budget));
+    }
+    let role = if wide >= Wide::Eight {
+        format!(" {:<11}", story::word(&agent.autonomy))
+    } else {
+        String::new()
     };
-    line.own(errors, format!(" {:>4}", agent.error_streak))
-        .own(Token::Dim, format!(" {:<11}", story::word(&agent.autonomy)))
+    let run = agent.current_run.map(|run| format!(" {run}")).unwrap_or_default();
+    name.own(Token::Dim, role)
+        .then(state)
+        .own(Token::Fg, format!(" {:<14}", format!("{task}{run}")))
+        .then(clocks)
         .then(spent)
-        .own(Token::Dim, format!(" of {} ", agent.daily_cap_uusd))
-        .own(token, meter(used))
-        .own(token, used.map(|used| format!(" {used}%")).unwrap_or_default())
+        .then(if wide >= Wide::Eight { of_budget(&budget) } else { of_cap(&budget) })
 }
 
-/// Two lines about the agent under the cursor.
+/// The place of an agent in the tree: one step in for each parent that is known.
+fn branch(view: &AgentView, scene: &Scene) -> String {
+    let agents = &scene.world.agents;
+    let mut depth: usize = 0;
+    let mut above = view.agent.parent.as_ref();
+    while let Some(parent) = above.and_then(|name| agents.get(name)).filter(|_| depth < 4) {
+        depth += 1;
+        above = parent.agent.parent.as_ref();
+    }
+    match depth {
+        0 => String::new(),
+        _ => format!("{}└ ", " ".repeat(depth - 1)),
+    }
+}
+
+/// Returns an agent's day: as the daemon told it with what is reserved, else its own cap.
+fn budget(view: &AgentView, scene: &Scene) -> Budget {
+    let agent = &view.agent;
+    if let Some(known) = scene.world.budgets.get(&agent.name) {
+        return known.clone();
+    }
+    Budget {
+        scope: Scope::AgentDay,
+        of: agent.name.to_string(),
+        cap_uusd: Some(agent.daily_cap_uusd).filter(|cap| cap.0 > 0),
+        granted_uusd: MicroUsd::ZERO,
+        spent_uusd: view.today_uusd,
+        unpriced_uusd: MicroUsd::ZERO,
+        reserved_uusd: MicroUsd::ZERO,
+        unpriced: agent.unpriced,
+        state: None,
+        cap_tokens: None,
+        spent_tokens: 0,
+        reserved_tokens: 0,
+        percent: percent(view.today_uusd, agent.daily_cap_uusd).unwrap_or(0),
+    }
+}
+
+/// Returns only the percent of a budget.
+fn short_budget(budget: &Budget) -> Line {
+    let token = match budget.percent {
+        100.. => Token::Crit,
+        80.. => Token::Warn,
+        _ => Token::Dim,
+    };
+    Line::new().own(token, format!(" {}%", budget.percent))
+}
+
+/// Two lines about the agent under the cursor: what is with it and what to do, what it may spend.
 fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
     let agent = &view.agent;
-    let mut first = Line::new().own(Token::Fg, " ").says(Token::Strong, &text::line(&agent.name));
-    first = match (&agent.status_reason, agent.status) {
-        (Some(reason), status) => first
-            .own(Token::Warn, format!(": {}: ", story::word(&status)))
-            .says(Token::Fg, &text::line(reason)),
-        (None, _) => first.own(Token::Fg, format!(": {}", doing_word(doing(view, scene), view))),
-    };
-    let runtime = if view.attached.is_empty() {
-        Line::new().own(Token::Warn, " no runtime is attached")
+    let doing = doing(view, scene);
+    let mut first = Line::new()
+        .own(Token::Fg, " ")
+        .says(Token::Strong, &text::line(&agent.name))
+        .own(doing_token(doing), format!(" ({})", story::word(&agent.autonomy)))
+        .own(doing_token(doing), format!(": {}", doing_word(doing, view, scene)));
+    if let Some(reason) = &agent.status_reason {
+        first = first.own(Token::Dim, ": ").says(Token::Fg, &text::line(reason));
+    }
+    if let Some(advice) = advice(doing) {
+        first = first.own(Token::Dim, ". Next: ").own(Token::Fg, advice);
+    }
+    let last = scene.world.feed.iter().rev().find(|event| event.actor.name == agent.name.as_str());
+    if let Some(last) = last {
+        first = first.own(Token::Dim, ". Last: ").says(Token::Fg, &story::line(last));
+    }
+    let budget = budget(view, scene);
+    let mut second = Line::new()
+        .own(Token::Dim, " today ")
+        .own(Token::Money, money(view.today_uusd, agent.unpriced))
+        .then(of_budget(&budget))
+        .own(Token::Dim, format!(" · a run {} · in all {}", agent.run_cap_uusd, agent.spent_uusd));
+    second = if view.attached.is_empty() {
+        second.own(Token::Warn, " · no runtime is attached")
     } else {
-        Line::new()
-            .own(Token::Dim, " attached: ")
-            .says(Token::Fg, &text::line(&view.attached.join(", ")))
+        let names = text::line(&view.attached.join(", "));
+        second.own(Token::Dim, " · ").says(Token::Dim, &names)
     };
-    let second = runtime.own(Token::Dim, "   enter: pause, resume, drain, quarantine");
     [first, second]
+}
+
+/// What a person can do about it.
+fn advice(doing: Doing) -> Option<&'static str> {
+    match doing {
+        Doing::WaitsForYou => Some("decide what it waits for (o lists it)"),
+        Doing::Lost => Some("look at its runtime; its task is taken back when it stays away"),
+        Doing::Silent => Some("it beats but gets nothing done: look at its session, or pause it"),
+        Doing::Late => Some("look at its runtime"),
+        Doing::Held => Some("Enter resumes it"),
+        Doing::Working | Doing::Idle | Doing::Offline => None,
+    }
 }

@@ -76,7 +76,7 @@ pub(super) fn card(id: i64, state: TaskState, title: &str, agent: Option<&str>) 
     }
 }
 
-fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
+pub(super) fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> AgentView {
     AgentView {
         agent: Agent {
             name: name(text),
@@ -242,7 +242,7 @@ fn alert(id: i64, severity: Severity, text: &str) -> Alert {
     }
 }
 
-fn run(id: i64, agent: &str, task: i64) -> Run {
+pub(super) fn run(id: i64, agent: &str, task: i64) -> Run {
     Run {
         id: RunId(id),
         agent: name(agent),
@@ -591,6 +591,10 @@ impl Stage {
             Call::Approval(id) => {
                 let known = self.details.iter().find(|one| one.approval.id == *id)?;
                 Reply::Approval(Box::new(known.clone()))
+            }
+            Call::Agents => {
+                let costs = super::cost::costs(None, &self.picture);
+                Reply::Agents(self.picture.agents.clone(), Box::new(costs.budgets))
             }
             Call::Costs(day) => {
                 Reply::Costs(Box::new(super::cost::costs(day.as_deref(), &self.picture)))

@@ -8,6 +8,7 @@ mod documents;
 mod edit;
 mod factor;
 mod fixture;
+mod fleet;
 mod frames;
 mod marks;
 mod properties;

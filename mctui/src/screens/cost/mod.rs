@@ -3,7 +3,7 @@
 mod rows;
 mod summary;
 
-pub use rows::{amount, ways};
+pub use rows::{amount, of_budget, of_cap, ways};
 
 use mc_core::{agent::AgentName, event::Event, id::TaskId, time::Timestamp};
 use mc_proto::method::cost::{By, RollupRow};

@@ -195,17 +195,22 @@ fn more(known: &Costs, of: &Of, (row, width): (&RollupRow, u16)) -> Line {
 }
 
 /// Returns a cap as a bar, with what is promised and not spent.
-pub(super) fn of_budget(budget: &Budget) -> Line {
-    let cap = match (budget.cap_uusd, budget.cap_tokens) {
-        (Some(cap), _) => format!(" of {cap}"),
-        (None, Some(cap)) => format!(" of {} tokens", tokens(cap)),
-        (None, None) => return Line::new().own(Token::Dim, " no cap"),
-    };
-    let line = Line::new().own(Token::Dim, cap).then(bar(budget));
+pub fn of_budget(budget: &Budget) -> Line {
+    let line = of_cap(budget);
     if budget.reserved_uusd > MicroUsd::ZERO {
         return line.own(Token::Pending, format!(" +{} reserved", budget.reserved_uusd));
     }
     line
+}
+
+/// Returns a cap as a bar.
+pub fn of_cap(budget: &Budget) -> Line {
+    let cap = match (budget.cap_uusd, budget.cap_tokens) {
+        (Some(cap), _) => format!(" of {cap}"),
+        (None, Some(cap)) => format!(" of {} tokens", tokens(cap)),
+        (None, None) => String::new(),
+    };
+    Line::new().own(Token::Dim, cap).then(bar(budget))
 }
 
 /// Returns how much of a cap is spent.

@@ -106,8 +106,11 @@ fn month(known: &Costs) -> Line {
         None => line,
     };
     let count = budgets.reservations.len();
-    let line =
-        if count > 0 { line.own(Token::Pending, format!(" in {count} promises")) } else { line };
+    let line = if count > 0 {
+        line.own(Token::Pending, format!(" · {count} reservations open"))
+    } else {
+        line
+    };
     let forecast = &known.forecast;
     let days: Vec<MicroUsd> = forecast.days.iter().map(|day| day.uusd).collect();
     let trend = forecast.trend_percent.map(|trend| format!(", {trend:+}%")).unwrap_or_default();
