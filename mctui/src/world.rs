@@ -227,9 +227,10 @@ impl World {
             let chosen = waiting.iter().filter(move |one| (one.risk == Risk::Red) == red);
             chosen.map(|approval| Mine::Approval(approval.id))
         };
-        let alerts = self.open_alerts().into_iter().filter(|alert| {
-            alert.severity >= Severity::Error && alert.status == AlertStatus::Open
-        });
+        let alerts = self
+            .open_alerts()
+            .into_iter()
+            .filter(|alert| alert.severity >= Severity::Error && alert.status == AlertStatus::Open);
         let reviews = self.column(TaskState::Review).into_iter().map(|task| Mine::Review(task.id));
         of(true)
             .chain(alerts.map(|alert| Mine::Alert(alert.id)))

@@ -52,17 +52,7 @@ impl App {
                     open.take(rules);
                 }
             }
-            Reply::Agents(agents, budgets) => {
-                self.fleet.answered();
-                self.scene.world.look(agents, *budgets);
-                self.fleet.merge(&self.scene);
-            }
-            Reply::Costs(costs) => self.cost.take(costs, &self.scene),
-            Reply::Spend(rows) => {
-                if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_spend) {
-                    open.take(rows.rows);
-                }
-            }
+            reply @ (Reply::Agents(..) | Reply::Costs(_) | Reply::Spend(_)) => self.numbers(reply),
             Reply::Decided(set) => {
                 self.approvals.unmark();
                 self.overlays.push(Overlay::Report(Report::receipts(&set)));
@@ -95,6 +85,24 @@ impl App {
                 }
             }
             Reply::Done(words) => self.say(Line::new().says(Token::Ok, &text::line(&words))),
+        }
+    }
+
+    /// Takes in what agents do and what it costs.
+    fn numbers(&mut self, reply: Reply) {
+        match reply {
+            Reply::Agents(agents, budgets) => {
+                self.fleet.answered();
+                self.scene.world.look(agents, *budgets);
+                self.fleet.merge(&self.scene);
+            }
+            Reply::Costs(costs) => self.cost.take(costs, &self.scene),
+            Reply::Spend(rows) => {
+                if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_spend) {
+                    open.take(rows.rows);
+                }
+            }
+            _ => {}
         }
     }
 
