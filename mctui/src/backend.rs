@@ -67,9 +67,9 @@ impl<W: Write> Screen<W> {
         self.frame.extend_from_slice(b"\x1b[0m");
     }
 
-    /// Rings at the next flush.
-    pub fn ring(&mut self) {
-        self.frame.push(b'\x07');
+    /// Sends bytes of our own making at the next flush: they draw nothing.
+    pub fn tell(&mut self, bytes: &[u8]) {
+        self.frame.extend_from_slice(bytes);
     }
 
     fn go(&mut self, to: Position) {

@@ -9,6 +9,7 @@
 )]
 
 pub mod app;
+pub mod away;
 pub mod backend;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -9,6 +9,7 @@ use ratatui::layout::Size;
 
 use crate::{
     app::Place,
+    away::Way,
     glyphs::{ASCII, UNICODE},
     theme::Palette,
     widgets::Look,
@@ -41,6 +42,9 @@ pub struct Options {
     /// Draw with ASCII only
     #[arg(long)]
     pub ascii: bool,
+    /// How to tell you what waits while you look elsewhere
+    #[arg(long, value_enum, value_name = "WAY", default_value_t = Way::Bell)]
+    pub notify: Way,
     /// Show a lively squad of the console's own; touches no real one
     #[cfg(feature = "demo")]
     #[arg(long)]
@@ -70,6 +74,8 @@ pub struct Environment {
     pub is_utf8: bool,
     /// Whether this is a window of tmux.
     pub is_tmux: bool,
+    /// `VISUAL`, else `EDITOR`, else `vi`.
+    pub editor: String,
     /// `HOME`.
     pub home: Option<PathBuf>,
 }
@@ -89,6 +95,7 @@ impl Environment {
             no_color: var("NO_COLOR").is_some(),
             is_utf8,
             is_tmux: var("TMUX").is_some(),
+            editor: var("VISUAL").or_else(|| var("EDITOR")).unwrap_or_else(|| "vi".to_owned()),
             home: var("HOME").map(PathBuf::from),
         }
     }

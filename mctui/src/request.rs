@@ -1,5 +1,6 @@
 //! What `update` asks the world to do, and what comes back.
 
+use crate::away::Notice;
 use mc_core::{
     agent::AgentName,
     answers::Answers,
@@ -29,14 +30,16 @@ pub enum Request {
     Suspend,
     /// Write the halt file: the stop that needs no daemon.
     WriteHaltFile,
-    /// Ring.
-    Bell,
+    /// Tell a person who is not looking.
+    Notify(Notice),
     /// Put this into the clipboard.
     Copy(String),
     /// Write the text of a challenge to a file, so that it can be signed.
     Save(String),
     /// Read a signature from the file of this name.
     ReadSignature(String),
+    /// Let the operator's editor work on this text.
+    Editor(String),
     /// Start the demo in place of the real daemon.
     Demo,
     /// End.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crossterm::{
-    event::{DisableBracketedPaste, EnableBracketedPaste},
+    event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange},
     execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
@@ -44,6 +44,15 @@ impl Session {
         rustix::process::kill_process(me, rustix::process::Signal::STOP)?;
         enter()
     }
+
+    /// Takes the terminal again after another program had it.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal does not take its modes again.
+    pub fn resume(&self) -> io::Result<()> {
+        enter()
+    }
 }
 
 impl Drop for Session {
@@ -55,7 +64,7 @@ impl Drop for Session {
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
     IS_ENTERED.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)
 }
 
 /// Gives the terminal back as it was; safe to call twice.
@@ -66,7 +75,7 @@ pub fn leave() {
     let mut out = io::stdout();
     // A terminal that is gone can't be restored, and there is nobody to tell.
     out.write_all(b"\x1b[?2026l\x1b[0m\x1b[?25h").ok();
-    execute!(out, DisableBracketedPaste, LeaveAlternateScreen).ok();
+    execute!(out, DisableFocusChange, DisableBracketedPaste, LeaveAlternateScreen).ok();
     disable_raw_mode().ok();
 }
 

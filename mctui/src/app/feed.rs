@@ -6,7 +6,7 @@ use super::{App, Origin, Place};
 use crate::{
     link::Phase,
     overlays::Overlay,
-    request::{Call, Failure, Request},
+    request::{Call, Failure},
     widgets::Line,
     world::Applied,
 };
@@ -16,6 +16,7 @@ impl App {
         self.scene.link.phase = Phase::Resync;
         self.scene.link.hear(self.scene.now, Some(hello.now));
         self.scene.me = Some(hello.actor);
+        self.away.link(true, self.scene.now.steady);
         self.give_up_waiting();
         self.resync();
     }
@@ -40,6 +41,7 @@ impl App {
         } else {
             Phase::Lost { attempt, retry_at, reason: error.text.clone() }
         };
+        self.away.link(false, self.scene.now.steady);
         self.waiting_items.clear();
         self.give_up_waiting();
     }
@@ -84,6 +86,7 @@ impl App {
     pub(super) fn apply(&mut self, item: FeedItem) {
         let task = item.event.event.task();
         let arrived = arrival(&item);
+        self.away.hear(&item.event, self.scene.me.as_ref().map(|me| me.name.as_str()));
         self.cost.hear(&item.event.event);
         let is_rule = crate::story::kind(&item.event.event) == "rule";
         match self.scene.world.apply(item) {
@@ -102,28 +105,22 @@ impl App {
         {
             self.task.touch();
         }
-        if let Some((line, rings)) = arrived {
+        if let Some(line) = arrived {
             self.say(line);
-            if rings {
-                self.out.push(Request::Bell);
-            }
         }
     }
 }
 
-/// Returns what the notice line says about an event, and whether the bell rings.
-fn arrival(item: &FeedItem) -> Option<(Line, bool)> {
-    use mc_core::{alert::Severity, event::Event, policy::Risk};
-    let line = || {
+/// Returns what the notice line says about an event.
+fn arrival(item: &FeedItem) -> Option<Line> {
+    use mc_core::{alert::Severity, event::Event};
+    let is_told = match &item.event.event {
+        Event::ApprovalRequested { .. } | Event::SquadStatusChanged { .. } => true,
+        Event::AlertRaised { alert } => alert.severity >= Severity::Warning,
+        _ => false,
+    };
+    is_told.then(|| {
         let token = crate::story::token(&item.event.event);
         Line::new().says(token, &crate::story::line(&item.event))
-    };
-    match &item.event.event {
-        Event::ApprovalRequested { approval } => Some((line(), approval.risk == Risk::Red)),
-        Event::AlertRaised { alert } if alert.severity >= Severity::Warning => {
-            Some((line(), alert.severity == Severity::Critical))
-        }
-        Event::SquadStatusChanged { .. } => Some((line(), true)),
-        _ => None,
-    }
+    })
 }

@@ -16,6 +16,7 @@ use mc_proto::method::{
 use ratatui::layout::{Rect, Size};
 
 use crate::{
+    away::Away,
     keymap::{Context, Key},
     link::{Health, Now},
     overlays::{Overlay, emergency::Emergency, rules::Rules, spend::Spend},
@@ -70,6 +71,10 @@ pub enum Message {
     Copied(Result<Copied, String>),
     /// The signature that stood in a file, or why it can't be read.
     Signature(Result<String, String>),
+    /// The terminal has the focus, or lost it.
+    Focus(bool),
+    /// What the operator's editor left, or why there is nothing.
+    Edited(Result<String, String>),
     /// A frame was drawn: what stood on it was seen.
     Drawn,
     /// Time has passed.
@@ -160,6 +165,7 @@ pub struct App {
     sent: HashMap<Ticket, Origin>,
     factor: factor::Kept,
     last_key: u64,
+    away: Away,
     next_ticket: Ticket,
     waiting_items: Vec<FeedItem>,
     is_first_load: bool,
@@ -194,6 +200,7 @@ impl App {
             sent: HashMap::new(),
             factor: factor::Kept::default(),
             last_key: 0,
+            away: Away::default(),
             next_ticket: 1,
             waiting_items: Vec::new(),
             is_first_load: true,
@@ -248,7 +255,7 @@ impl App {
         if !matches!(message, Message::Item(_)) {
             self.prepare();
         }
-        let is_quiet = matches!(message, Message::Drawn | Message::Beat(_));
+        let is_quiet = matches!(message, Message::Drawn | Message::Beat(_) | Message::Focus(_));
         self.take(message);
         for overlay in &mut self.overlays {
             overlay.watch(&self.scene);
@@ -257,6 +264,9 @@ impl App {
             self.out.push(Request::WriteHaltFile);
         }
         self.lock_when_idle();
+        if let Some(notice) = self.away.due(now, self.scene.time(), &self.scene.world) {
+            self.out.push(Request::Notify(notice));
+        }
         self.want();
         self.is_dirty |= !is_quiet;
         std::mem::take(&mut self.out)
@@ -267,6 +277,7 @@ impl App {
         match message {
             Message::Key(key) => {
                 self.last_key = now.steady;
+                self.away.key(now.steady);
                 self.press(key);
             }
             Message::Paste(pasted) => self.paste(&pasted),
@@ -290,6 +301,12 @@ impl App {
             }
             Message::Copied(result) => self.copied(result),
             Message::Signature(result) => self.signature(&result),
+            Message::Edited(result) => {
+                if let Some(Overlay::Edit(edit)) = self.overlays.last_mut() {
+                    edit.edited(result, now.steady);
+                }
+            }
+            Message::Focus(has_focus) => self.away.focus(has_focus),
             Message::Drawn => self.drawn(),
             Message::Tick => {}
         }
@@ -457,6 +474,8 @@ impl App {
             let to_second = 1_000 - time.0.rem_euclid(1_000);
             soonest = soonest.min(u64::try_from(to_second).unwrap_or(1_000));
         }
+        let notice = [self.away.due_in(now.steady), self.away.expires_in(time, &self.scene.world)];
+        soonest = notice.into_iter().flatten().fold(soonest, u64::min);
         soonest = soonest.min(self.idle_in(now.steady).unwrap_or(u64::MAX));
         if let Some((_, until)) = &self.notice {
             soonest = soonest.min(until.saturating_sub(now.steady));

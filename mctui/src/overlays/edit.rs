@@ -3,7 +3,7 @@
 
 use crossterm::event::KeyCode;
 use mc_core::{approval::Approval, canonical};
-use mc_proto::method::approval;
+use mc_proto::{method::approval, strict};
 use ratatui::layout::Rect;
 use serde_json::Value;
 
@@ -12,9 +12,9 @@ use super::{
     bound::{Bound, Guard},
 };
 use crate::{
-    format::short,
+    format::{short, short_digest},
     keymap::Key,
-    request::Act,
+    request::{Act, Request},
     scene::Scene,
     screens::evidence,
     text::{self, Clean},
@@ -51,6 +51,8 @@ pub struct Edit {
     guard: Guard,
     frozen: Option<String>,
     error: Option<Clean>,
+    /// What the editor left that could not be read: it is what the editor opens next.
+    draft: Option<String>,
 }
 
 impl Edit {
@@ -74,6 +76,7 @@ impl Edit {
             guard,
             frozen: None,
             error: None,
+            draft: None,
         };
         let original = edit.original.clone();
         edit.fill(&original);
@@ -129,6 +132,12 @@ impl Edit {
             }
             return Ok(arguments);
         }
+        self.read(typed)
+    }
+
+    /// Reads JSON strictly: one value without duplicate names, an object where there was one.
+    fn read(&self, typed: &str) -> Result<Value, String> {
+        strict::check(typed.as_bytes()).map_err(|error| format!("this is no JSON: {error}"))?;
         let arguments: Value =
             serde_json::from_str(typed).map_err(|error| format!("this is no JSON: {error}"))?;
         if arguments.is_object() || !self.original.is_object() {
@@ -159,6 +168,9 @@ impl Edit {
                 _ => Outcome::Stay,
             };
         }
+        if key == Key::control('o') {
+            return self.open_editor();
+        }
         let count = self.fields.len();
         match key.code {
             KeyCode::Enter => return self.enter(scene.now.steady),
@@ -167,6 +179,41 @@ impl Edit {
             _ => self.type_in(key),
         }
         Outcome::Stay
+    }
+
+    /// Opens everything as JSON in the operator's editor.
+    fn open_editor(&mut self) -> Outcome {
+        let text = match (self.draft.take(), self.arguments()) {
+            (Some(draft), _) => draft,
+            (None, Ok(arguments)) => pretty(&arguments),
+            (None, Err(_)) => pretty(&self.base),
+        };
+        Outcome::Do(Request::Editor(text))
+    }
+
+    /// Takes in what the editor left: read strictly, then shown beside the old arguments. The
+    /// request that it is bound to may have changed meanwhile; then the dialog is frozen and sends nothing.
+    pub fn edited(&mut self, result: Result<String, String>, steady: u64) {
+        if self.frozen.is_some() || self.step == Step::Sent {
+            return;
+        }
+        let read = result.map(|text| (self.read(&text), text));
+        match read {
+            Ok((Ok(arguments), _)) if arguments == self.original => {
+                self.error = Some(text::line("the editor changed nothing"));
+            }
+            Ok((Ok(arguments), _)) => {
+                self.error = None;
+                self.fill(&arguments);
+                self.step = Step::Asking(arguments);
+                self.guard.restart(steady);
+            }
+            Ok((Err(why), text)) => {
+                self.error = Some(text::line(&format!("{why} (^O opens the same text again)")));
+                self.draft = Some(text);
+            }
+            Err(why) => self.error = Some(text::line(&why)),
+        }
     }
 
     fn type_in(&mut self, key: Key) {
@@ -266,7 +313,9 @@ impl Edit {
 
     fn lines(&self, width: usize) -> Vec<Line> {
         let words = "What happens: the call is changed, on record in your name. Nothing runs by that: read the changed request, then approve it by its own digest.";
-        let mut lines = vec![Line::new().own(Token::Fg, words)];
+        let bound =
+            format!("bound to {}, rev {}", short_digest(&self.bound.digest), self.bound.rev);
+        let mut lines = vec![Line::new().own(Token::Fg, words), Line::new().own(Token::Dim, bound)];
         match &self.step {
             Step::Writing => {
                 let fields = self.fields.iter().enumerate();
@@ -284,13 +333,18 @@ impl Edit {
                 Line::new().own(Token::Pending, "~ sent: waiting for the daemon's receipt")
             }
             (Step::Writing, _) => Line::new()
-                .own(Token::Strong, "Enter shows before and after   Tab next field   Esc closes"),
+                .own(Token::Strong, "Enter shows before and after   Tab next field   ^O all of it in your editor   Esc closes"),
             (Step::Asking(_), _) => Line::new()
                 .own(Token::Dim, "[y] change it   [e] edit on   ")
                 .own(Token::Strong, ">[n] no   [Esc] no"),
         });
         lines
     }
+}
+
+fn pretty(arguments: &Value) -> String {
+    let text = serde_json::to_string_pretty(arguments);
+    text.map_or_else(|_| canonical::json(arguments), |text| format!("{text}\n"))
 }
 
 fn command(arguments: &Value) -> Option<&str> {

@@ -5,14 +5,19 @@ use std::{io, process::ExitCode, time::Duration};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt as _;
 use ratatui::{Terminal, layout::Size};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
 
 use super::{
     Clock, Engine, clipboard,
     demo::{Playing, Ready},
+    editor,
 };
 use crate::{
     app::{App, Message},
+    away::{self, Way},
     backend::Screen,
     options::{Environment, Options},
     request::Request,
@@ -50,8 +55,18 @@ pub(super) async fn show(options: &Options, environment: &Environment) -> anyhow
     let engine = Engine::start(app, clock, (socket, halt_file));
     let playing = Playing::default();
     let environment = environment.clone();
-    let mut console =
-        Console { engine, screen, session, environment, last_frame: 0, is_urgent: false, playing };
+    let mut console = Console {
+        engine,
+        screen,
+        session,
+        environment,
+        way: options.notify,
+        last_frame: 0,
+        is_urgent: false,
+        playing,
+        keys: Some(EventStream::new()),
+        editing: None,
+    };
     if options.is_demo() {
         console.playing.begin();
     }
@@ -66,9 +81,14 @@ struct Console {
     screen: Frames,
     session: Session,
     environment: Environment,
+    way: Way,
     last_frame: u64,
     is_urgent: bool,
     playing: Playing,
+    /// What reads the terminal; nobody while an editor has it.
+    keys: Option<EventStream>,
+    /// The editor that has the terminal.
+    editing: Option<JoinHandle<Result<String, String>>>,
 }
 
 /// Whether the console goes on.
@@ -80,7 +100,6 @@ enum Next {
 
 impl Console {
     async fn turn(&mut self) -> anyhow::Result<()> {
-        let mut keys = EventStream::new();
         let mut ends = signal(SignalKind::terminate())?;
         let mut hangs = signal(SignalKind::hangup())?;
         // In raw mode ^C is a key; the signal itself only comes from outside.
@@ -92,10 +111,11 @@ impl Console {
                 _ = ends.recv() => return Ok(()),
                 _ = hangs.recv() => return Ok(()),
                 _ = interrupts.recv() => return Ok(()),
-                event = keys.next() => match event {
+                event = next_key(&mut self.keys) => match event {
                     Some(event) => self.typed(event?),
                     None => return Ok(()),
                 },
+                edited = end_of(&mut self.editing) => self.end_edit(edited)?,
                 Some((ticket, result)) = self.engine.answers.recv() => {
                     // What a person waits for is shown at once.
                     self.is_urgent = true;
@@ -124,7 +144,7 @@ impl Console {
     }
 
     fn typed(&mut self, event: Event) -> Vec<Request> {
-        self.is_urgent = true;
+        self.is_urgent = !matches!(event, Event::FocusGained | Event::FocusLost);
         let message = match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => Message::Key(key.into()),
             Event::Paste(pasted) => Message::Paste(pasted),
@@ -133,7 +153,9 @@ impl Console {
                 self.screen.backend_mut().resize(size);
                 Message::Resize(size)
             }
-            Event::Key(_) | Event::Mouse(_) | Event::FocusGained | Event::FocusLost => {
+            Event::FocusGained => Message::Focus(true),
+            Event::FocusLost => Message::Focus(false),
+            Event::Key(_) | Event::Mouse(_) => {
                 return Vec::new();
             }
         };
@@ -145,6 +167,9 @@ impl Console {
         let now = self.engine.clock.now();
         let since = now.steady.saturating_sub(self.last_frame);
         let mut wait = self.engine.app.wakes_in(now);
+        if self.editing.is_some() {
+            return Ok(Duration::from_millis(wait));
+        }
         if self.engine.app.is_dirty() {
             if self.is_urgent || since >= BACKGROUND_MS {
                 self.is_urgent = false;
@@ -162,6 +187,37 @@ impl Console {
             }
         }
         Ok(Duration::from_millis(wait))
+    }
+
+    /// Takes the screen as another program left it.
+    fn repaint(&mut self) -> anyhow::Result<Vec<Request>> {
+        let (width, height) = crossterm::terminal::size()?;
+        let size = Size { width, height };
+        self.screen.backend_mut().resize(size);
+        self.screen.backend_mut().forget();
+        self.screen.clear()?;
+        self.is_urgent = true;
+        Ok(self.engine.give(Message::Resize(size)))
+    }
+
+    /// Gives the terminal to the editor. The link goes on meanwhile; nothing is drawn or read.
+    fn begin_edit(&mut self, text: String) {
+        if self.editing.is_some() {
+            return;
+        }
+        self.keys = None;
+        terminal::leave();
+        let editor = self.environment.editor.clone();
+        self.editing = Some(tokio::task::spawn_blocking(move || editor::edit(&editor, &text)));
+    }
+
+    fn end_edit(&mut self, edited: Result<String, String>) -> anyhow::Result<Vec<Request>> {
+        self.editing = None;
+        self.session.resume()?;
+        self.keys = Some(EventStream::new());
+        let mut left = self.repaint()?;
+        left.extend(self.engine.give(Message::Edited(edited)));
+        Ok(left)
     }
 
     fn enter_demo(&mut self, ready: Ready) {
@@ -183,19 +239,18 @@ impl Console {
         for request in left {
             match request {
                 Request::Quit => return Ok(Next::Quit),
-                Request::Bell => self.screen.backend_mut().ring(),
+                Request::Notify(notice) => {
+                    let told = away::bytes(&notice, self.way, self.environment.is_tmux);
+                    self.screen.backend_mut().tell(&told);
+                    ratatui::backend::Backend::flush(self.screen.backend_mut())?;
+                }
                 Request::Repaint => self.screen.clear()?,
                 Request::Suspend => {
                     self.session.suspend()?;
-                    let (width, height) = crossterm::terminal::size()?;
-                    let size = Size { width, height };
-                    self.screen.backend_mut().resize(size);
-                    self.screen.backend_mut().forget();
-                    self.screen.clear()?;
-                    self.is_urgent = true;
-                    let left = self.engine.give(Message::Resize(size));
+                    let left = self.repaint()?;
                     debug_assert!(left.is_empty(), "a resize asks for nothing");
                 }
+                Request::Editor(text) => self.begin_edit(text),
                 Request::Demo => self.playing.begin(),
                 Request::Copy(text) => {
                     let copied = clipboard::copy(&text, self.environment.is_tmux);
@@ -221,4 +276,22 @@ fn draw(screen: &mut Frames, app: &App) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Returns the next key; for ever without one while an editor has the terminal.
+async fn next_key(keys: &mut Option<EventStream>) -> Option<io::Result<Event>> {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns what the editor left; for ever without an editor.
+async fn end_of(
+    editing: &mut Option<JoinHandle<Result<String, String>>>,
+) -> Result<String, String> {
+    match editing {
+        Some(editing) => editing.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
 }

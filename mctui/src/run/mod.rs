@@ -4,6 +4,7 @@ mod calls;
 mod clipboard;
 #[cfg_attr(not(feature = "demo"), path = "no_demo.rs")]
 mod demo;
+mod editor;
 mod interactive;
 mod once;
 
@@ -109,10 +110,11 @@ impl Engine {
                 }
                 Request::Copy(_)
                 | Request::Save(_)
+                | Request::Editor(_)
                 | Request::ReadSignature(_)
                 | Request::Repaint
                 | Request::Suspend
-                | Request::Bell
+                | Request::Notify(_)
                 | Request::Demo
                 | Request::Quit => {
                     left.push(request);

@@ -381,3 +381,24 @@ fn no_field_of_the_wire_reaches_a_cell_uncleaned() {
         assert!(!stage.frame(160, 50).contains("[31m"), "{keys:?}");
     }
 }
+
+#[test]
+fn who_is_away_is_told_what_waits_and_who_looks_is_not() {
+    let red = |stage: &mut Stage, id: i64| {
+        let seq = stage.app.scene.world.head + 1;
+        let approval =
+            super::fixture::approval(id, mc_core::policy::Risk::Red, "wren", "evil\u{1b}]0;x");
+        let event = mc_core::event::Event::ApprovalRequested { approval: Box::new(approval) };
+        let event = super::fixture::recorded(seq, mc_core::actor::Actor::agent("wren"), event);
+        let item = mc_proto::method::feed::FeedItem { seq, event, changed: Vec::new() };
+        stage.give(Message::Item(Box::new(item)));
+    };
+    let mut stage = Stage::live(120, 36);
+    stage.keys("j");
+    red(&mut stage, 41);
+    stage.pass(60_000);
+    assert!(!stage.asked.iter().any(|one| matches!(one, Request::Notify(_))), "somebody looked");
+    red(&mut stage, 42);
+    let Some(Request::Notify(notice)) = stage.asked.last() else { panic!("{:?}", stage.asked) };
+    assert_eq!((notice.text.as_str(), notice.rings), ("MC: A-42 RED waits", true));
+}

@@ -176,3 +176,40 @@ fn the_words_of_a_command_stand_one_by_one() {
     let frame = stage.frame(120, 60);
     assert!(frame.contains("argv     0 s3  1 rm  2 -r  3 s3://stale"), "{frame}");
 }
+
+#[test]
+fn the_editor_gets_all_as_json_and_what_it_leaves_is_read_strictly() {
+    let mut stage = Stage::live(120, 60);
+    stage.keys("2je");
+    stage.key(Key::control('o'));
+    let Some(Request::Editor(text)) = stage.asked.pop() else { panic!("no editor") };
+    let mut arguments: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(arguments, yellow().statement.arguments);
+    stage.give(Message::Edited(Ok("{\"command\": \"a\", \"command\": \"b\"}".to_owned())));
+    assert!(stage.frame(120, 60).contains("refused: this is no JSON"), "{}", stage.frame(120, 60));
+    stage.key(Key::control('o'));
+    let Some(Request::Editor(again)) = stage.asked.pop() else { panic!("no editor") };
+    assert!(again.contains("\"b\""), "what was written is not lost");
+    stage.give(Message::Edited(Err("`vi` ended with 1".to_owned())));
+    assert!(stage.frame(120, 60).contains("`vi` ended with 1"));
+    arguments["command"] = json!("s3 ls");
+    stage.give(Message::Edited(Ok(arguments.to_string())));
+    let frame = stage.frame(120, 60);
+    assert!(frame.contains("+ command = \"s3 ls\"") && frame.contains("bound to "), "{frame}");
+    assert!(stage.acts().is_empty());
+    stage.keys("y");
+    let [Act::Edit(call)] = stage.acts()[..] else { panic!("not sent") };
+    assert_eq!((&call.arguments, &call.digest), (&arguments, &yellow().digest));
+}
+
+#[test]
+fn what_an_editor_leaves_after_the_request_changed_is_not_sent() {
+    let mut stage = Stage::live(120, 60);
+    stage.keys("2je");
+    stage.key(Key::control('o'));
+    stage.approval_changes(changed());
+    stage.give(Message::Edited(Ok("{\"command\": \"rm\"}".to_owned())));
+    assert!(stage.frame(120, 60).contains("FROZEN"));
+    stage.keys("y\n");
+    assert!(stage.acts().is_empty());
+}
