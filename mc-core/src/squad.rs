@@ -96,6 +96,13 @@ pub struct StopReport {
     pub agents: Vec<AgentStop>,
     /// What went on at that moment.
     pub in_flight: Vec<InFlight>,
+    /// The command that ends the runtimes' processes, where one is set up: offered as long as an agent
+    /// goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<String>,
+    /// What became of that command, where the daemon ran it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_end: Option<String>,
     /// How long after the request the last call was let through, in milliseconds: 0 or less, for
     /// none is after it. `None` when none was since the daemon began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +188,8 @@ mod tests {
             reason: "fire".into(),
             agents: agents.iter().map(one).collect(),
             in_flight: Vec::new(),
+            offer: None,
+            runtime_end: None,
             last_allow_ms: None,
             last_end_ms: None,
         }

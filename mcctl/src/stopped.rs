@@ -23,6 +23,10 @@ pub(crate) fn view(report: &StopReport) -> String {
             sheet.toned("sessions", text, Tone::Bad);
         }
     }
+    if report.open().count() > 0 {
+        sheet.maybe("end it by", report.offer.as_ref().map(|command| text::line(command)));
+    }
+    sheet.maybe("that command", report.runtime_end.as_ref().map(|what| text::line(what)));
     let mut agents: Vec<&AgentStop> = report.agents.iter().collect();
     agents.sort_by_key(|one| (matches!(one.state, StopState::Idle | StopState::Ended), &one.agent));
     let mut table = Table::new(&["AGENT", "STOP", "AFTER", "WHAT"]);
@@ -77,12 +81,20 @@ mod tests {
                     "detail": "a command goes on"},
             ],
             "in_flight": [{"agent": "wren", "run": "R-3", "call": "C-9", "what": "exec make"}],
-            "last_allow_ms": -40,
+            "offer": "systemctl --user stop openclaw-gateway",
+            "runtime_end": "could not be run: no such file", "last_allow_ms": -40,
         }))
         .unwrap();
         let text = anstream::adapter::strip_str(&view(&report)).to_string();
-        for part in ["by ana: smoke", "40 ms before the stop", "of 1 agents", "NOT STOPPED", "C-9"]
-        {
+        for part in [
+            "by ana: smoke",
+            "40 ms before the stop",
+            "of 1 agents",
+            "NOT STOPPED",
+            "C-9",
+            "openclaw-gateway",
+            "could not be run",
+        ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         let at = |name: &str| text.find(name).unwrap();

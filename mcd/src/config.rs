@@ -22,6 +22,27 @@ pub struct Config {
     pub log: String,
     /// How much there may be of anything.
     pub limits: LimitConfig,
+    /// What an emergency stop may do to a runtime that goes on.
+    pub emergency: EmergencyConfig,
+}
+
+/// What an emergency stop may do to a runtime that goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmergencyConfig {
+    /// The command that ends the runtimes' processes, word for word and without a shell, such as
+    /// `["systemctl", "--user", "stop", "openclaw-gateway"]`.
+    pub end_runtime: Vec<String>,
+    /// Whether the daemon runs it by itself, two seconds after a stop that a runtime did not obey;
+    /// else it is only offered.
+    pub preset: bool,
+}
+
+impl EmergencyConfig {
+    /// Returns the command as a person would type it, where there is one.
+    pub fn offer(&self) -> Option<String> {
+        (!self.end_runtime.is_empty()).then(|| self.end_runtime.join(" "))
+    }
 }
 
 impl Default for Config {
@@ -31,6 +52,7 @@ impl Default for Config {
             time_zone: "UTC".to_owned(),
             log: "info".to_owned(),
             limits: LimitConfig::default(),
+            emergency: EmergencyConfig::default(),
         }
     }
 }
@@ -142,6 +164,15 @@ impl Config {
             let text = format!("`{}` is no time zone like `Europe/Berlin`", self.time_zone);
             errors.push(FieldError::new("time_zone", text));
         }
+        let ends = &self.emergency.end_runtime;
+        if ends.first().is_some_and(|program| program.trim().is_empty()) {
+            let text = "expected a program and its words, such as [\"systemctl\", \"stop\", \"x\"]";
+            errors.push(FieldError::new("emergency.end_runtime", text));
+        }
+        if self.emergency.preset && ends.is_empty() {
+            let text = "there is no `end_runtime` that could be run";
+            errors.push(FieldError::new("emergency.preset", text));
+        }
         let limits = self.limits;
         let counts = [
             ("limits.requests_per_second", u64::from(limits.requests_per_second)),
@@ -209,5 +240,15 @@ mod tests {
         let findings = Config::parse(text).unwrap_err();
         let lines: Vec<usize> = findings.iter().map(|finding| finding.line).collect();
         assert_eq!(lines, [1, 3]);
+    }
+
+    #[test]
+    fn a_preset_needs_a_command() {
+        let good = "[emergency]\nend_runtime = [\"systemctl\", \"stop\", \"x\"]\npreset = true\n";
+        assert_eq!(Config::parse(good).unwrap().emergency.end_runtime.len(), 3);
+        for bad in ["preset = true\n", "end_runtime = [\"\"]\n", "end_runtime = \"pkill x\"\n"] {
+            let found = Config::parse(&format!("[emergency]\n{bad}")).unwrap_err();
+            assert_eq!(found[0].line, 2, "{bad}: {found:?}");
+        }
     }
 }

@@ -61,6 +61,8 @@ pub struct Setup {
     pub agent_uids: Vec<u32>,
     /// Lines of `[limits]`.
     pub limits: String,
+    /// Lines of `[emergency]`.
+    pub emergency: String,
     /// The text of `policy.toml`.
     pub policy: String,
     /// Whether the operators have authenticators; see [`code`].
@@ -75,6 +77,7 @@ impl Default for Setup {
             operators: vec![Operator { name: "ana".into(), uid, role: "admin" }],
             agent_uids: vec![uid],
             limits: "requests_per_second = 1000000\nburst = 1000000\n".into(),
+            emergency: String::new(),
             // An agent of a test takes on as much as the test gives it.
             policy: "[agents]\ncapacity = 100\n".into(),
             has_factors: false,
@@ -96,7 +99,10 @@ impl Setup {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).unwrap();
         }
         let limits = &self.limits;
-        let config = format!("squad = \"test\"\ntime_zone = \"UTC\"\n[limits]\n{limits}");
+        let emergency = &self.emergency;
+        let config = format!(
+            "squad = \"test\"\ntime_zone = \"UTC\"\n[limits]\n{limits}[emergency]\n{emergency}"
+        );
         secret(&home.config.join("config.toml"), &config);
         secret(&home.config.join("policy.toml"), &self.policy);
         let mut identity = format!("mode = \"{}\"\n", self.mode);

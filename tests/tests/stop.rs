@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mc_tests::{Client, PATIENCE, Squad, percentile, say, until};
+use mc_tests::{Client, PATIENCE, Setup, Squad, percentile, say, until};
 use serde_json::{Value, json};
 
 fn read() -> Value {
@@ -325,4 +325,28 @@ fn a_halt_file_set_by_hand_ends_sessions_and_is_in_the_record() {
     human.ok("squad.emergency_resume", json!({"reason": "false alarm"}));
     assert_eq!(squad.agent("jay").ok("tool.check", read())["decision"], "allow");
     assert_eq!(squad.operator().ok("squad.status", json!({}))["halted"], false);
+}
+
+#[test]
+fn a_runtime_that_does_not_obey_is_ended_where_that_is_preset() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = dir.path().join("ended");
+    let touch = format!("end_runtime = [\"touch\", \"{}\"]\n", mark.display());
+    for preset in [false, true] {
+        let emergency = format!("{touch}preset = {preset}\n");
+        let mut squad = Squad::new(&Setup { emergency, ..Setup::default() });
+        squad.specialist("crow");
+        let mut deaf = bridge(&mut squad, "deaf", &["crow"]);
+        squad.agent("crow").ok("run.start", json!({"session": "agent:crow:main"}));
+        let mut human = squad.human();
+        human.ok("squad.emergency_stop", json!({"reason": "fire"}));
+        order(&mut deaf);
+        stands(&mut human, "crow", "not_stopped");
+        let report = until("what became of the command is told", PATIENCE, || {
+            let report = human.ok("squad.status", json!({}))["squad"]["stop"].clone();
+            (!preset || report["runtime_end"].is_string()).then_some(report)
+        });
+        assert!(report["offer"].as_str().unwrap().starts_with("touch /"), "{report}");
+        assert_eq!(mark.exists(), preset, "only offered, or run by itself: {report}");
+    }
 }

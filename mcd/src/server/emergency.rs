@@ -3,6 +3,7 @@
 
 use std::{
     os::unix::fs::MetadataExt as _,
+    process::Stdio,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -71,6 +72,8 @@ pub(super) fn stop(server: &Arc<Server>, by: &Actor, reason: &str) -> Answer {
         reason: reason.clone(),
         agents: told.iter().map(|one| one.stop.clone()).collect(),
         in_flight: Vec::new(),
+        offer: server.emergency.offer(),
+        runtime_end: None,
         last_allow_ms: live.last_allow_ms().map(|last| last - asked_ms),
         last_end_ms: None,
     };
@@ -207,8 +210,11 @@ impl Following {
         let recorded = record(&server, halt);
         tokio::pin!(recorded);
         let mut is_recorded = false;
+        let (say, mut said) = mpsc::channel(1);
+        let mut say = server.emergency.preset.then_some(say);
         loop {
             tokio::select! {
+                Some(what) = said.recv() => self.report.runtime_end = Some(what),
                 () = &mut recorded, if !is_recorded => is_recorded = true,
                 news = heard.recv() => match news {
                     Some(news) => self.note(&server, &news),
@@ -222,6 +228,10 @@ impl Following {
             }
             if !is_mine() {
                 return;
+            }
+            let goes_on = self.report.open().any(|one| one.state == StopState::NotStopped);
+            if let Some(say) = say.take_if(|_| goes_on) {
+                tokio::spawn(end_runtimes(server.emergency.end_runtime.clone(), say));
             }
             server.live().set_stop(Some(self.report.clone()));
             if is_recorded {
@@ -240,6 +250,26 @@ impl Following {
         self.report.last_allow_ms = live.last_allow_ms().map(|last| last - self.asked_ms);
         self.report.note(agent, *state, after_ms, detail);
     }
+}
+
+/// Runs the command that ends the runtimes' processes, and says what became of it.
+async fn end_runtimes(command: Vec<String>, say: mpsc::Sender<String>) {
+    let Some((program, words)) = command.split_first() else { return };
+    tracing::warn!(program, "a runtime goes on after the stop: its processes are ended");
+    let mut command = tokio::process::Command::new(program);
+    command.args(words).stdin(Stdio::null()).kill_on_drop(true);
+    let what = match timeout(ORDER_TIME, command.output()).await {
+        Ok(Ok(done)) if done.status.success() => "was run: it ended well".to_owned(),
+        Ok(Ok(done)) => {
+            let words = String::from_utf8_lossy(&done.stderr);
+            let words: String = words.trim().chars().take(200).collect();
+            format!("was run and failed ({}): {words}", done.status)
+        }
+        Ok(Err(error)) => format!("could not be run: {error}"),
+        Err(_) => "was run and did not end".to_owned(),
+    };
+    // Who no longer follows needs no news.
+    say.send(what).await.ok();
 }
 
 /// Follows one agent until its sessions have ended, the stop is over, or nobody looks any more.

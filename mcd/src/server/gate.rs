@@ -34,6 +34,9 @@ use crate::{
 /// How long one request waits for a human at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// How often the disk is asked about a call that was approved.
+const LOOKS: usize = 4;
+
 /// Returns the refusal while the emergency stop is in force.
 pub(super) fn halted() -> RpcError {
     RpcError::new(
@@ -231,7 +234,15 @@ async fn redeem(
     (approval, call): (ApprovalId, Option<CallId>),
 ) -> Answer {
     let asked: Approval = look(&server.store, &caller, &get(approval))?;
-    let facts = look_up(server, disk::wanted_again(server, &caller, (&asked, None))).await;
+    let wanted = disk::wanted_again(server, &caller, (&asked, None));
+    let mut facts = look_up(server, wanted.clone()).await;
+    // A person has said yes: a busy disk gets more time than a question that was not looked at yet.
+    for _ in 1..LOOKS {
+        if !facts.is_late {
+            break;
+        }
+        facts = look_up(server, wanted.clone()).await;
+    }
     let request = Request::ToolAwait(Await { approval, call, wait_ms: 0 });
     let work = work(caller, (request, None), facts);
     server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))

@@ -42,7 +42,7 @@ use self::{
 };
 use crate::{
     caller::{SystemCommand, Work},
-    config::Config,
+    config::{Config, EmergencyConfig},
     identity::{Identity, Operator},
     live::Live,
     store::Store,
@@ -55,6 +55,7 @@ pub struct Server {
     identity: RwLock<Arc<Identity>>,
     pub(crate) squad: String,
     pub(crate) limits: Limits,
+    pub(crate) emergency: EmergencyConfig,
     pub(crate) orders: Orders,
     pub(crate) feeds: Feeds,
     pub(crate) waits: Waits,
@@ -94,6 +95,7 @@ impl Server {
             identity: RwLock::new(Arc::new(identity)),
             squad: config.squad.clone(),
             limits: Limits::new(&config.limits),
+            emergency: config.emergency.clone(),
             orders: Orders::default(),
             feeds: Feeds::default(),
             waits: Waits::default(),

@@ -19,6 +19,13 @@ pub(super) fn lines(report: &StopReport) -> Vec<Line> {
             .says(Token::Fg, &text::line(&report.reason)),
         ends(report),
     ];
+    if let (Some(offer), true) = (&report.offer, report.open().next().is_some()) {
+        let said = Line::new().own(Token::Strong, "end its runtime by: ");
+        lines.push(said.says(Token::Strong, &text::line(offer)));
+    }
+    if let Some(what) = &report.runtime_end {
+        lines.push(Line::new().own(Token::Fg, "that command ").says(Token::Fg, &text::line(what)));
+    }
     let mut agents: Vec<&AgentStop> = report.agents.iter().collect();
     agents.sort_by_key(|one| (rank(one.state), one.agent.clone()));
     lines.extend(agents.iter().take(AGENTS).map(|one| agent(one)));
