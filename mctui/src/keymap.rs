@@ -200,6 +200,16 @@ actions! {
     Copy,
     /// The standing rules.
     Rules,
+    /// Finds everywhere.
+    Find,
+    /// Why the row is as it is.
+    Because,
+    /// What changed since the last look.
+    Changed,
+    /// Filters that are wanted often.
+    Views,
+    /// Writes the view to a file.
+    Export,
     /// Scrolls the evidence down.
     EvidenceDown,
     /// Scrolls the evidence up.
@@ -340,6 +350,31 @@ pub const BINDINGS: &[Binding] = &[
         &[Key::char('o')],
         Action::Links,
         ("links", "where the row under the cursor leads: task, agent, approvals, alerts"),
+    ),
+    bind(
+        All,
+        &[Key::char('f')],
+        Action::Find,
+        ("find", "find tasks, agents, approvals, alerts and recent events, from anywhere"),
+    ),
+    bind(
+        All,
+        &[Key::char('b')],
+        Action::Because,
+        ("", "because: the newest events of the row, each with who, the cause and the reason"),
+    ),
+    bind(
+        All,
+        &[Key::char('w')],
+        Action::Changed,
+        ("", "what changed since you last looked here, by task"),
+    ),
+    bind(All, &[Key::char('v')], Action::Views, ("", "views: filters that are wanted often")),
+    bind(
+        All,
+        &[Key::char('x')],
+        Action::Export,
+        ("", "write the view to a file: the screen as text, the rows as CSV or JSON lines"),
     ),
     bind(All, &[Key::char('y')], Action::Copy, ("", "copy id, text, command or JSON of the row")),
     bind(All, &[Key::char('/')], Action::Filter, ("filter", "filter this view while you type")),

@@ -13,6 +13,7 @@ pub mod away;
 pub mod backend;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod export;
 pub mod format;
 pub mod glyphs;
 pub mod keymap;

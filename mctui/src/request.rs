@@ -36,6 +36,8 @@ pub enum Request {
     Copy(String),
     /// Write the text of a challenge to a file, so that it can be signed.
     Save(String),
+    /// Write a view to a file.
+    Export(String),
     /// Read a signature from the file of this name.
     ReadSignature(String),
     /// Let the operator's editor work on this text.

@@ -116,6 +116,12 @@ pub enum Intent {
     Look(Box<Overlay>),
     /// Put this into the clipboard.
     Copy(String),
+    /// Write this to a file that only we can read.
+    Save(String),
+    /// Write the screen as it stands under the menu.
+    Shot,
+    /// Filter the view.
+    Filter(String),
     /// Say something in the notice line.
     Say(String),
 }

@@ -2,6 +2,7 @@
 
 pub use mc_core::clean::Clean;
 use mc_core::clean::{Glyphs, mixed_scripts};
+use ratatui::buffer::Buffer;
 
 /// Returns `text` as one line; what can't be seen is cut. A terminal without Unicode gets its
 /// replacements where the line is drawn.
@@ -34,4 +35,25 @@ pub fn is_unseen(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
         | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Returns the text of a buffer, one line for each row, without blanks at the end.
+pub fn of_buffer(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for y in buffer.area.y..buffer.area.bottom() {
+        let mut row = String::new();
+        let mut skip = 0;
+        for x in buffer.area.x..buffer.area.right() {
+            let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            if skip == 0 {
+                row.push_str(symbol);
+                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+            } else {
+                skip -= 1;
+            }
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
 }

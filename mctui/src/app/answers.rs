@@ -115,6 +115,7 @@ impl App {
             self.apply(item);
         }
         if std::mem::take(&mut self.is_first_load) {
+            self.looked_at.get_or_insert(self.scene.world.head);
             self.board.begin(&self.scene);
             self.settle();
         } else {

@@ -5,15 +5,20 @@ use mc_core::{actor::Level, agent::AgentName, id::TaskId};
 
 use super::{App, Origin, Place};
 use crate::{
+    export,
     keymap::{self, Action, Key},
     link::Phase,
     overlays::{
         Outcome, Overlay,
         copy::{self, Row},
         emergency::{Emergency, Wish},
+        find::Find,
         help::Help,
         links,
+        menu::{Choice, Menu},
+        told,
         unlock::Unlock,
+        views,
     },
     request::{Call, Request},
     scene::{DEMO_PASSPHRASE, Intent, Times},
@@ -184,6 +189,23 @@ impl App {
             }
             Action::Links => self.links(),
             Action::Copy => self.copy(),
+            Action::Find => self.overlays.push(Overlay::Find(Find::new())),
+            Action::Because => {
+                let (task, agent) = self.under_cursor();
+                let intent = told::because(task, agent.as_ref(), &self.scene);
+                self.intend(Some(intent));
+            }
+            Action::Changed => {
+                let since = self.looked_at.unwrap_or_default();
+                self.looked_at = Some(self.scene.world.head);
+                let intent = told::changed(since, &self.scene);
+                self.intend(Some(intent));
+            }
+            Action::Views => {
+                let intent = views::menu(self.place, &self.scene);
+                self.intend(Some(intent));
+            }
+            Action::Export => self.export(),
             Action::NextMine => self.next_mine(1),
             Action::PrevMine => self.next_mine(-1),
             Action::Times => {
@@ -230,6 +252,12 @@ impl App {
                 self.go_deeper(Place::Alerts);
                 self.alerts.open(alert, &self.scene);
             }
+            Some(Intent::Save(text)) => self.out.push(Request::Export(text)),
+            Some(Intent::Shot) => {
+                let shot = self.shot();
+                self.out.push(Request::Export(shot));
+            }
+            Some(Intent::Filter(filter)) => self.set_query(&filter),
             Some(Intent::Copy(text)) => self.out.push(Request::Copy(text)),
             Some(Intent::Say(words)) => self.say_own(words),
             Some(Intent::Look(overlay)) => self.show(*overlay),
@@ -386,17 +414,45 @@ impl App {
         self.intend(Some(intent));
     }
 
-    /// Opens the menu of what belongs to the row under the cursor.
-    fn links(&mut self) {
+    /// Returns the task and the agent of the row under the cursor.
+    fn under_cursor(&self) -> (Option<TaskId>, Option<AgentName>) {
         let scene = &self.scene;
-        let (task, agent) = match self.place {
+        match self.place {
             Place::Board => (self.board.selected(), None),
             Place::Task(task) => (Some(task), None),
             Place::Approvals => self.approvals.about(scene),
             Place::Fleet => (None, self.fleet.selected().cloned()),
             Place::Alerts => self.alerts.about(scene),
             Place::Cost => self.cost.about(),
+        }
+    }
+
+    /// Opens the menu of how the view can be written to a file.
+    fn export(&mut self) {
+        let choice = |label: &'static str, intent| Choice {
+            label: Line::new().own(Token::Fg, label),
+            opens: Some(intent),
         };
+        let choices = vec![
+            choice("this screen as text", Intent::Shot),
+            choice("the rows as CSV", export::csv(self.place, &self.scene)),
+            choice("the rows as JSON, one a line", export::ndjson(self.place, &self.scene)),
+        ];
+        let menu = Menu::new("Write to a file that only you can read", choices);
+        self.overlays.push(Overlay::Menu(menu));
+    }
+
+    /// Returns the screen as text.
+    fn shot(&self) -> String {
+        let mut buffer = ratatui::buffer::Buffer::empty(self.area());
+        self.view(&mut buffer);
+        crate::text::of_buffer(&buffer)
+    }
+
+    /// Opens the menu of what belongs to the row under the cursor.
+    fn links(&mut self) {
+        let scene = &self.scene;
+        let (task, agent) = self.under_cursor();
         let card = task.and_then(|task| scene.world.tasks.get(&task));
         let mut agents: Vec<AgentName> = agent.into_iter().collect();
         agents.extend(card.iter().flat_map(|card| card.assignees.iter().cloned()));

@@ -8,7 +8,10 @@ mod view;
 
 use std::collections::HashMap;
 
-use mc_core::{id::TaskId, time::Timestamp};
+use mc_core::{
+    id::{Seq, TaskId},
+    time::Timestamp,
+};
 use mc_proto::method::{
     feed::{BeatNotice, FeedItem},
     session::HelloResult,
@@ -166,6 +169,8 @@ pub struct App {
     factor: factor::Kept,
     last_key: u64,
     away: Away,
+    /// The newest event when the operator last asked what changed; at first that of the first picture.
+    looked_at: Option<Seq>,
     next_ticket: Ticket,
     waiting_items: Vec<FeedItem>,
     is_first_load: bool,
@@ -201,6 +206,7 @@ impl App {
             factor: factor::Kept::default(),
             last_key: 0,
             away: Away::default(),
+            looked_at: None,
             next_ticket: 1,
             waiting_items: Vec::new(),
             is_first_load: true,

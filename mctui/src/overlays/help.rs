@@ -78,7 +78,7 @@ impl Help {
             .own(Token::Strong, " Help ")
             .own(Token::Dim, "type to search, arrows scroll, Esc closes ");
         let inside =
-            canvas.dialog(area, (78, short(lines.len()).saturating_add(3).min(24)), &title);
+            canvas.dialog(area, (78, short(lines.len()).saturating_add(3).min(22)), &title);
         canvas.line(inside, &self.search.line(usize::from(inside.width), true));
         let rest = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
         canvas.lines(rest, lines.iter().skip(self.scroll));

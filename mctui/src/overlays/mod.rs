@@ -7,6 +7,7 @@ pub mod decide;
 pub mod edit;
 pub mod emergency;
 pub mod factor;
+pub mod find;
 pub mod form;
 pub mod forms;
 pub mod help;
@@ -17,7 +18,9 @@ pub mod report;
 pub mod rules;
 pub mod spend;
 mod stopped;
+pub mod told;
 pub mod unlock;
+pub mod views;
 
 use mc_proto::method::session::SecondFactor;
 use ratatui::layout::Rect;
@@ -54,6 +57,8 @@ pub enum Overlay {
     Rules(rules::Rules),
     /// The runs behind a number.
     Spend(spend::Spend),
+    /// Find everywhere.
+    Find(find::Find),
 }
 
 /// What a dialog wants after a key.
@@ -94,6 +99,7 @@ impl Overlay {
             Self::Report(dialog) => dialog.press(key),
             Self::Rules(dialog) => dialog.press(key),
             Self::Spend(dialog) => dialog.press(key),
+            Self::Find(dialog) => dialog.press(key, scene),
         }
     }
 
@@ -106,6 +112,7 @@ impl Overlay {
             Self::Factor(dialog) => dialog.paste(pasted),
             Self::Bulk(dialog) => dialog.paste(pasted),
             Self::Edit(dialog) => dialog.paste(pasted),
+            Self::Find(dialog) => dialog.paste(pasted),
             Self::Help(_) | Self::Menu(_) | Self::Report(_) | Self::Rules(_) | Self::Spend(_) => {
                 Outcome::Stay
             }
@@ -120,6 +127,7 @@ impl Overlay {
             Self::Edit(dialog) => dialog.watch(scene),
             Self::Rules(dialog) => dialog.watch(scene),
             Self::Factor(dialog) => dialog.watch(scene),
+            Self::Find(dialog) => dialog.watch(scene),
             _ => {}
         }
     }
@@ -158,7 +166,7 @@ impl Overlay {
         match self {
             Self::Decide(dialog) => dialog.is_typing(),
             Self::Form(dialog) => dialog.is_typing(),
-            Self::Unlock(_) | Self::Factor(_) | Self::Help(_) => true,
+            Self::Unlock(_) | Self::Factor(_) | Self::Help(_) | Self::Find(_) => true,
             Self::Bulk(dialog) => dialog.is_typing(),
             Self::Edit(dialog) => dialog.is_typing(),
             Self::Menu(_) | Self::Report(_) | Self::Rules(_) | Self::Spend(_) => false,
@@ -179,6 +187,7 @@ impl Overlay {
             | Self::Report(_)
             | Self::Rules(_)
             | Self::Spend(_)
+            | Self::Find(_)
             | Self::Factor(_) => {}
         }
         false
@@ -198,6 +207,7 @@ impl Overlay {
             Self::Report(dialog) => dialog.view(canvas, area),
             Self::Rules(dialog) => dialog.view(canvas, area),
             Self::Spend(dialog) => dialog.view(canvas, area),
+            Self::Find(dialog) => dialog.view(canvas, area),
         }
     }
 }

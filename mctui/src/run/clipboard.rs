@@ -16,6 +16,8 @@ use crate::app::Copied;
 const OSC_BYTES: usize = 56_245;
 /// A signature is much shorter.
 const SIGNATURE_BYTES: u64 = 16 * 1024;
+/// How the files with exported views begin.
+const EXPORT: &str = "mc-export-";
 /// How the files with texts to sign begin.
 const PREFIX: &str = "mc-challenge-";
 
@@ -47,15 +49,24 @@ fn through_tmux(text: &str) -> io::Result<()> {
 
 /// Writes `text`, byte for byte, to a new file that only we can read.
 pub(super) fn save(text: &str) -> Result<Copied, String> {
-    let (path, mut file) = create().map_err(|error| format!("no file: {error}"))?;
+    write(PREFIX, text)
+}
+
+/// Writes a view to a new file that only we can read.
+pub(super) fn export(text: &str) -> Result<Copied, String> {
+    write(EXPORT, text)
+}
+
+fn write(prefix: &str, text: &str) -> Result<Copied, String> {
+    let (path, mut file) = create(prefix).map_err(|error| format!("no file: {error}"))?;
     file.write_all(text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Copied::File(path.display().to_string()))
 }
 
-fn create() -> io::Result<(PathBuf, fs::File)> {
+fn create(prefix: &str) -> io::Result<(PathBuf, fs::File)> {
     let mut number = 0;
     loop {
-        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let name = format!("{prefix}{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
         match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => return Ok((path, file)),

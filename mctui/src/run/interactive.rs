@@ -257,6 +257,7 @@ impl Console {
                     self.tell(Message::Copied(copied));
                 }
                 Request::Save(text) => self.tell(Message::Copied(clipboard::save(&text))),
+                Request::Export(text) => self.tell(Message::Copied(clipboard::export(&text))),
                 Request::ReadSignature(name) => {
                     let home = self.environment.home.as_deref();
                     let read = clipboard::read_signature(&name, home);

@@ -8,9 +8,6 @@ mod editor;
 mod interactive;
 mod once;
 
-#[cfg(test)]
-pub(crate) use once::to_text;
-
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use mc_core::time::Timestamp;
@@ -110,6 +107,7 @@ impl Engine {
                 }
                 Request::Copy(_)
                 | Request::Save(_)
+                | Request::Export(_)
                 | Request::Editor(_)
                 | Request::ReadSignature(_)
                 | Request::Repaint

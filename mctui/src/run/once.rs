@@ -8,6 +8,7 @@ use super::{Clock, Engine, demo::Playing};
 use crate::{
     app::{App, Message},
     options::{Environment, Options, read_place},
+    text,
 };
 
 /// How long the daemon has to answer.
@@ -50,7 +51,7 @@ pub(super) async fn print(
     }
     let mut buffer = Buffer::empty(Rect::new(0, 0, options.size.width, options.size.height));
     engine.app.view(&mut buffer);
-    std::io::stdout().write_all(to_text(&buffer).as_bytes())?;
+    std::io::stdout().write_all(text::of_buffer(&buffer).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,25 +80,4 @@ async fn load(engine: &mut Engine) -> bool {
     engine.app.prepare();
     engine.give(Message::Drawn);
     true
-}
-
-/// Returns the text of a buffer, one line for each row, without blanks at the end.
-pub(crate) fn to_text(buffer: &Buffer) -> String {
-    let mut text = String::new();
-    for y in buffer.area.y..buffer.area.bottom() {
-        let mut row = String::new();
-        let mut skip = 0;
-        for x in buffer.area.x..buffer.area.right() {
-            let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
-            if skip == 0 {
-                row.push_str(symbol);
-                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
-            } else {
-                skip -= 1;
-            }
-        }
-        text.push_str(row.trim_end());
-        text.push('\n');
-    }
-    text
 }

@@ -661,7 +661,7 @@ impl Stage {
     }
 
     pub(super) fn frame(&self, width: u16, height: u16) -> String {
-        crate::run::to_text(&self.buffer(width, height))
+        crate::text::of_buffer(&self.buffer(width, height))
     }
 
     /// Answers the last thing that was sent with a refusal.

@@ -105,14 +105,17 @@ fn help_and_menus_fit_every_size() {
     frames("move", "m");
     frames("agent", "3\n");
     frames("new_task", "+");
+    frames("find", "fkestrel");
+    frames("because", "b");
+    frames("views", "v");
 }
 
 #[test]
 fn plain_ascii_shows_no_other_character() {
     let remember = format!("2j\t{}ar", "J".repeat(90));
     for keys in [
-        "", "2", "3", "4", "5", "5\t\t\t", "5\n", "\n", "!", "?", "2V", "2Va", "2Vdr", "2je x\n",
-        "2B", "2o", "2s\t", "2sd", &remember,
+        "", "2", "3", "4", "5", "5\t\t\t", "5\n", "fvault", "b", "w", "v", "x", "\n", "!", "?",
+        "2V", "2Va", "2Vdr", "2je x\n", "2B", "2o", "2s\t", "2sd", &remember,
     ] {
         for (width, height) in SIZES {
             let mut stage = Stage::live(width, height).ascii();

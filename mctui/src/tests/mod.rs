@@ -10,6 +10,7 @@ mod factor;
 mod fixture;
 mod fleet;
 mod frames;
+mod looking;
 mod marks;
 mod properties;
 mod standing;

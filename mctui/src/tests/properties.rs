@@ -36,7 +36,7 @@ fn key() -> impl Strategy<Value = Key> {
         Just(KeyCode::PageDown),
     ];
     prop_oneof![
-        4 => prop::sample::select("jkhlgG12345adcmr+./,?!zTRLJK-yn\u{20}0STOPVUseBo".chars().collect::<Vec<_>>()).prop_map(Key::char),
+        4 => prop::sample::select("jkhlgG12345fbwvxtadcmr+./,?!zTRLJK-yn\u{20}0STOPVUseBo".chars().collect::<Vec<_>>()).prop_map(Key::char),
         1 => any::<char>().prop_filter("typed", |c| !c.is_control()).prop_map(Key::char),
         2 => named.prop_map(Key::plain),
         1 => prop::sample::select(vec!['d', 'u', 'c', 'l', 'w']).prop_map(|c| Key { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }),
