@@ -5,6 +5,7 @@
 //! pass one.
 
 mod shape;
+pub mod trace;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,16 @@ impl LoopRules {
     pub fn messages_needed(&self) -> u32 {
         self.comments.max(self.turns).saturating_add(1)
     }
+}
+
+/// Begins of rules whose denials are about the moment and not about the call: a pause, too many
+/// questions or a slow disk is no loop of the agent's.
+const OF_THE_MOMENT: &[&str] =
+    &["squad.", "agent.", "run.", "limits.", "path.unseen", "task.blocked"];
+
+/// Says whether a denial by `rule` is about the moment, so that its repetition is no loop.
+pub fn is_of_the_moment(rule: &str) -> bool {
+    OF_THE_MOMENT.iter().any(|begin| rule.starts_with(begin))
 }
 
 /// What shows that work goes in circles.

@@ -52,6 +52,7 @@ mod stopped;
 mod table;
 mod task;
 mod text;
+mod trace;
 mod words;
 
 use std::process::ExitCode;

@@ -22,7 +22,7 @@ use crate::{
     replay,
     table::{Cell, Sheet, Table, Tone, cell},
     task::text_of,
-    text,
+    text, trace,
     words::word,
 };
 
@@ -72,7 +72,13 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The tool.
-    tool: String,
+    #[arg(required_unless_present = "trace")]
+    tool: Option<String>,
+    /// Look a recorded trace through instead, as `mcctl audit export` prints it, and say where work
+    /// goes in circles; exit code 1 when it does.
+    #[arg(long = "loop", value_name = "FILE", conflicts_with_all =
+        ["tool", "arguments", "named", "arg", "cwd", "agent", "task"])]
+    trace: Option<PathBuf>,
     /// Its arguments as a JSON object.
     #[arg(value_name = "JSON", conflicts_with_all = ["arg", "named"])]
     arguments: Option<String>,
@@ -128,8 +134,15 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
 }
 
 fn check(args: CheckArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    if let Some(file) = &args.trace {
+        let toml = match text_of(None, args.policy.as_deref())? {
+            Some(toml) => toml,
+            None => cx.call(&PolicyGet::default())?.text,
+        };
+        return trace::run(file, &toml, cx);
+    }
     let test = PolicyTest {
-        tool: args.tool,
+        tool: args.tool.unwrap_or_default(),
         arguments: arguments(args.arguments.or(args.named).as_deref(), &args.arg)?,
         cwd: args.cwd,
         agent: args.agent,

@@ -217,6 +217,14 @@ fn stands(human: &mut Client, agent: &str, state: &str) -> Value {
     })
 }
 
+/// Waits until no alert is open.
+fn nothing_is_wrong(human: &mut Client) {
+    until("nothing is wrong any more", PATIENCE, || {
+        let open = human.ok("alert.list", json!({"status": "open"}));
+        open["items"].as_array()?.is_empty().then_some(())
+    });
+}
+
 /// The record knows how the stop went, and another daemon tells it.
 fn is_remembered(mut squad: Squad, last: &Value) {
     until("it is written down", PATIENCE, || {
@@ -271,7 +279,10 @@ fn a_stop_says_of_each_agent_how_far_it_got_and_what_was_in_flight() {
     assert!(flew("crow", &Value::Null) && flew("jay", &Value::Null), "{report}");
     assert!(flying.iter().any(|one| one["task"] == task && one["run"] == run), "{report}");
 
-    let alerts = human.ok("alert.list", json!({"status": "open"}));
+    let alerts = until("both are alerts", PATIENCE, || {
+        let open = human.ok("alert.list", json!({"status": "open"}));
+        (open["items"].as_array()?.len() == 2).then_some(open)
+    });
     let of = |name: &str| {
         let items = alerts["items"].as_array().unwrap();
         items.iter().find(|one| one["agent"] == name).cloned().unwrap_or_default()
@@ -292,6 +303,7 @@ fn a_stop_says_of_each_agent_how_far_it_got_and_what_was_in_flight() {
     assert!(row["after_ms"].as_i64().unwrap() >= 2000, "{row}");
     jay.ok("run.finish", json!({"run": alone, "status": "aborted"}));
     stands(&mut human, "jay", "ended");
+    nothing_is_wrong(&mut human);
     let last = human.ok("squad.status", json!({}))["squad"]["stop"]["last_end_ms"].clone();
     assert!(last.as_i64().unwrap() >= 2000, "{last}");
 

@@ -91,6 +91,8 @@ impl PolicyDoc {
             levels: self.levels.clone(),
             tasks: self.tasks.clone(),
             limits: self.limits,
+            loops: self.loops,
+            agents: self.agents.clone(),
             quiet_hours: self.quiet_hours.clone(),
             ..Self::default()
         }

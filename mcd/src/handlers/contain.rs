@@ -16,7 +16,6 @@ use mc_core::{
 };
 
 use super::{
-    case,
     notify::{self, Warning},
     stop,
 };
@@ -75,18 +74,13 @@ pub(super) fn after_comment(desk: &mut Desk<'_>, message: &Message) -> Result<()
     }
 }
 
-/// Looks whether a call that was denied is denied again and again. A pause, too many questions or
-/// a slow disk is no loop of the agent's.
+/// Looks whether a call that was denied is denied again and again.
 pub(super) fn after_denial(
     desk: &mut Desk<'_>,
     id: CallId,
     decision: &Decision,
 ) -> Result<(), Fail> {
-    let is_of_the_moment = case::is_passing(decision)
-        || ["limits.", "path.unseen", "task.blocked"]
-            .iter()
-            .any(|rule| decision.rule.starts_with(rule));
-    if decision.outcome != Outcome::Deny || is_of_the_moment {
+    if decision.outcome != Outcome::Deny || loops::is_of_the_moment(&decision.rule) {
         return Ok(());
     }
     after_call(desk, id)

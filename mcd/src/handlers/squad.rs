@@ -2,7 +2,7 @@
 
 use mc_core::{
     agent::{Agent, AgentStatus},
-    alert::{AlertKind, Severity},
+    alert::{AlertKind, AlertStatus, Severity},
     event::Event,
     id::TaskId,
     refusal::{Refusal, RefusalKind},
@@ -123,27 +123,55 @@ pub(super) fn report_stop(desk: &mut Desk<'_>, report: Box<StopReport>) -> Resul
     if desk.squad()?.status != SquadStatus::Halted {
         return Ok(());
     }
-    let goes_on =
-        |one: &&AgentStop| matches!(one.state, StopState::NotStopped | StopState::Unreached);
-    let open: Vec<AgentStop> = report.open().filter(goes_on).cloned().collect();
+    let agents = report.agents.clone();
     desk.emit(Event::SquadStopReported { report })?;
-    for one in open {
-        let after = one.after_ms.unwrap_or_default() / 1000;
-        let why = match (one.state, one.detail.as_str()) {
-            (StopState::Unreached, _) => "no runtime of it can be told to end its session",
-            (_, "") => "its runtime does not answer",
-            (_, detail) => detail,
-        };
-        let warning = Warning {
-            severity: Severity::Critical,
-            kind: AlertKind::Security,
-            text: format!("NOT STOPPED: {} goes on {after} s after the stop: {why}", one.agent),
-            next: GOES_ON,
-            task: None,
-            agent: Some(one.agent),
-        };
-        notify::warn(desk, warning)?;
+    for one in &agents {
+        // Without a time nothing is known of it yet.
+        let Some(after_ms) = one.after_ms else { continue };
+        match one.state {
+            StopState::Ended => no_longer(desk, one, after_ms)?,
+            StopState::NotStopped | StopState::Unreached => {
+                notify::warn(desk, goes_on(one, after_ms))?;
+            }
+            StopState::Idle | StopState::Asked => {}
+        }
     }
+    Ok(())
+}
+
+/// The words that every alert about an agent which goes on begins with.
+const NOT_STOPPED: &str = "NOT STOPPED";
+
+fn goes_on(one: &AgentStop, after_ms: i64) -> Warning {
+    let why = match (one.state, one.detail.as_str()) {
+        (StopState::Unreached, _) => "no runtime of it can be told to end its session",
+        (_, "") => "its runtime does not answer",
+        (_, detail) => detail,
+    };
+    let after = after_ms / 1000;
+    Warning {
+        severity: Severity::Critical,
+        kind: AlertKind::Security,
+        text: format!("{NOT_STOPPED}: {} goes on {after} s after the stop: {why}", one.agent),
+        next: GOES_ON,
+        task: None,
+        agent: Some(one.agent.clone()),
+    }
+}
+
+/// Ends the alert about an agent that has stopped after all.
+fn no_longer(desk: &mut Desk<'_>, one: &AgentStop, after_ms: i64) -> Result<(), Fail> {
+    let open = queries::open_alert(desk.db, AlertKind::Security, Some(one.agent.as_str()), None)?;
+    let Some(alert) = open.filter(|alert| alert.text.starts_with(NOT_STOPPED)) else {
+        return Ok(());
+    };
+    let note = Some(format!("it ended {after_ms} ms after the stop"));
+    desk.emit(Event::AlertChanged {
+        alert: alert.id,
+        task: alert.task,
+        status: AlertStatus::Resolved,
+        note,
+    })?;
     Ok(())
 }
 

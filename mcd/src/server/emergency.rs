@@ -11,7 +11,7 @@ use std::{
 use mc_core::{
     actor::Actor,
     agent::AgentName,
-    run::{CallStatus, RunStatus},
+    run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{AgentStop, InFlight, Squad, SquadStatus, StopReport, StopState},
 };
 use mc_proto::{
@@ -137,13 +137,14 @@ fn tell_all(server: &Server, reason: &str) -> Vec<Told> {
     let mut names: Vec<AgentName> =
         live.attached().into_iter().flat_map(|runtime| runtime.agents).collect();
     let known = agents(server);
+    let running = running(server);
     names.extend(known.iter().map(|view| view.agent.name.clone()));
     names.sort();
     names.dedup();
     let told = |agent: AgentName| {
         let sent = server.orders.abort(live, (&agent, None), reason);
-        let row = known.iter().find(|view| view.agent.name == agent);
-        let was_working = row.is_some_and(|view| view.agent.current_run.is_some());
+        // Of several runs the newest may be over while an older one goes on.
+        let was_working = running.iter().any(|run| run.agent == agent);
         let state = match (was_working, sent.is_empty()) {
             (_, false) => StopState::Asked,
             (true, true) => StopState::Unreached,
@@ -157,6 +158,13 @@ fn tell_all(server: &Server, reason: &str) -> Vec<Told> {
 
 fn agents(server: &Server) -> Vec<AgentView> {
     items(server, &Request::AgentList(agent::List { limit: Some(ROWS), ..agent::List::default() }))
+}
+
+/// Returns the runs that go on.
+fn running(server: &Server) -> Vec<Run> {
+    let list = run::List { limit: Some(ROWS), ..run::List::default() };
+    let runs: Vec<Run> = items(server, &Request::RunList(list));
+    runs.into_iter().filter(goes_on).collect()
 }
 
 fn items<T: DeserializeOwned>(server: &Server, request: &Request) -> Vec<T> {
@@ -217,7 +225,8 @@ impl Following {
                 Some(what) = said.recv() => self.report.runtime_end = Some(what),
                 () = &mut recorded, if !is_recorded => is_recorded = true,
                 news = heard.recv() => match news {
-                    Some(news) => self.note(&server, &news),
+                    Some(news) if self.note(&server, &news) => {}
+                    Some(_) => continue,
                     None if is_recorded => return,
                     // All is known, and only the record is waited for.
                     None => {
@@ -244,11 +253,12 @@ impl Following {
         }
     }
 
-    fn note(&mut self, server: &Server, (agent, state, detail): &Heard) {
+    /// Takes in what was heard; says whether that is news.
+    fn note(&mut self, server: &Server, (agent, state, detail): &Heard) -> bool {
         let live = server.live();
         let after_ms = live.clock.elapsed_ms() - self.asked_ms;
         self.report.last_allow_ms = live.last_allow_ms().map(|last| last - self.asked_ms);
-        self.report.note(agent, *state, after_ms, detail);
+        self.report.note(agent, *state, after_ms, detail)
     }
 }
 
@@ -293,7 +303,8 @@ async fn follow(
             tell.send((stop.agent.clone(), StopState::NotStopped, late)).ok();
             waiting.await
         };
-        let is_over = state != StopState::Ended && has_no_run(&server, &stop);
+        // A runtime's word counts more than the agent's own report of its run's end.
+        let is_over = state == StopState::Unreached && has_no_run(&server, &stop);
         let (state, detail) = if is_over {
             (StopState::Ended, "its last run was reported ended".to_owned())
         } else {
@@ -313,7 +324,9 @@ async fn follow(
 /// Returns what the runtimes of one agent said in the end.
 async fn answers(sent: Vec<Sent>) -> (StopState, String) {
     if sent.is_empty() {
-        return (StopState::Unreached, String::new());
+        // Its run may end by itself: what it asks for is refused.
+        sleep(ANSWER_TIME / 2).await;
+        return (StopState::Unreached, "its calls are refused".to_owned());
     }
     let until = Instant::now() + ORDER_TIME;
     let mut said = Vec::new();
@@ -334,25 +347,28 @@ async fn answers(sent: Vec<Sent>) -> (StopState, String) {
 
 /// Says whether an agent that worked has no run any more.
 fn has_no_run(server: &Server, stop: &AgentStop) -> bool {
-    let get = Request::AgentGet(agent::Get { agent: stop.agent.clone() });
-    let view: Result<AgentView, RpcError> = look(&server.store, &workers::system(), &get);
-    stop.was_working && view.is_ok_and(|view| view.agent.current_run.is_none())
+    let list =
+        run::List { agent: Some(stop.agent.clone()), limit: Some(ROWS), ..run::List::default() };
+    let page: Result<Page<Run>, RpcError> =
+        look(&server.store, &workers::system(), &Request::RunList(list));
+    stop.was_working && page.is_ok_and(|page| page.items.iter().all(|run| !goes_on(run)))
+}
+
+fn goes_on(run: &Run) -> bool {
+    run.status == RunStatus::Running
 }
 
 /// Returns what goes on at this moment: runs, and calls that were let through and have not ended.
 fn in_flight(server: &Server) -> Vec<InFlight> {
-    let list = run::List { limit: Some(ROWS), ..run::List::default() };
-    let runs: Vec<mc_core::run::Run> = items(server, &Request::RunList(list));
+    let runs = running(server);
     let list = run::ToolList { limit: Some(ROWS), ..run::ToolList::default() };
-    let calls: Vec<mc_core::run::ToolCall> = items(server, &Request::ToolList(list));
-    let runs = runs.into_iter().filter(|run| run.status == RunStatus::Running);
-    let runs: Vec<_> = runs.collect();
+    let calls: Vec<ToolCall> = items(server, &Request::ToolList(list));
     // A call outside of any run that goes on may well have ended without anybody saying so.
-    let goes_on = |call: &mc_core::run::ToolCall| {
+    let is_open = |call: &ToolCall| {
         call.status == CallStatus::Allowed
             && call.run.is_some_and(|id| runs.iter().any(|run| run.id == id))
     };
-    let of_calls = calls.iter().filter(|call| goes_on(call)).map(|call| InFlight {
+    let of_calls = calls.iter().filter(|call| is_open(call)).map(|call| InFlight {
         agent: call.agent.clone(),
         task: call.task,
         run: call.run,
