@@ -11,6 +11,7 @@ use std::{
 use mc_core::{
     actor::Actor,
     agent::AgentName,
+    redact,
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{AgentStop, InFlight, Squad, SquadStatus, StopReport, StopState},
 };
@@ -69,7 +70,7 @@ pub(super) fn stop(server: &Arc<Server>, by: &Actor, reason: &str) -> Answer {
     let report = StopReport {
         at,
         by: by.name.clone(),
-        reason: reason.clone(),
+        reason: redact::text(&reason).into_owned(),
         agents: told.iter().map(|one| one.stop.clone()).collect(),
         in_flight: Vec::new(),
         offer: server.emergency.offer(),
@@ -222,7 +223,9 @@ impl Following {
         let mut say = server.emergency.preset.then_some(say);
         loop {
             tokio::select! {
-                Some(what) = said.recv() => self.report.runtime_end = Some(what),
+                Some(what) = said.recv() => {
+                    self.report.runtime_end = Some(redact::text(&what).into_owned());
+                }
                 () = &mut recorded, if !is_recorded => is_recorded = true,
                 news = heard.recv() => match news {
                     Some(news) if self.note(&server, &news) => {}
@@ -258,7 +261,7 @@ impl Following {
         let live = server.live();
         let after_ms = live.clock.elapsed_ms() - self.asked_ms;
         self.report.last_allow_ms = live.last_allow_ms().map(|last| last - self.asked_ms);
-        self.report.note(agent, *state, after_ms, detail)
+        self.report.note(agent, *state, after_ms, &redact::text(detail))
     }
 }
 
