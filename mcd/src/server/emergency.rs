@@ -219,7 +219,7 @@ impl Following {
         let recorded = record(&server, halt);
         tokio::pin!(recorded);
         let mut is_recorded = false;
-        let (say, mut said) = mpsc::channel(1);
+        let (say, mut said) = mpsc::channel::<String>(1);
         let mut say = server.emergency.preset.then_some(say);
         loop {
             tokio::select! {
