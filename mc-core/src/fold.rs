@@ -468,20 +468,22 @@ pub fn notification(notification: &mut Notification, recorded: &Recorded) {
 pub fn squad(squad: &mut Squad, recorded: &Recorded) {
     match &recorded.event {
         Event::SquadCreated { name } => squad.name.clone_from(name),
-        Event::SquadStatusChanged { to, tasks, .. } => {
-            squad.status = *to;
-            squad.reason.clone_from(&recorded.reason);
-            squad.by = Some(recorded.actor.name.clone());
-            squad.since = Some(recorded.at);
+        Event::SquadStatusChanged { from, to, tasks } => {
+            // Tasks that are moved back after the stop are no new status.
+            if from != to || *to == SquadStatus::Halted {
+                squad.status = *to;
+                squad.reason.clone_from(&recorded.reason);
+                squad.by = Some(recorded.actor.name.clone());
+                squad.since = Some(recorded.at);
+            }
             match to {
                 SquadStatus::Halted => {
                     squad.stopped.clone_from(tasks);
                     squad.stop = None;
                 }
-                SquadStatus::Running => {
+                SquadStatus::Running | SquadStatus::Paused => {
                     squad.stopped.retain(|row| !tasks.iter().any(|back| back.task == row.task));
                 }
-                SquadStatus::Paused => {}
             }
         }
         Event::SquadStopReported { report } => squad.stop = Some(report.clone()),

@@ -94,6 +94,12 @@ pub struct StopReport {
     pub reason: String,
     /// Every agent.
     pub agents: Vec<AgentStop>,
+    /// How many tasks it moved to Blocked; `None` until that is written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<i64>,
+    /// How many approvals it canceled; `None` until that is written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<i64>,
     /// What went on at that moment.
     pub in_flight: Vec<InFlight>,
     /// The command that ends the runtimes' processes, where one is set up: offered as long as an agent
@@ -187,6 +193,8 @@ mod tests {
             by: "ana".into(),
             reason: "fire".into(),
             agents: agents.iter().map(one).collect(),
+            tasks: None,
+            approvals: None,
             in_flight: Vec::new(),
             offer: None,
             runtime_end: None,

@@ -174,7 +174,13 @@ fn a_resume_takes_what_it_moved_off_the_list_of_the_stop() {
     fold::squad(&mut row, &at(1, ana(), Event::SquadStatusChanged { from, to, tasks }));
     let (from, to, tasks) = (to, from, vec![stopped(2)]);
     fold::squad(&mut row, &at(2, ana(), Event::SquadStatusChanged { from, to, tasks }));
-    assert_eq!((row.status, row.stopped), (SquadStatus::Running, vec![stopped(1)]));
+    assert_eq!((row.status, &row.stopped), (SquadStatus::Running, &vec![stopped(1)]));
+    let (from, tasks) = (SquadStatus::Paused, vec![stopped(1)]);
+    row.status = from;
+    let later = Event::SquadStatusChanged { from, to: from, tasks };
+    fold::squad(&mut row, &at(3, ana(), later));
+    assert_eq!((row.status, row.since), (from, Some(Timestamp(2000))), "no new status");
+    assert!(row.stopped.is_empty());
 }
 
 /// One random attempt: where to, by whom, and which of its papers are missing.

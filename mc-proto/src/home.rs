@@ -70,7 +70,7 @@ impl Home {
         self.state.join("mc.db")
     }
 
-    /// The file whose first byte is `1` while the emergency stop is in force.
+    /// The file that says whether the emergency stop is in force.
     pub fn halt_file(&self) -> PathBuf {
         self.state.join("halt")
     }

@@ -73,6 +73,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
                 task: which.task,
                 limit,
                 cursor,
+                ..List::default()
             };
             paging::list(cx, &which.paging, ask, runs)
         }

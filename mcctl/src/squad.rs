@@ -1,7 +1,7 @@
 //! `mcctl status`, `mcctl squad`, `mcctl stop`, `mcctl budget`: the squad as a whole.
 
 use clap::{Args, Subcommand};
-use mc_core::{id::TaskId, time::Timestamp};
+use mc_core::{agent::AgentName, id::TaskId, time::Timestamp};
 use mc_proto::method::{
     Method,
     squad::{Drain, EmergencyResume, EmergencyStop, Pause, Receipt, Resume, Status, StatusGet},
@@ -34,9 +34,12 @@ pub(crate) enum Verb {
     EmergencyResume {
         #[command(flatten)]
         reason: Reason,
-        /// A task to move back [default: all]; repeat for more.
+        /// A task to move back [default: all]; repeat for more. The rest can follow by a later call.
         #[arg(long = "task", value_name = "T-n")]
         tasks: Vec<TaskId>,
+        /// Only tasks of this agent; repeat for more.
+        #[arg(long = "agent", value_name = "NAME")]
+        agents: Vec<AgentName>,
     },
 }
 
@@ -60,9 +63,10 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
         Verb::Resume(Reason { reason }) => act(&Resume { reason }, cx),
         Verb::Drain(Reason { reason }) => act(&Drain { reason }, cx),
         Verb::Stop(reason) => emergency_stop(reason, cx),
-        Verb::EmergencyResume { reason: Reason { reason }, tasks } => {
+        Verb::EmergencyResume { reason: Reason { reason }, tasks, agents } => {
             let tasks = (!tasks.is_empty()).then_some(tasks);
-            act(&EmergencyResume { reason, tasks }, cx)
+            let agents = (!agents.is_empty()).then_some(agents);
+            act(&EmergencyResume { reason, tasks, agents }, cx)
         }
     }
 }
@@ -160,6 +164,11 @@ fn standing(status: &Status) -> String {
     sheet.line("today", format!("{}{cap}", money(status.spent_today_uusd, status.unpriced)));
     let up = text::age(status.now, status.started_at);
     sheet.line("daemon", format!("mcd {}, up {up}, event {}", status.version, status.head));
+    if !status.halted && !squad.stopped.is_empty() {
+        let left: Vec<String> = squad.stopped.iter().map(|row| row.task.to_string()).collect();
+        let text = format!("left out at the resume: {}", left.join(" "));
+        sheet.toned("last stop", format!("{text} (`mcctl squad emergency-resume`)"), Tone::Warn);
+    }
     let stop = squad.stop.as_ref().filter(|_| status.halted).map(|report| stopped::view(report));
     format!("{sheet}{}", stop.unwrap_or_default())
 }

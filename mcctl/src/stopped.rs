@@ -23,6 +23,7 @@ pub(crate) fn view(report: &StopReport) -> String {
             sheet.toned("sessions", text, Tone::Bad);
         }
     }
+    sheet.maybe("blocked", report.tasks.zip(report.approvals).map(blocked));
     if report.open().count() > 0 {
         sheet.maybe("end it by", report.offer.as_ref().map(|command| text::line(command)));
     }
@@ -46,6 +47,10 @@ pub(crate) fn view(report: &StopReport) -> String {
         write!(out, "\n{table}").ok();
     }
     out
+}
+
+fn blocked((tasks, approvals): (i64, i64)) -> String {
+    format!("{tasks} tasks; {approvals} approvals canceled")
 }
 
 fn last_call(ms: i64) -> String {

@@ -3,9 +3,14 @@
 
 use std::{fs::File, io, path::PathBuf, sync::Arc};
 
+use mc_core::squad::SquadStatus;
 use mc_proto::{
     home::Home,
-    method::{Request, admin::PolicyGet, admin::PolicyVersion},
+    method::{
+        Request,
+        admin::{PolicyGet, PolicyVersion},
+        squad::{Status, StatusGet},
+    },
 };
 
 use crate::{
@@ -13,8 +18,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, ConfigError},
     findings,
+    halt::Halt,
     identity::{Identity, Mode},
-    live::{Halt, Live, Setup},
+    live::{Live, Setup},
     policy::{self, PolicyFile},
     prices,
     server::{
@@ -206,7 +212,22 @@ fn open_store(
         run(&store, SystemCommand::ClockJumped { by_ms: -store.behind_ms() })?;
     }
     start_policy(home, &store, &identity.agents.uids)?;
+    hold_what_is_recorded(&store);
     Ok(store)
+}
+
+/// Holds a stop that the record knows of, though somebody cleared its file.
+fn hold_what_is_recorded(store: &Store) {
+    let status = Request::SquadStatus(StatusGet {});
+    let json = store.query(&workers::system(), &status).ok();
+    let status = json.and_then(|json| serde_json::from_str::<Status>(&json).ok());
+    let is_halted = status.is_none_or(|status| status.squad.status == SquadStatus::Halted);
+    if is_halted && !store.live().halt.is_set() {
+        tracing::error!("the halt file was cleared by hand: the stop in the record goes on");
+        if let Err(error) = store.live().halt.set("the record says that everything is stopped") {
+            tracing::error!(%error, "the halt file could not be written");
+        }
+    }
 }
 
 /// Brings the policy into force that was recorded last; at the first start that of the file. What

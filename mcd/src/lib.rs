@@ -7,6 +7,7 @@ pub mod caller;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod halt;
 pub mod handlers;
 pub mod helper;
 pub mod identity;

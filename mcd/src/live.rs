@@ -1,12 +1,8 @@
-//! What lives outside of the database: the halt, heartbeats, attached runtimes, the policy in
+//! What lives outside of the database: heartbeats, attached runtimes, the policy in
 //! force. Each is a plain value behind a lock that is held for a few lines.
 
 use std::{
     collections::{HashMap, HashSet},
-    fs::File,
-    io,
-    os::unix::fs::FileExt as _,
-    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
@@ -24,76 +20,7 @@ use mc_core::{
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
 
-use crate::{clock::Clock, helper::Helper, prices};
-
-/// The emergency stop: an atomic, and a file that survives the process.
-///
-/// The file exists from the first start on with one byte, so that setting it needs no space.
-#[derive(Debug)]
-pub struct Halt {
-    set: AtomicBool,
-    path: PathBuf,
-}
-
-impl Halt {
-    /// Reads the halt file at `path`, creating it when there is none. What can't be read counts
-    /// as halted.
-    pub fn open(path: &Path) -> Self {
-        let set = match std::fs::read(path) {
-            Ok(bytes) => bytes.first() != Some(&b'0'),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                std::fs::write(path, b"0").is_err()
-            }
-            Err(_) => true,
-        };
-        Self { set: AtomicBool::new(set), path: path.to_path_buf() }
-    }
-
-    /// Says whether everything is refused.
-    pub fn is_set(&self) -> bool {
-        self.set.load(Ordering::SeqCst)
-    }
-
-    /// Stops everything: memory first, then the file, synced.
-    ///
-    /// # Errors
-    ///
-    /// When the file could not be written; the stop holds in memory all the same.
-    pub fn set(&self) -> io::Result<()> {
-        self.set.store(true, Ordering::SeqCst);
-        self.write(b"1")
-    }
-
-    /// Ends the stop: file first, then memory.
-    ///
-    /// # Errors
-    ///
-    /// When the file could not be written; the stop then goes on.
-    pub fn clear(&self) -> io::Result<()> {
-        self.write(b"0")?;
-        self.set.store(false, Ordering::SeqCst);
-        Ok(())
-    }
-
-    /// Looks at the file again, for a stop that was set by hand; never ends a stop.
-    pub fn refresh(&self) -> bool {
-        if std::fs::read(&self.path).map_or(true, |bytes| bytes.first() != Some(&b'0')) {
-            self.set.store(true, Ordering::SeqCst);
-        }
-        self.is_set()
-    }
-
-    /// Returns where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn write(&self, byte: &[u8]) -> io::Result<()> {
-        let file = File::options().write(true).create(true).truncate(false).open(&self.path)?;
-        file.write_all_at(byte, 0)?;
-        file.sync_data()
-    }
-}
+use crate::{clock::Clock, halt::Halt, helper::Helper, prices};
 
 /// A runtime that is attached by a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

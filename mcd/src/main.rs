@@ -13,7 +13,7 @@ use mcd::{
     clock::SystemClock,
     config::{Config, ConfigError},
     daemon::{self, Daemon, DaemonConfig, Host, StartError},
-    live::Halt,
+    halt::Halt,
     logging, store,
 };
 
@@ -154,7 +154,8 @@ fn notify(home: Option<&Path>, rest: &[std::ffi::OsString]) -> Done {
 }
 
 fn halt(home: &Home) -> Done {
-    Halt::open(&home.halt_file()).set()?;
+    let uid = rustix::process::getuid().as_raw();
+    Halt::open(&home.halt_file()).set(&format!("`mcd halt` by uid {uid}"))?;
     tell("the emergency stop is set; `mcctl squad emergency-resume` ends it");
     Ok(ExitCode::SUCCESS)
 }

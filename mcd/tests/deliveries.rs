@@ -25,7 +25,8 @@ use mc_proto::{
 use mcd::{
     caller::{Caller, Factor, SystemCommand, Work},
     clock::FixedClock,
-    live::{Halt, Live, Setup},
+    halt::Halt,
+    live::{Live, Setup},
     store::Store,
 };
 use serde_json::{Value, json};

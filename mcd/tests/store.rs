@@ -17,7 +17,8 @@ use mc_proto::{error::ErrorKind, home::Home, method::Request};
 use mcd::{
     caller::{Caller, SystemCommand, Work},
     clock::FixedClock,
-    live::{Halt, Live, Setup},
+    halt::Halt,
+    live::{Live, Setup},
     store::{Answer, Store, StoreError},
 };
 use serde_json::{Value, json};
@@ -274,7 +275,7 @@ fn a_stop_refuses_everything_until_it_is_resumed() {
     let bench = Bench::with_agent();
     let task = format!("T-{}", bench.started());
     let checked = bench.agent("tool.check", exec("ship")).unwrap();
-    bench.store.live().halt.set().unwrap();
+    bench.store.live().halt.set("fire").unwrap();
     let by = Actor::human("ana", Level::L0);
     bench.system(SystemCommand::Halt { by, reason: "fire".into() });
     let read = json!({"tool": "read", "arguments": {"path": "/w/a"}});

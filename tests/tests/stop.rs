@@ -362,3 +362,149 @@ fn a_runtime_that_does_not_obey_is_ended_where_that_is_preset() {
         assert_eq!(mark.exists(), preset, "only offered, or run by itself: {report}");
     }
 }
+
+/// Starts a task of each agent, and stops everything.
+fn two_stopped_tasks(squad: &Squad) -> (Client, [Value; 2]) {
+    let task = |name: &str| squad.started_task(&mut squad.agent(name));
+    let tasks = [task("wren"), task("crow")];
+    let mut human = squad.human();
+    human.ok("squad.emergency_stop", json!({"reason": "fire"}));
+    until("both are blocked", PATIENCE, || {
+        let stopped = human.ok("squad.status", json!({}))["squad"]["stopped"].clone();
+        (stopped.as_array()?.len() == 2).then_some(())
+    });
+    (human, tasks.map(|task| json!(task)))
+}
+
+#[test]
+fn what_a_resume_leaves_out_is_moved_back_by_a_later_one() {
+    let squad = squad();
+    let (mut human, [first, second]) = two_stopped_tasks(&squad);
+    let state = |human: &mut Client, task: &Value| {
+        human.ok("task.get", json!({"task": task}))["state"].as_str().unwrap().to_owned()
+    };
+    let resume = |what: &Value| json!({"reason": "out", "tasks": [what]});
+    let refused = human.refused("squad.emergency_resume", resume(&json!("T-99")));
+    assert_eq!(refused.kind, "invalid_params", "{refused:?}");
+    let done = human.ok("squad.emergency_resume", resume(&first));
+    assert!(done["text"].as_str().unwrap().contains("1 more wait"), "{done}");
+    assert_eq!(human.ok("squad.status", json!({}))["halted"], false);
+    assert_eq!(
+        (state(&mut human, &first), state(&mut human, &second)),
+        two("in_progress", "blocked")
+    );
+    let theirs = |name: &str| json!({"reason": "out", "agents": [name]});
+    let done = human.ok("squad.emergency_resume", theirs("wren"));
+    assert_eq!(done["tasks"], json!([]), "hers is back already: {done}");
+    let done = human.ok("squad.emergency_resume", theirs("crow"));
+    assert_eq!(done["tasks"], json!([second]), "{done}");
+    assert_eq!(state(&mut human, &second), "in_progress");
+    let refused = human.refused("squad.emergency_resume", json!({"reason": "out"}));
+    assert_eq!(refused.kind, "transition_refused", "{refused:?}");
+    assert_eq!(human.ok("audit.verify", json!({}))["clean"], true);
+}
+
+fn two(first: &str, second: &str) -> (String, String) {
+    (first.to_owned(), second.to_owned())
+}
+
+#[test]
+fn a_second_stop_forgets_nothing_and_a_resume_moves_nothing_that_something_else_blocked() {
+    let squad = squad();
+    let (mut human, [first, second]) = two_stopped_tasks(&squad);
+    human.ok("squad.emergency_resume", json!({"reason": "out", "tasks": [first]}));
+    human.ok("squad.emergency_stop", json!({"reason": "again"}));
+    until("all is blocked again", PATIENCE, || {
+        let task = human.ok("task.get", json!({"task": first}));
+        (task["state"] == "blocked").then_some(())
+    });
+    human.ok("squad.emergency_resume", json!({"reason": "out", "tasks": []}));
+    let unblock = json!({"task": second, "to": "in_progress", "note": "go on"});
+    human.ok("task.transition", unblock);
+    let block = json!({"task": second, "to": "blocked", "reason": "the price is wrong"});
+    human.ok("task.transition", block);
+    let done = human.ok("squad.emergency_resume", json!({"reason": "the rest"}));
+    assert_eq!(done["tasks"], json!([first]), "{done}");
+    assert_eq!(human.ok("task.get", json!({"task": second}))["state"], "blocked");
+}
+
+/// Sets the halt by hand; the order to end sessions comes within a second, and it is in the record.
+fn stops_by_hand(squad: &Squad, good: &mut Client, act: &dyn Fn(&std::path::Path)) {
+    let set = Instant::now();
+    act(&squad.home().halt_file());
+    let told = order(good);
+    assert!(set.elapsed() < Duration::from_secs(2), "{:?}", set.elapsed());
+    good.reply(&told, &json!({"ended": true}));
+    let mut human = squad.human();
+    until("it is in the record", PATIENCE, || {
+        (human.ok("squad.status", json!({}))["squad"]["status"] == "halted").then_some(())
+    });
+    assert_eq!(squad.agent("jay").ok("tool.check", read())["decision"], "deny");
+    human.ok("squad.emergency_resume", json!({"reason": "false alarm"}));
+    assert_eq!(squad.agent("jay").ok("tool.check", read())["decision"], "allow");
+}
+
+#[test]
+fn touching_replacing_or_removing_the_halt_file_stops_each_time_anew() {
+    let mut squad = squad();
+    let mut good = bridge(&mut squad, "good", &["wren"]);
+    squad.agent("wren").ok("run.start", json!({"session": "agent:wren:main"}));
+    let touch = |path: &std::path::Path| {
+        assert!(std::process::Command::new("touch").arg(path).status().unwrap().success());
+    };
+    // Right after each resume, without a pause between.
+    stops_by_hand(&squad, &mut good, &touch);
+    stops_by_hand(&squad, &mut good, &touch);
+    stops_by_hand(&squad, &mut good, &|path| {
+        let other = path.with_extension("new");
+        std::fs::write(&other, "0").unwrap();
+        std::fs::rename(other, path).unwrap();
+    });
+    stops_by_hand(&squad, &mut good, &|path| std::fs::remove_file(path).unwrap());
+    stops_by_hand(&squad, &mut good, &touch);
+}
+
+#[test]
+fn a_stop_is_followed_on_by_the_next_daemon() {
+    let mut squad = squad();
+    let mut deaf = bridge(&mut squad, "deaf", &["crow"]);
+    squad.agent("crow").ok("run.start", json!({"session": "agent:crow:main"}));
+    let task = squad.started_task(&mut squad.agent("wren"));
+    let mut human = squad.human();
+    human.ok("squad.emergency_stop", json!({"reason": "fire"}));
+    order(&mut deaf);
+    stands(&mut human, "crow", "not_stopped");
+    until("an alert tells it", PATIENCE, || {
+        let open = human.ok("alert.list", json!({"status": "open"}));
+        (open["items"].as_array()?.len() == 1).then_some(())
+    });
+    squad.kill();
+    squad.start();
+    let mut human = squad.human();
+    let mut deaf = squad.adapter("deaf");
+    deaf.ok(
+        "runtime.attach",
+        json!({"runtime": "openclaw", "version": "1", "agents": ["crow"],
+            "capabilities": ["abort"]}),
+    );
+    // Whoever attaches is told at once, and followed after that.
+    let ended = until("it is seen to have ended", PATIENCE, || {
+        let told = deaf.notice(Duration::from_millis(50)).unwrap();
+        if let Some(told) = told.filter(|told| told["method"] == "runtime.abort") {
+            deaf.reply(&told, &json!({"ended": true, "detail": "by the bridge"}));
+        }
+        let report = human.ok("squad.status", json!({}))["squad"]["stop"].clone();
+        (report["agents"]
+            .as_array()?
+            .iter()
+            .all(|one| one["state"] != "not_stopped" && one["state"] != "unreached"))
+        .then_some(report)
+    });
+    let crow = ended["agents"].as_array().unwrap().iter().find(|one| one["agent"] == "crow");
+    assert_eq!(crow.unwrap()["detail"], "by the bridge", "{ended}");
+    assert!(ended["last_end_ms"].as_i64().unwrap() > 2000, "counted from the stop: {ended}");
+    assert_eq!((&ended["by"], &ended["tasks"]), (&json!("ana"), &json!(1)), "{ended}");
+    nothing_is_wrong(&mut human);
+    human.ok("squad.emergency_resume", json!({"reason": "out"}));
+    assert_eq!(human.ok("task.get", json!({"task": task}))["state"], "in_progress");
+}

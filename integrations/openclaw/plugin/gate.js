@@ -27,17 +27,19 @@ const sleep = (ms, signal) =>
 /** Tools that run commands: only they start elsewhere than in the workspace. */
 const SHELL_TOOLS = new Set(["exec", "bash", "shell", "process"]);
 
-/** Returns whether the halt file says stop: first byte `1`, or unreadable. Missing means no. */
+/**
+ * Returns whether the halt file says stop, as the daemon reads it: all is well only if its first byte is
+ * `0` and its time of change is the one that the daemon gives it (1970). Touched, gone, unreadable: a stop.
+ */
 export function haltFileSaysStop(file) {
   if (!file) return false;
   let handle;
   try {
     handle = fs.openSync(file, "r");
     const first = Buffer.alloc(1);
-    // As the daemon reads it: whatever is not `0` is a stop.
-    return fs.readSync(handle, first, 0, 1, 0) !== 1 || first[0] !== 0x30;
-  } catch (error) {
-    return error.code !== "ENOENT";
+    return fs.readSync(handle, first, 0, 1, 0) !== 1 || first[0] !== 0x30 || fs.fstatSync(handle).mtimeMs !== 0;
+  } catch {
+    return true;
   } finally {
     if (handle !== undefined) fs.closeSync(handle);
   }

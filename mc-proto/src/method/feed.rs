@@ -169,7 +169,7 @@ pub struct Attach {
 pub struct Attached {
     /// Whether the emergency stop is in force.
     pub halted: bool,
-    /// The file whose first byte is `1` while it is.
+    /// The file that says whether it is: nothing is stopped if its first byte is `0` and nobody touched it.
     pub halt_file: String,
     /// How long a call should be held for a human.
     pub hold_ms: u64,

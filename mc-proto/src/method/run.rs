@@ -232,6 +232,9 @@ pub struct List {
     /// Only on this task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
+    /// Only with this status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<RunStatus>,
     /// At most 200; 50 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,

@@ -91,9 +91,13 @@ with_reason! {
 pub struct EmergencyResume {
     /// Why; goes into the record.
     pub reason: String,
-    /// The tasks to move back to where they were; all by default.
+    /// The tasks to move back to where they were; all by default. What is left out can be moved back
+    /// by a later call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<Vec<TaskId>>,
+    /// Moves only tasks of these agents back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<AgentName>>,
 }
 
 /// What became of one agent.

@@ -60,7 +60,7 @@ fn read_only(why: &str) -> Finding {
 
 fn halt_file(machine: &impl Machine, home: &Home) -> Vec<Finding> {
     let path = home.halt_file();
-    let set = machine.text(&path).is_some_and(|text| text.starts_with('1'));
+    let set = machine.text(&path).is_some_and(|text| !text.starts_with('0'));
     let finding = Finding {
         weight: Weight::Warning,
         check: "halt",

@@ -154,11 +154,15 @@ pub(super) fn messages(db: Reader<'_>, params: &MessageList) -> Result<Page<Mess
 
 /// `run.list`
 pub(super) fn runs(db: Reader<'_>, params: &run::List) -> Result<Page<Run>, Fail> {
-    let filters: Vec<_> =
-        [text("agent", params.agent.as_deref()), number("task", params.task.map(|task| task.0))]
-            .into_iter()
-            .flatten()
-            .collect();
+    let status = params.status.and_then(word);
+    let filters: Vec<_> = [
+        text("agent", params.agent.as_deref()),
+        number("task", params.task.map(|task| task.0)),
+        text("status", status.as_deref()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let page = (params.limit, params.cursor.as_deref(), |one: &Run| one.id.0);
     by_number(db, Listed::Runs, &filters, page)
 }

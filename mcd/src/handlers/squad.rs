@@ -22,6 +22,8 @@ use crate::store::{
     queries::{self, Fail},
 };
 
+/// How the reason of every task that an emergency stop blocked begins.
+const STOPPED_BY: &str = "emergency stop: ";
 /// How many open tasks one emergency stop can block; more stay where they are, and can't run.
 const STOPPED: i64 = 100_000;
 
@@ -94,7 +96,9 @@ pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     let was = squad.status;
     let open = queries::open_tasks(desk.db, STOPPED)?;
     let open: Vec<_> = open.into_iter().filter(|task| task.state != TaskState::Blocked).collect();
-    let mut tasks = if was == SquadStatus::Halted { squad.stopped.clone() } else { Vec::new() };
+    // What an earlier stop blocked and nobody has moved back is not forgotten.
+    let mut tasks = squad.stopped.clone();
+    tasks.retain(|row| !open.iter().any(|task| task.id == row.task));
     tasks.extend(open.iter().map(|task| StoppedTask { task: task.id, from: task.state }));
     if was != SquadStatus::Halted || !open.is_empty() {
         let event = Event::SquadStatusChanged { from: was, to: SquadStatus::Halted, tasks };
@@ -103,7 +107,7 @@ pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     let actor = desk.caller.actor.clone();
     let approvals = stop::close_open(desk, &actor, None, |_| true)?;
     for task in &open {
-        stop::block(desk, task, format!("emergency stop: {reason}"))?;
+        stop::block(desk, task, format!("{STOPPED_BY}{reason}"))?;
     }
     let blocked: Vec<TaskId> = open.iter().map(|task| task.id).collect();
     let text = format!(
@@ -175,33 +179,67 @@ fn no_longer(desk: &mut Desk<'_>, one: &AgentStop, after_ms: i64) -> Result<(), 
     Ok(())
 }
 
-/// `squad.emergency_resume`: its record. Whoever asked clears the halt once this is durable.
+/// `squad.emergency_resume`: its record. Whoever asked clears the halt once this is durable. Once
+/// the squad works, it moves back what was left out before.
 ///
 /// # Errors
 ///
-/// `transition_refused` when no stop is in force.
+/// `transition_refused` when no stop is in force or it is not in the record yet; `invalid_params`
+/// when a chosen task was not stopped.
 pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result<Receipt, Fail> {
     let reason = input::reason(&params.reason)?;
     let squad = desk.squad()?;
-    if squad.status != SquadStatus::Halted && !desk.live.halt.is_set() {
-        let text = "no emergency stop is in force";
-        return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
-    }
-    let chosen =
-        |row: &&StoppedTask| params.tasks.as_ref().is_none_or(|tasks| tasks.contains(&row.task));
-    let back: Vec<StoppedTask> = squad.stopped.iter().filter(chosen).copied().collect();
-    let event = Event::SquadStatusChanged {
-        from: squad.status,
-        to: SquadStatus::Running,
-        tasks: back.clone(),
+    let refused = |text: &str| Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
+    let to = match squad.status {
+        SquadStatus::Halted => SquadStatus::Running,
+        // Else its record would come after this one, and block everything again.
+        _ if desk.live.halt.is_set() => {
+            return refused("the stop is being written down: resume again in a second");
+        }
+        _ if squad.stopped.is_empty() => {
+            return refused("no emergency stop is in force, and no task is left of the last one");
+        }
+        other @ (SquadStatus::Running | SquadStatus::Paused) => other,
     };
+    let back = chosen(desk, &squad.stopped, params)?;
+    let waiting = squad.stopped.len() - back.len();
+    let event = Event::SquadStatusChanged { from: squad.status, to, tasks: back.clone() };
     desk.emit_because(&reason, event)?;
     let (moved, left) = put_back(desk, &back, &reason)?;
-    let text = format!(
-        "the squad works again: {} tasks are where they were, {left} stay blocked",
-        moved.len()
-    );
+    let works = if to == SquadStatus::Running { "the squad works" } else { "the squad is paused" };
+    let more =
+        if waiting > 0 { format!("; {waiting} more wait to be moved back") } else { String::new() };
+    let text =
+        format!("{works}: {} tasks are where they were, {left} stay blocked{more}", moved.len());
     receipt(desk, text, moved, 0)
+}
+
+/// Returns the tasks that are to be moved back.
+fn chosen(
+    desk: &Desk<'_>,
+    stopped: &[StoppedTask],
+    params: &EmergencyResume,
+) -> Result<Vec<StoppedTask>, Fail> {
+    let named = params.tasks.as_deref().unwrap_or_default();
+    if let Some(other) = named.iter().find(|id| !stopped.iter().any(|row| row.task == **id)) {
+        let text = format!("{other} is not among the tasks that the stop blocked (`mcctl status`)");
+        return Err(Refusal::new(RefusalKind::InvalidParams, text).into());
+    }
+    let mut back = Vec::new();
+    for row in stopped {
+        let is_named = params.tasks.is_none() || named.contains(&row.task);
+        let is_theirs = match &params.agents {
+            None => true,
+            Some(agents) => {
+                let task = queries::task(desk.db, row.task)?;
+                task.assignees.iter().any(|agent| agents.contains(agent))
+            }
+        };
+        if is_named && is_theirs {
+            back.push(*row);
+        }
+    }
+    Ok(back)
 }
 
 /// Moves tasks back to where the stop found them; what a guard keeps back stays blocked.
@@ -213,7 +251,9 @@ fn put_back(
     let mut moved = Vec::new();
     for row in rows {
         let task = queries::task(desk.db, row.task)?;
-        if task.state != TaskState::Blocked {
+        // Since then somebody moved it, or something else blocked it.
+        let by_stop = |why: &String| why.starts_with(STOPPED_BY);
+        if task.state != TaskState::Blocked || !task.blocked_reason.as_ref().is_some_and(by_stop) {
             continue;
         }
         // The approval that it waited for was canceled by the stop: it goes on where it came from.

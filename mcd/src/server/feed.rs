@@ -312,10 +312,7 @@ mod tests {
 
     #[test]
     fn who_does_not_keep_up_is_told_and_goes_on_from_the_newest() {
-        use crate::{
-            clock::SystemClock,
-            live::{Halt, Setup},
-        };
+        use crate::{clock::SystemClock, halt::Halt, live::Setup};
         let dir = tempfile::tempdir().unwrap();
         let home = mc_proto::home::Home::under(dir.path());
         std::fs::create_dir_all(&home.state).unwrap();

@@ -168,10 +168,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{
-        clock::SystemClock,
-        live::{Halt, Setup},
-    };
+    use crate::{clock::SystemClock, halt::Halt, live::Setup};
 
     fn live(single_user: bool) -> (tempfile::TempDir, Live) {
         let dir = tempfile::tempdir().unwrap();

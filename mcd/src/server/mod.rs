@@ -55,7 +55,7 @@ pub struct Server {
     identity: RwLock<Arc<Identity>>,
     pub(crate) squad: String,
     pub(crate) limits: Limits,
-    pub(crate) emergency: EmergencyConfig,
+    emergency: RwLock<EmergencyConfig>,
     pub(crate) orders: Orders,
     pub(crate) feeds: Feeds,
     pub(crate) waits: Waits,
@@ -75,6 +75,16 @@ pub struct Server {
 }
 
 impl Server {
+    /// Returns what a stop may do to a runtime that goes on.
+    pub(crate) fn emergency(&self) -> EmergencyConfig {
+        self.emergency.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what a stop may do to a runtime that goes on.
+    pub(crate) fn set_emergency(&self, emergency: EmergencyConfig) {
+        *self.emergency.write().unwrap_or_else(PoisonError::into_inner) = emergency;
+    }
+
     /// Records that an operator's second factor was wrong.
     fn note_wrong_factor(&self, operator: &Operator) {
         let command = SystemCommand::OperatorUnlocked {
@@ -95,7 +105,7 @@ impl Server {
             identity: RwLock::new(Arc::new(identity)),
             squad: config.squad.clone(),
             limits: Limits::new(&config.limits),
-            emergency: config.emergency.clone(),
+            emergency: RwLock::new(config.emergency.clone()),
             orders: Orders::default(),
             feeds: Feeds::default(),
             waits: Waits::default(),

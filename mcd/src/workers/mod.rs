@@ -10,7 +10,10 @@ use std::sync::Arc;
 use mc_proto::home::Home;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use self::tick::{JUMP_MS, system, today};
+pub(crate) use self::{
+    runtimes::catch_up_all,
+    tick::{JUMP_MS, system, today},
+};
 use crate::{config::Config, server::Server};
 
 /// What workers need to know.

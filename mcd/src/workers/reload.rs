@@ -27,7 +27,7 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// Reloads when something changes; never ends by itself.
 pub(super) async fn run(setting: &Setting) {
     let (changed, mut wake) = mpsc::channel::<()>(1);
-    let watcher = watch(setting, changed.clone());
+    let mut watcher = watch(setting, changed.clone());
     if let Err(error) = &watcher {
         tracing::warn!(%error, "files can't be watched; send SIGHUP after a change");
     }
@@ -42,6 +42,10 @@ pub(super) async fn run(setting: &Setting) {
         while wake.recv().await.is_some() {
             tokio::time::sleep(SETTLED).await;
             while wake.try_recv().is_ok() {}
+            // Another file may lie there by now.
+            if let Ok(watcher) = &mut watcher {
+                watcher.watch(&setting.home.halt_file(), RecursiveMode::NonRecursive).ok();
+            }
             reload_policy(setting);
             reload_config(setting);
             reload_identity(setting);
@@ -60,7 +64,8 @@ fn watch(
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Reading a file is an event too: whoever answered it by reading would never end.
         let Some(event) = event.ok().filter(|event| !event.kind.is_access()) else { return };
-        if event.paths.contains(&halt_file) {
+        let is_halt = event.paths.contains(&halt_file);
+        if is_halt {
             live.halt.refresh();
         }
         let is_ours = |event: &notify::Event| {
@@ -69,7 +74,7 @@ fn watch(
             let named = |path: &std::path::PathBuf| files.iter().any(|file| path.ends_with(file));
             event.paths.iter().any(named)
         };
-        if is_ours(&event) {
+        if is_ours(&event) || (is_halt && event.kind.is_remove()) {
             // When one is on its way already, that one will do.
             changed.try_send(()).ok();
         }
@@ -116,11 +121,12 @@ fn reload_prices(setting: &Setting) {
     }
 }
 
-/// Moves the limits; the other keys need a restart.
+/// Moves the limits and what a stop may do; the other keys need a restart.
 fn reload_config(setting: &Setting) {
     match Config::load(&setting.home) {
         Ok(config) => {
             setting.server.limits.set(&config.limits);
+            setting.server.set_emergency(config.emergency.clone());
             let rest = |config: &Config| {
                 (config.squad.clone(), config.time_zone.clone(), config.log.clone())
             };

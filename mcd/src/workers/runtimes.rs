@@ -21,7 +21,7 @@ use tokio::{sync::broadcast::error::RecvError, time::timeout};
 use super::Setting;
 use crate::{
     caller::{Caller, SystemCommand, Work},
-    server::{Server, orders::Sent},
+    server::{Server, emergency, orders::Sent},
     store::Committed,
 };
 
@@ -54,6 +54,11 @@ fn catch_up(server: &Arc<Server>) {
     tracing::warn!("too much happened at once: feeds go on from the newest event");
     server.feeds.lag();
     server.waits.end_all();
+    catch_up_all(server);
+}
+
+/// Brings every agent with a runtime to where it should be, such as when the squad works again.
+pub(crate) fn catch_up_all(server: &Arc<Server>) {
     for runtime in server.live().attached() {
         attached(server, &runtime.agents);
     }
@@ -81,6 +86,11 @@ fn act(server: &Arc<Server>, committed: &Committed) {
                     abort(server, (agent, None), &reason());
                 }
             }
+        }
+        Event::SquadStatusChanged {
+            from: SquadStatus::Paused, to: SquadStatus::Running, ..
+        } => {
+            catch_up_all(server);
         }
         Event::NotificationQueued { notification } => deliver(server, notification),
         Event::RuntimeAttached { agents, .. } => attached(server, agents),
@@ -156,7 +166,8 @@ fn speaking_as(agent: &AgentName) -> Caller {
 /// Delivers a notice, again after a failure; the runtime knows it by its number.
 fn deliver(server: &Arc<Server>, notification: &Notification) {
     let Ok(agent) = notification.to.parse::<AgentName>() else { return };
-    if server.live().runtimes_of(&agent).is_empty() {
+    // A turn that can't begin would swallow it: it waits until the squad works again.
+    if server.live().runtimes_of(&agent).is_empty() || !emergency::works(server) {
         return;
     }
     let order = Deliver {
@@ -168,6 +179,9 @@ fn deliver(server: &Arc<Server>, notification: &Notification) {
     let (server, id) = (Arc::clone(server), notification.id);
     tokio::spawn(async move {
         for pause in AGAIN {
+            if !emergency::works(&server) {
+                return;
+            }
             let Some(sent) = server.orders.deliver(server.live(), &order) else { return };
             if let Ok(Ok(Ok(_))) = timeout(ORDER_TIME, sent.answer).await {
                 let command = SystemCommand::Delivered { notification: id };

@@ -6,8 +6,6 @@ use std::{
 };
 
 use mc_core::{actor::Actor, budget::BudgetDay, time::Timestamp};
-use mc_proto::method::{Request, squad::StatusGet};
-use serde::Deserialize;
 
 use super::Setting;
 use crate::{
@@ -30,17 +28,30 @@ pub(super) async fn run(setting: &Setting) {
     let server = &setting.server;
     let live = server.live();
     let zone = setting.config.zone();
-    let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0, halted: false };
+    emergency::go_on(server);
+    let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0 };
     let mut day =
         BudgetDay::begin(&live.day(), today(live.clock.now(), &zone), live.clock.elapsed_ms());
     loop {
         day.look(&today(live.clock.now(), &zone).0, live.clock.elapsed_ms());
         live.set_day(day.day().to_owned());
         state.watch_clock(server);
-        state.watch_halt(server);
+        watch_halt(server);
         state.tick(server);
         let idle = state.quiet > 0 && live.connections.load(Ordering::SeqCst) == 0;
-        tokio::time::sleep(if idle { IDLE_TICK } else { TICK }).await;
+        let pause = tokio::time::sleep(if idle { IDLE_TICK } else { TICK });
+        tokio::select! {
+            () = pause => {}
+            () = live.halt.woken() => {}
+        }
+    }
+}
+
+/// Records a stop that was set by hand, or that a crash kept from the record.
+fn watch_halt(server: &Arc<Server>) {
+    let live = server.live();
+    if live.halt.refresh() && live.stop().is_none() && !emergency::is_recorded(server) {
+        emergency::stop_by_file(server);
     }
 }
 
@@ -60,7 +71,6 @@ struct Seen {
     drift_ms: i64,
     head: i64,
     quiet: u32,
-    halted: bool,
 }
 
 impl Seen {
@@ -80,15 +90,6 @@ impl Seen {
         submit(server, SystemCommand::ClockJumped { by_ms });
     }
 
-    /// Records a stop that was set by hand, or that a crash kept from the record.
-    fn watch_halt(&mut self, server: &Arc<Server>) {
-        let was = std::mem::replace(&mut self.halted, server.live().halt.refresh());
-        if !self.halted || was || is_recorded(server) {
-            return;
-        }
-        emergency::stop_by_file(server);
-    }
-
     /// Lets the writer look at what is due: each second while things happen, else seldom.
     fn tick(&mut self, server: &Server) {
         let head = server.live().head();
@@ -98,21 +99,6 @@ impl Seen {
             submit(server, SystemCommand::Tick);
         }
     }
-}
-
-/// Says whether the rows know of the stop already.
-fn is_recorded(server: &Server) -> bool {
-    #[derive(Deserialize)]
-    struct Status {
-        squad: Squad,
-    }
-    #[derive(Deserialize)]
-    struct Squad {
-        status: mc_core::squad::SquadStatus,
-    }
-    let status = server.store.query(&system(), &Request::SquadStatus(StatusGet {}));
-    let status = status.ok().and_then(|json| serde_json::from_str::<Status>(&json).ok());
-    status.is_some_and(|status| status.squad.status == mc_core::squad::SquadStatus::Halted)
 }
 
 /// Returns the daemon itself as a caller, for queries.

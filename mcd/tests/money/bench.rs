@@ -10,7 +10,8 @@ use mc_proto::{error::ErrorKind, home::Home, method::Request};
 use mcd::{
     caller::{Caller, Factor, SystemCommand, Work},
     clock::FixedClock,
-    live::{Halt, Live, Setup},
+    halt::Halt,
+    live::{Live, Setup},
     store::{Answer, Store},
 };
 use serde_json::{Value, json};

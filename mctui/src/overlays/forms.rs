@@ -236,4 +236,5 @@ pub fn emergency_resume() -> Form {
             Token::Fg,
             "Agents may work again. Tasks that the stop had blocked go back to where they were; canceled approvals stay canceled.",
         ))
+        .says(dim("Only some of them: mcctl squad emergency-resume --task T-1 --agent NAME"))
 }

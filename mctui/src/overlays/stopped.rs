@@ -19,6 +19,10 @@ pub(super) fn lines(report: &StopReport) -> Vec<Line> {
             .says(Token::Fg, &text::line(&report.reason)),
         ends(report),
     ];
+    if let (Some(tasks), Some(approvals)) = (report.tasks, report.approvals) {
+        let text = format!("{tasks} tasks blocked, {approvals} approvals canceled");
+        lines.push(Line::new().own(Token::Fg, text));
+    }
     if let (Some(offer), true) = (&report.offer, report.open().next().is_some()) {
         let said = Line::new().own(Token::Strong, "end its runtime by: ");
         lines.push(said.says(Token::Strong, &text::line(offer)));

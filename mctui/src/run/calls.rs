@@ -170,7 +170,7 @@ async fn squad_act(
         SquadVerb::Drain => to.send(&squad::Drain { reason }).await,
         SquadVerb::Stop => to.send(&squad::EmergencyStop { reason }).await,
         SquadVerb::EmergencyResume => {
-            to.send(&squad::EmergencyResume { reason, tasks: None }).await
+            to.send(&squad::EmergencyResume { reason, ..Default::default() }).await
         }
     }
 }

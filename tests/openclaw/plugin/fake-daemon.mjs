@@ -25,6 +25,8 @@ export class FakeDaemon {
   constructor(handlers = {}) {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), "mc-plugin-"));
     this.path = path.join(this.dir, "mcd.sock");
+    fs.writeFileSync(path.join(this.dir, "halt"), "0");
+    fs.utimesSync(path.join(this.dir, "halt"), 0, 0);
     this.handlers = {
       "session.hello": () => ({ protocol: 1, halted: false }),
       "runtime.attach": () => ({ halted: false, halt_file: path.join(this.dir, "halt"), hold_ms: 240_000 }),

@@ -157,13 +157,18 @@ test("without a daemon the reading tools go on, unless it was stopped or the hal
   fs.rmSync(daemon.dir, { recursive: true, force: true });
 });
 
-test("the halt file stops by its first byte, and when it can't be read", () => {
+test("the halt file stops by its first byte, when it was touched, and when it can't be read", () => {
   const dir = fs.mkdtempSync("/tmp/mc-halt-");
   const file = path.join(dir, "halt");
-  assert.equal(haltFileSaysStop(file), false);
+  assert.equal(haltFileSaysStop(undefined), false, "the gateway's user may not see it");
+  assert.equal(haltFileSaysStop(file), true, "gone");
   fs.writeFileSync(file, "0\n");
+  fs.utimesSync(file, 0, 0);
   assert.equal(haltFileSaysStop(file), false);
+  fs.utimesSync(file, 5, 5);
+  assert.equal(haltFileSaysStop(file), true, "touched");
   fs.writeFileSync(file, "1\n");
+  fs.utimesSync(file, 0, 0);
   assert.equal(haltFileSaysStop(file), true);
   assert.equal(haltFileSaysStop(dir), true, "a directory is unreadable");
   fs.rmSync(dir, { recursive: true });
