@@ -63,6 +63,8 @@ pub enum AlertKind {
     Storage,
     /// A notice could not be delivered.
     Delivery,
+    /// A schedule could not create its tasks, or not all of them.
+    Schedule,
 }
 
 /// How an alert stands.

@@ -8,11 +8,13 @@ use crate::{
     budget::Reservation,
     delivery::Try,
     event::{Event, Recorded},
+    id::ScheduleId,
     message::MessageKind,
     money::{CostState, MicroUsd},
     policy::Outcome,
     redact,
     run::{CallStatus, RunStatus},
+    schedule::{ScheduleStatus, TaskSchedule, Turn},
     squad::StopReport,
 };
 
@@ -173,8 +175,42 @@ fn delivery_line(recorded: &Recorded, why: &str) -> String {
             let what = sink.as_deref().map_or("every sink".into(), cut);
             format!("{who} has {what} tried again now")
         }
+        _ => schedule_line(recorded, why),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds are handled further down")]
+fn schedule_line(recorded: &Recorded, why: &str) -> String {
+    let who = &recorded.actor;
+    match &recorded.event {
+        Event::ScheduleCreated { schedule } => {
+            let TaskSchedule { id, cron, zone, task, .. } = schedule.as_ref();
+            format!("{who} set {id} up, {cron} in {zone}: {}", cut(&task.title))
+        }
+        Event::ScheduleUpdated { schedule, .. } => format!("{who} changed {schedule}{why}"),
+        Event::ScheduleStatusChanged { schedule, to, .. } => {
+            let did = match to {
+                ScheduleStatus::Active => "resumed",
+                ScheduleStatus::Paused => "paused",
+                ScheduleStatus::Deleted => "deleted",
+            };
+            format!("{who} {did} {schedule}{why}")
+        }
+        Event::ScheduleCame { schedule, turn } => turn_line(*schedule, turn),
         _ => approval_line(recorded, why),
     }
+}
+
+/// What a schedule made of its occurrences, in one line.
+fn turn_line(schedule: ScheduleId, turn: &Turn) -> String {
+    let made: Vec<String> = turn.made.iter().map(|made| made.task.to_string()).collect();
+    let made = match made.as_slice() {
+        [] => "created nothing".to_owned(),
+        [one] => format!("created {one}"),
+        [first, .., last] => format!("created {} tasks, {first} to {last}", made.len()),
+    };
+    let left = turn.why.as_ref().map_or(String::new(), |why| format!("; {}", cut(why)));
+    format!("{schedule} was due and {made}{left}")
 }
 
 /// Returns an amount as it is shown: what has no price is a question mark, never zero.

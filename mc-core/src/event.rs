@@ -16,13 +16,14 @@ use crate::{
     budget::{Amount, Breach, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
     delivery::{Delivery, Schedule, Sink, Try},
     id::{
-        AlertId, ApprovalId, CallId, DeliveryId, NotificationId, ReservationId, RuleId, RunId, Seq,
-        TaskId,
+        AlertId, ApprovalId, CallId, DeliveryId, NotificationId, ReservationId, RuleId, RunId,
+        ScheduleId, Seq, TaskId,
     },
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
     operators::Operators,
     run::{CallStatus, Run, RunStatus, ToolCall},
+    schedule::{SchedulePatch, ScheduleStatus, TaskSchedule, Turn},
     squad::{SquadStatus, StopReport, StoppedTask},
     task::{MoveDetails, Task, TaskPatch, TaskState},
     time::Timestamp,
@@ -511,6 +512,40 @@ pub enum Event {
     DeliveriesRetried {
         /// Only of this sink.
         sink: Option<String>,
+    },
+    /// A schedule was set up.
+    ScheduleCreated {
+        /// The schedule as it began.
+        schedule: Box<TaskSchedule>,
+    },
+    /// Fields of a schedule were changed.
+    ScheduleUpdated {
+        /// The schedule.
+        schedule: ScheduleId,
+        /// What changed.
+        patch: Box<SchedulePatch>,
+        /// Whether its times changed, which count from now on.
+        restart: bool,
+        /// When it is due next.
+        next_at: Option<Timestamp>,
+    },
+    /// A schedule was paused, resumed or deleted.
+    ScheduleStatusChanged {
+        /// The schedule.
+        schedule: ScheduleId,
+        /// What it was.
+        from: ScheduleStatus,
+        /// What it is.
+        to: ScheduleStatus,
+        /// When it is due next.
+        next_at: Option<Timestamp>,
+    },
+    /// A schedule was due: once for all of its occurrences since it was last looked at.
+    ScheduleCame {
+        /// The schedule.
+        schedule: ScheduleId,
+        /// What was made of them.
+        turn: Box<Turn>,
     },
     /// The squad was set up.
     SquadCreated {

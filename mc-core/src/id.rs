@@ -97,6 +97,8 @@ id! {
     NotificationId "N-" "N-5"
     /// A delivery: what one sink is sent at once.
     DeliveryId "D-" "D-7"
+    /// A schedule: what creates a task again and again.
+    ScheduleId "J-" "J-2"
     /// An event of the journal; its number is the journal sequence.
     EventId "e" "e1234"
 }

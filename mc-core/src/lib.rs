@@ -28,6 +28,7 @@ pub mod price;
 pub mod redact;
 pub mod refusal;
 pub mod run;
+pub mod schedule;
 pub mod shell;
 pub mod signers;
 pub mod squad;

@@ -25,6 +25,8 @@ use serde_json::{Value, json};
 
 #[path = "store/life.rs"]
 mod life;
+#[path = "store/schedules.rs"]
+mod schedules;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -135,6 +137,8 @@ impl Bench {
             "squad",
             "policies",
             "operators",
+            "task_schedules",
+            "occurrences",
         ];
         let mut rows = Vec::new();
         for table in tables {

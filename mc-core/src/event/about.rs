@@ -59,6 +59,10 @@ impl Event {
             | Self::DeliveryExpired { .. }
             | Self::NoticesExpired { .. }
             | Self::DeliveriesRetried { .. }
+            | Self::ScheduleCreated { .. }
+            | Self::ScheduleUpdated { .. }
+            | Self::ScheduleStatusChanged { .. }
+            | Self::ScheduleCame { .. }
             | Self::SquadCreated { .. }
             | Self::SquadStatusChanged { .. }
             | Self::SquadStopReported { .. }
@@ -122,6 +126,10 @@ impl Event {
             | Self::DeliveryExpired { .. }
             | Self::NoticesExpired { .. }
             | Self::DeliveriesRetried { .. }
+            | Self::ScheduleCreated { .. }
+            | Self::ScheduleUpdated { .. }
+            | Self::ScheduleStatusChanged { .. }
+            | Self::ScheduleCame { .. }
             | Self::SquadCreated { .. }
             | Self::SquadStatusChanged { .. }
             | Self::SquadStopReported { .. }
@@ -190,6 +198,10 @@ impl Event {
             Self::DeliveryExpired { .. } => "delivery_expired",
             Self::NoticesExpired { .. } => "notices_expired",
             Self::DeliveriesRetried { .. } => "deliveries_retried",
+            Self::ScheduleCreated { .. } => "schedule_created",
+            Self::ScheduleUpdated { .. } => "schedule_updated",
+            Self::ScheduleStatusChanged { .. } => "schedule_status_changed",
+            Self::ScheduleCame { .. } => "schedule_came",
             Self::SquadCreated { .. } => "squad_created",
             Self::SquadStatusChanged { .. } => "squad_status_changed",
             Self::SquadStopReported { .. } => "squad_stop_reported",

@@ -12,6 +12,7 @@ use crate::{
     agent::AgentName,
     id::TaskId,
     money::{MicroUsd, Tokens},
+    schedule::Occurrence,
     time::Timestamp,
 };
 
@@ -247,6 +248,9 @@ pub struct Task {
     pub created_by: Actor,
     /// When it was created.
     pub created_at: Timestamp,
+    /// The schedule that created it, and when it was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Occurrence>,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// When work began first.

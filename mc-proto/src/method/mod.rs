@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod feed;
 pub mod replay;
 pub mod run;
+pub mod schedule;
 pub mod session;
 pub mod squad;
 pub mod task;
@@ -205,6 +206,21 @@ methods! {
     TaskAnswers(task::AnswersGet) "task.answers" All Query -> mc_core::answers::Answers;
     "Returns the table of moves as data."
     TaskTransitions(task::Transitions) "task.transitions" All Query -> task::TransitionTable;
+
+    "Sets a schedule up, which creates a task each time it is due."
+    ScheduleCreate(schedule::Create) "schedule.create" Human Command needs Operator[Assign] -> mc_core::schedule::TaskSchedule;
+    "Changes a schedule; new times count from now on."
+    ScheduleUpdate(schedule::Update) "schedule.update" Human Command needs Operator[Assign] -> mc_core::schedule::TaskSchedule;
+    "Lists the schedules that are not deleted, newest first, with their next occurrences."
+    ScheduleList(schedule::List) "schedule.list" Human Query -> Page<schedule::View>;
+    "Returns a schedule with its next occurrences and its newest tasks."
+    ScheduleGet(schedule::Get) "schedule.get" Human Query -> schedule::View;
+    "Has a schedule create nothing; what comes meanwhile is not made up for."
+    SchedulePause(schedule::Pause) "schedule.pause" Human Command needs Operator[Assign] -> mc_core::schedule::TaskSchedule;
+    "Has a paused schedule create tasks again, from now on."
+    ScheduleResume(schedule::Resume) "schedule.resume" Human Command needs Operator[Assign] -> mc_core::schedule::TaskSchedule;
+    "Ends a schedule; its tasks stay."
+    ScheduleDelete(schedule::Delete) "schedule.delete" Human Command needs Operator[Assign] -> mc_core::schedule::TaskSchedule;
 
     "Posts a message to a task's thread."
     MessagePost(thread::Post) "message.post" All Command needs Operator[Comment] -> mc_core::message::Message;

@@ -28,6 +28,7 @@ mod reminding;
 mod replay;
 pub mod rule;
 pub mod run;
+mod schedule;
 mod spawn;
 pub mod squad;
 pub mod stop;
@@ -117,6 +118,11 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
         Request::SquadDrain(p) => answer(&squad::drain(desk, &p.reason)?),
         Request::SquadEmergencyResume(p) => answer(&squad::emergency_resume(desk, &p)?),
         Request::PolicyActivate(p) => answer(&policy::activate(desk, &p)?),
+        Request::ScheduleCreate(p) => answer(&schedule::create(desk, p)?),
+        Request::ScheduleUpdate(p) => answer(&schedule::update(desk, p)?),
+        Request::SchedulePause(p) => answer(&schedule::pause(desk, p)?),
+        Request::ScheduleResume(p) => answer(&schedule::resume(desk, p)?),
+        Request::ScheduleDelete(p) => answer(&schedule::delete(desk, p)?),
         Request::BudgetSet(p) => answer(&budget::set(desk, &p)?),
         Request::BudgetRelease(p) => answer(&budget::release(desk, &p)?),
         Request::CostRecompute(p) => answer(&cost::recompute(desk, &p)?),
@@ -183,6 +189,8 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::TaskTimeline(p) => answer(&lists::timeline(db, p)?),
         Request::TaskAnswers(p) => answer(&views::answers(db, live, p.task)?),
         Request::TaskTransitions(_) => answer(&views::transitions()),
+        Request::ScheduleList(p) => answer(&schedule::list(db, live, p)?),
+        Request::ScheduleGet(p) => answer(&schedule::view(db, live, p.schedule)?),
         Request::MessageList(p) => answer(&lists::messages(db, p)?),
         Request::ArtifactGet(p) => answer(&views::artifact(db, p.task, &p.name)?),
         Request::AgentGet(p) => answer(&views::one_agent(db, live, &p.agent)?),

@@ -1,13 +1,14 @@
 //! Creating and changing tasks.
 
 use mc_core::{
-    actor::ActorKind,
+    actor::{Actor, ActorKind},
     agent::{Agent, AgentName, AgentStatus, Autonomy},
     event::Event,
     id::TaskId,
     money::{MicroUsd, Tokens},
     policy::Within,
     refusal::{FieldError, Refusal},
+    schedule::Occurrence,
     task::{Task, TaskPatch, TaskState},
 };
 use mc_proto::{
@@ -32,13 +33,32 @@ const BUDGET_LIMIT: MicroUsd = MicroUsd::cents(100_000_000);
 ///
 /// `invalid_params` field by field, `forbidden` when an agent assigns others.
 pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
-    check(desk, &params)?;
+    refuse_if(check_fields(desk, &params)?)?;
+    may_assign(desk, &params.assignees)?;
     let task = begin(desk, params)?;
     let (id, assignees) = (task.id, task.assignees.clone());
     desk.emit(Event::TaskCreated { task: Box::new(task) })?;
     let task = queries::task(desk.db, id)?;
     notify::assigned(desk, &task, &assignees)?;
     Ok(task)
+}
+
+/// Creates the task of an occurrence, as the schedule.
+pub(super) fn create_due(
+    desk: &mut Desk<'_>,
+    params: Create,
+    occurrence: Occurrence,
+) -> Result<TaskId, Fail> {
+    let actor = Actor::system(format!("schedule {}", occurrence.schedule));
+    let reason = format!("{} was due {}", occurrence.schedule, occurrence.due);
+    let mut task = begin(desk, params)?;
+    task.created_by = actor.clone();
+    task.schedule = Some(occurrence);
+    let (id, assignees) = (task.id, task.assignees.clone());
+    desk.emit_as(actor, Some(reason), Event::TaskCreated { task: Box::new(task) })?;
+    let task = queries::task(desk.db, id)?;
+    notify::assigned(desk, &task, &assignees)?;
+    Ok(id)
 }
 
 /// Returns the task as it begins.
@@ -51,7 +71,7 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     };
     let cap = desk.policy.at(within).task_cap(&params.task_type);
     let budget_uusd = params.budget_uusd.unwrap_or(cap);
-    if !desk.caller.is_human() && budget_uusd > cap {
+    if desk.caller.actor.kind == ActorKind::Agent && budget_uusd > cap {
         let text = format!("is {budget_uusd}, an agent may ask for {cap} at most on such a task");
         return Err(Refusal::invalid("budget_uusd", text).into());
     }
@@ -94,11 +114,12 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
         started_at: None,
         submitted_at: None,
         ended_at: None,
+        schedule: None,
     })
 }
 
 /// Collects everything that is wrong, so that one answer tells it all.
-fn check(desk: &Desk<'_>, params: &Create) -> Result<(), Fail> {
+pub(super) fn check_fields(desk: &Desk<'_>, params: &Create) -> Result<Vec<FieldError>, Fail> {
     let mut wrong = Vec::new();
     if !desk.policy.has_task_type(&params.task_type) {
         let known = desk.policy.doc().tasks.types.join(", ");
@@ -111,8 +132,7 @@ fn check(desk: &Desk<'_>, params: &Create) -> Result<(), Fail> {
     if let Some(parent) = params.parent {
         check_exists(desk, "parent", parent, &mut wrong)?;
     }
-    refuse_if(wrong)?;
-    may_assign(desk, &params.assignees)
+    Ok(wrong)
 }
 
 fn as_patch(params: &Create) -> TaskPatch {
@@ -130,7 +150,8 @@ fn as_patch(params: &Create) -> TaskPatch {
     }
 }
 
-fn refuse_if(wrong: Vec<FieldError>) -> Result<(), Fail> {
+/// Refuses with everything that is wrong, if anything is.
+pub(super) fn refuse_if(wrong: Vec<FieldError>) -> Result<(), Fail> {
     let Some(first) = wrong.first() else { return Ok(()) };
     let mut refusal = Refusal::invalid(first.field.clone(), first.message.clone());
     refusal.fields = wrong;

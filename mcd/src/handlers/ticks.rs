@@ -12,7 +12,7 @@ use mc_core::{
 use super::{
     approval, delivery, life,
     notify::{self, Warning},
-    reminding, spawn, stop,
+    reminding, schedule, spawn, stop,
 };
 use crate::store::{
     Desk,
@@ -43,6 +43,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     }
     spawn::end_overdue(desk, &agents)?;
     life::watch(desk, &agents)?;
+    schedule::tick(desk)?;
     delivery::tick(desk)?;
     if desk.now.0 % ANSWERS_EVERY_MS < 1000 {
         let kept = i64::try_from(ANSWERS_KEPT.as_millis()).unwrap_or(i64::MAX);

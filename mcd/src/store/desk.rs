@@ -10,7 +10,7 @@ use mc_core::{
     event::{Event, Recorded},
     id::{
         AlertId, ApprovalId, CallId, DeliveryId, EventId, MessageId, NotificationId, ReservationId,
-        RuleId, RunId, TaskId,
+        RuleId, RunId, ScheduleId, TaskId,
     },
     policy::{Facts, Policy},
     squad::Squad,
@@ -39,9 +39,9 @@ use crate::{
 pub type SetCaps = std::collections::BTreeMap<(Scope, String), Caps>;
 
 /// The last number given of each kind, by the order of [`Numbers`]' constants.
-type Numbers = [i64; 10];
+type Numbers = [i64; 11];
 
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 11] = [
     ("tasks", "id"),
     ("runs", "id"),
     ("tool_calls", "id"),
@@ -52,6 +52,7 @@ const TABLES: [(&str, &str); 10] = [
     ("standing_rules", "id"),
     ("reservations", "id"),
     ("deliveries", "id"),
+    ("task_schedules", "id"),
 ];
 
 /// What the writer keeps in memory between commands.
@@ -443,6 +444,11 @@ impl<'a> Desk<'a> {
     /// Gives the next number of a delivery.
     pub fn next_delivery(&mut self) -> DeliveryId {
         DeliveryId(self.next(9))
+    }
+
+    /// Gives the next number of a schedule.
+    pub fn next_schedule(&mut self) -> ScheduleId {
+        ScheduleId(self.next(10))
     }
 
     /// Returns what this command recorded so far.

@@ -36,6 +36,8 @@ pub(super) const PROJECTED: &[&str] = &[
     "usages",
     "spend_days",
     "session_tasks",
+    "task_schedules",
+    "occurrences",
 ];
 
 /// Empties every projected table of the database at `path` and fills it from the journal again.

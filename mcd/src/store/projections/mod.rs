@@ -5,6 +5,7 @@
 
 mod deliveries;
 mod money;
+mod schedules;
 
 use mc_core::{
     actor::ActorKind,
@@ -172,7 +173,7 @@ impl Projection<'_, '_> {
                            ON CONFLICT (id) DO UPDATE SET body = excluded.body";
                 Ok(self.execute(sql, params![json(now)?]).map(drop)?)
             }
-            _ => deliveries::apply(self.db, self.recorded),
+            _ => schedules::apply(self.db, self.recorded),
         }
     }
 

@@ -10,6 +10,7 @@ mod money;
 mod page;
 mod record;
 mod rules;
+mod schedules;
 mod tasks;
 mod work;
 
@@ -20,11 +21,12 @@ use mc_core::{
     delivery::Delivery,
     id::{
         AlertId, ApprovalId, CallId, DeliveryId, MessageId, NotificationId, ReservationId, RuleId,
-        RunId, TaskId,
+        RunId, ScheduleId, TaskId,
     },
     message::Message,
     refusal::Refusal,
     run::{Run, ToolCall},
+    schedule::TaskSchedule,
     task::Task,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params};
@@ -32,7 +34,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::{
     agents::*, approvals::*, deliveries::*, loops::*, money::*, page::*, record::*, rules::*,
-    tasks::*, work::*,
+    schedules::*, tasks::*, work::*,
 };
 use super::StoreError;
 
@@ -156,6 +158,9 @@ by_id! {
     /// Returns a standing rule.
     rule(id: RuleId) -> StandingRule, "standing rule",
         "SELECT body FROM standing_rules WHERE id = ?1";
+    /// Returns a schedule.
+    schedule_of(id: ScheduleId) -> TaskSchedule, "schedule",
+        "SELECT body FROM task_schedules WHERE id = ?1";
     /// Returns a message.
     message(id: MessageId) -> Message, "message", "SELECT body FROM messages WHERE id = ?1";
 }

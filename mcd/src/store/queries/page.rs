@@ -23,6 +23,8 @@ pub enum Listed {
     Rules,
     /// Deliveries, newest first; filters: sink, status.
     Deliveries,
+    /// Schedules, newest first.
+    Schedules,
     /// Policies, newest first.
     Policies,
     /// Messages, oldest first; filter: task.
@@ -39,6 +41,7 @@ impl Listed {
             Self::Notifications => "notifications",
             Self::Rules => "standing_rules",
             Self::Deliveries => "deliveries",
+            Self::Schedules => "task_schedules",
             Self::Policies => "policies",
             Self::Messages => "messages",
         }
@@ -60,7 +63,8 @@ pub fn page<T: DeserializeOwned>(
     let table = listed.table();
     let id = if listed == Listed::Policies { "version" } else { "id" };
     let (beyond, order) = if listed == Listed::Messages { (">", "") } else { ("<", " DESC") };
-    let mut clauses = String::new();
+    let hidden = listed == Listed::Schedules;
+    let mut clauses = String::from(if hidden { " AND status <> 'deleted'" } else { "" });
     for (at, (column, _)) in filters.iter().enumerate() {
         clauses = format!("{clauses} AND {column} = ?{}", at + 1);
     }
