@@ -12,7 +12,8 @@ use crate::{
     context::Context,
     cost, decide, doctor,
     failure::{Exit, Failure},
-    feed, hook, init, mcp, message, notify, openclaw, operator, output, policy, rule, run, squad,
+    feed, hook, init, mcp, message, notify, openclaw, operator, output, policy, rule, run,
+    schedule, squad,
     table::{Sheet, Tone},
     task,
     words::word,
@@ -82,6 +83,9 @@ pub(crate) enum Command {
     /// Tasks: create, claim, move, ask about.
     #[command(subcommand)]
     Task(task::Verb),
+    /// Recurring tasks: what creates a task each time it is due.
+    #[command(subcommand)]
+    Schedule(schedule::Verb),
     /// Threads of tasks.
     #[command(subcommand)]
     Message(message::Verb),
@@ -170,6 +174,7 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
     match command {
         Command::Status => squad::status(cx),
         Command::Task(verb) => task::run(verb, cx),
+        Command::Schedule(verb) => schedule::run(verb, cx),
         Command::Message(verb) => message::run(verb, cx),
         Command::Artifact(verb) => artifact::run(verb, cx),
         Command::Agent(verb) => agent::run(verb, cx),
@@ -264,6 +269,8 @@ mod tests {
         "mcctl task transitions",
         "mcctl task update T-1 --title x",
         "mcctl task move T-1 blocked --reason r",
+        "mcctl schedule add Title --cron @daily --zone UTC --type ops --catch-up all --even-if-open",
+        "mcctl schedule update J-1 --skip-if-open false",
         "mcctl message list T-1",
         "mcctl artifact put T-1 report.md --file r.md",
         "mcctl artifact get T-1 report.md",

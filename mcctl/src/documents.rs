@@ -10,6 +10,7 @@ const DOCUMENTS: &[(&str, &str)] = &[
     ("docs/NOTIFICATIONS.md", include_str!("../../docs/NOTIFICATIONS.md")),
     ("docs/RUNBOOK.md", include_str!("../../docs/RUNBOOK.md")),
     ("docs/RUNTIMES.md", include_str!("../../docs/RUNTIMES.md")),
+    ("docs/SCHEDULES.md", include_str!("../../docs/SCHEDULES.md")),
     ("docs/SECURITY.md", include_str!("../../docs/SECURITY.md")),
     ("docs/tutorials/openclaw.md", include_str!("../../docs/tutorials/openclaw.md")),
     ("skill", include_str!("../../integrations/openclaw/plugin/skills/mission-control/SKILL.md")),

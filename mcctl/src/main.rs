@@ -44,6 +44,7 @@ mod policy;
 mod replay;
 mod rule;
 mod run;
+mod schedule;
 mod secret;
 mod session;
 mod sign;

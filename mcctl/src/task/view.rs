@@ -83,6 +83,8 @@ fn sheet(task: &Task, now: Timestamp) -> Sheet {
         ),
     );
     sheet.line("created", format!("{} by {}", text::when(task.created_at), task.created_by));
+    let of = task.schedule.map(|one| format!("{} of {}", one.schedule, text::when(one.due)));
+    sheet.maybe("schedule", of);
     sheet.line("revision", task.rev);
     sheet
 }

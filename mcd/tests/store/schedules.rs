@@ -156,7 +156,7 @@ fn a_stop_or_pause_holds_occurrences_back_and_they_are_made_up_for() {
         let bench = bench();
         bench.human("schedule.create", daily(json!({}))).unwrap();
         if is_stop {
-            bench.store.live().halt.set().unwrap();
+            bench.store.live().halt.set("fire").unwrap();
             let by = Actor::human("ana", mc_core::actor::Level::L0);
             bench.system(SystemCommand::Halt { by, reason: "fire".into() });
         } else {
