@@ -196,9 +196,12 @@ fn line(row: &TaskSchedule, _: Timestamp) -> String {
 }
 
 fn table(views: &[View], _: Timestamp) -> String {
-    let mut table = Table::new(&["SCHEDULE", "CRON", "ZONE", "CREATED", "LAST", "NEXT", "TITLE"]);
+    let mut table =
+        Table::new(&["SCHEDULE", "CRON", "ZONE", "CREATED", "LAST", "NEXT (UTC)", "TITLE"]);
     for View { schedule, next, .. } in views {
-        let times: Vec<String> = next.iter().map(|at| text::when(*at)).collect();
+        // To the minute, without the zone that the head names: three of them fit.
+        let short = |at: &Timestamp| text::when(*at).chars().take(16).collect::<String>();
+        let times: Vec<String> = next.iter().map(short).collect();
         let next = match schedule.status {
             ScheduleStatus::Active => times.join(", "),
             ScheduleStatus::Paused | ScheduleStatus::Deleted => word(schedule.status),
