@@ -288,11 +288,16 @@ fn tell(
     refused: Option<String>,
 ) -> Result<(), Fail> {
     if let Some(why) = refused {
-        return warn(desk, row.id, why, "mend the task with `mcctl schedule update`, or delete it");
+        return warn(
+            desk,
+            row.id,
+            &why,
+            "mend the task with `mcctl schedule update`, or delete it",
+        );
     }
     if row.catch_up == CatchUp::All && due.missed > 0 {
         let why = rule_words(row.catch_up, due).unwrap_or_default();
-        return warn(desk, row.id, why, "create by hand what is still needed");
+        return warn(desk, row.id, &why, "create by hand what is still needed");
     }
     if due.make.is_empty() {
         Ok(())
@@ -305,10 +310,10 @@ fn tell(
 fn fail(desk: &mut Desk<'_>, row: &TaskSchedule, why: &str) -> Result<(), Fail> {
     let turn = Turn { seen_until: desk.now, why: Some(why.to_owned()), ..Turn::default() };
     record(desk, row, turn)?;
-    warn(desk, row.id, why.to_owned(), "give it a zone that is known: `mcctl schedule update`")
+    warn(desk, row.id, why, "give it a zone that is known: `mcctl schedule update`")
 }
 
-fn warn(desk: &mut Desk<'_>, id: ScheduleId, why: String, next: &'static str) -> Result<(), Fail> {
+fn warn(desk: &mut Desk<'_>, id: ScheduleId, why: &str, next: &'static str) -> Result<(), Fail> {
     if !open_alerts(desk, id)?.is_empty() {
         return Ok(());
     }
