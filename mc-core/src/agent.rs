@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    id::{RunId, TaskId},
+    id::{RunId, Seq, TaskId},
     money::MicroUsd,
     time::Timestamp,
 };
@@ -185,6 +185,9 @@ pub struct Agent {
     /// Since when it has this status; `None` for as long as it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_since: Option<Timestamp>,
+    /// The event that keeps how it stood when it was last quarantined; see `agent.evidence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Seq>,
     /// What runs it.
     pub runtime: Runtime,
     /// Where it works: the absolute path of its workspace.

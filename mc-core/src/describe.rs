@@ -47,6 +47,10 @@ pub fn line(recorded: &Recorded) -> String {
         Event::AgentStatusChanged { agent, to, .. } => {
             format!("{who} {} {agent}{why}", status_verb(*to))
         }
+        Event::AgentEvidenceKept { agent, evidence } => {
+            let calls = evidence.calls.len();
+            format!("evidence about {agent} was kept as of e{}: {calls} calls", evidence.head)
+        }
         _ => work_line(recorded, &why),
     }
 }

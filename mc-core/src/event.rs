@@ -15,6 +15,7 @@ use crate::{
     approval::{Approval, ApprovalEdit, ApprovalStatus, Reminder, Rewritten, StandingRule},
     budget::{Amount, Breach, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
     delivery::{Delivery, Schedule, Sink, Try},
+    evidence::Evidence,
     id::{
         AlertId, ApprovalId, CallId, DeliveryId, NotificationId, ReservationId, RuleId, RunId,
         ScheduleId, Seq, TaskId,
@@ -138,6 +139,13 @@ pub enum Event {
         from: AgentStatus,
         /// What it is.
         to: AgentStatus,
+    },
+    /// How an agent stood when it was quarantined was kept.
+    AgentEvidenceKept {
+        /// The agent.
+        agent: AgentName,
+        /// How it stood.
+        evidence: Box<Evidence>,
     },
     /// An agent or adapter got a new token; the old one ends at `old_until`.
     TokenRotated {

@@ -222,6 +222,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
                 agent.counted_since = Some(recorded.at);
             }
         }
+        Event::AgentEvidenceKept { .. } => agent.evidence = Some(recorded.seq),
         Event::RunStarted { run } => agent.current_run = Some(run.id),
         Event::RunUsed { cost_uusd, cost_state, day, .. } => {
             // A budget day never goes back: what comes late counts for the newest day.
@@ -309,7 +310,10 @@ fn is_noise(agent: &Agent, recorded: &Recorded) -> bool {
 const fn is_work(event: &Event) -> bool {
     !matches!(
         event,
-        Event::AgentUpdated { .. } | Event::AgentStatusChanged { .. } | Event::CostCorrected { .. }
+        Event::AgentUpdated { .. }
+            | Event::AgentStatusChanged { .. }
+            | Event::AgentEvidenceKept { .. }
+            | Event::CostCorrected { .. }
     )
 }
 

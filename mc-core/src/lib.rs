@@ -14,6 +14,7 @@ pub mod clean;
 pub mod delivery;
 pub mod describe;
 pub mod event;
+pub mod evidence;
 pub mod filter;
 pub mod fold;
 pub mod id;

@@ -17,6 +17,9 @@ use crate::{
     time::{Span, Timestamp},
 };
 
+/// In whose name the daemon contains a loop, and writes its summary.
+pub const AUTHOR: &str = "loops";
+
 /// How much repetition is let pass. A count is the last one that is still no loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -124,10 +127,15 @@ impl Sign {
                 "decide what they can't agree on, say it in the thread, then unblock the task"
             }
             Self::ReviewCycles => "read the last feedback and decide: accept, rewrite, or cancel",
-            Self::SameError => "mend what the error names, then resume the agent and unblock",
+            Self::SameError => {
+                "read `mcctl agent evidence NAME`, mend what the error names, then resume the agent \
+                 and unblock"
+            }
             Self::SameCall => "say in the thread what to do instead, then unblock the task",
             Self::NearlySameCall => "look whether the agent gets anywhere",
-            Self::ErrorStreak => "look at its last errors; resume the agent when they are mended",
+            Self::ErrorStreak => {
+                "read `mcctl agent evidence NAME`; resume the agent when its errors are mended"
+            }
         }
     }
 }

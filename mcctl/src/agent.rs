@@ -1,5 +1,7 @@
 //! `mcctl agent`: who works, what each may do, and what stops it.
 
+mod evidence;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -45,6 +47,8 @@ pub(crate) enum Verb {
     Show(OfAgent),
     /// The agents as parents and children.
     Tree,
+    /// All that is needed to judge an agent, as it stood when it was quarantined last.
+    Evidence(evidence::Args),
     /// Change fields of an agent.
     Update(Box<UpdateArgs>),
     /// No run, no tool call; a running turn is aborted.
@@ -195,6 +199,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
             paging::list(cx, &paging, |limit, cursor| List { limit, cursor }, rows)
         }
         Verb::Show(OfAgent { agent }) => cx.show(&Get { agent }, view),
+        Verb::Evidence(args) => evidence::run(&args, cx),
         Verb::Tree => cx.show(&Tree {}, |tree, _| roots(tree)),
         Verb::Update(args) => update(*args, cx),
         Verb::Pause(a) => change(&Pause { agent: a.agent, reason: a.reason }, cx),

@@ -47,6 +47,7 @@ impl Event {
             Self::AgentRegistered { agent, .. } => agent.serves,
             Self::AgentUpdated { .. }
             | Self::AgentStatusChanged { .. }
+            | Self::AgentEvidenceKept { .. }
             | Self::TokenRotated { .. }
             | Self::TokenRevoked { .. }
             | Self::AdapterEnrolled { .. }
@@ -81,6 +82,7 @@ impl Event {
             | Self::TaskReleased { agent, .. }
             | Self::AgentUpdated { agent, .. }
             | Self::AgentStatusChanged { agent, .. }
+            | Self::AgentEvidenceKept { agent, .. }
             | Self::RunUsed { agent, .. }
             | Self::RunFinished { agent, .. }
             | Self::RunSentBack { agent, .. }
@@ -158,6 +160,7 @@ impl Event {
             Self::AgentRegistered { .. } => "agent_registered",
             Self::AgentUpdated { .. } => "agent_updated",
             Self::AgentStatusChanged { .. } => "agent_status_changed",
+            Self::AgentEvidenceKept { .. } => "agent_evidence_kept",
             Self::TokenRotated { .. } => "token_rotated",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::AdapterEnrolled { .. } => "adapter_enrolled",

@@ -109,6 +109,7 @@ impl Inputs {
             status: AgentStatus::Active,
             status_reason: None,
             status_since: None,
+            evidence: None,
             runtime: Runtime::Other,
             workspace: self.workspace.clone(),
             task_types: Vec::new(),

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use mc_core::{
+    actor::Actor,
     agent::{Agent, AgentName, AgentPatch, Autonomy, Liveness, Runtime},
     alert::Notification,
     approval::Approval,
-    id::{ApprovalId, RunId, TaskId},
+    evidence::Evidence,
+    id::{ApprovalId, RunId, Seq, TaskId},
     money::MicroUsd,
     task::TaskCard,
     time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::admin::JournalRow;
 
 /// `agent.register`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -134,6 +138,57 @@ pub struct TreeNode {
 pub struct TreeResult {
     /// The agents without a parent.
     pub roots: Vec<TreeNode>,
+}
+
+/// `agent.evidence`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceGet {
+    /// The agent.
+    pub agent: AgentName,
+    /// How many events, at most 200; 50 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+
+/// By which event evidence was kept: who quarantined the agent, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Kept {
+    /// The event.
+    pub seq: Seq,
+    /// Its hash, in hex: together a head for `audit.verify`.
+    pub hash: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who quarantined the agent.
+    pub by: Actor,
+    /// By what: a method, a timer.
+    pub cause: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What `agent.evidence` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bundle {
+    /// The agent as it is now.
+    pub now: Agent,
+    /// By which event the evidence was kept; `None` when it was never quarantined, or before
+    /// evidence was kept: then all of it is as of now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// How the agent stood.
+    pub evidence: Evidence,
+    /// The last events by it or about it up to then, oldest first, each with its hash; at most as
+    /// many as asked for, and 1 MiB.
+    pub events: Vec<JournalRow>,
+    /// The first event that was looked at for them.
+    pub looked_from: Seq,
+    /// The newest event of the journal now.
+    pub head: Seq,
+    /// Its hash, in hex.
+    pub head_hash: String,
 }
 
 /// `agent.update`

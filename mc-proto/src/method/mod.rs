@@ -239,6 +239,8 @@ methods! {
     AgentList(agent::List) "agent.list" All Query -> Page<agent::AgentView>;
     "Returns the agents as a tree of parents and children."
     AgentTree(agent::Tree) "agent.tree" All Query -> agent::TreeResult;
+    "Returns all that is needed to judge an agent: as it stood when it was quarantined last, or now."
+    AgentEvidence(agent::EvidenceGet) "agent.evidence" Human Query takes agent -> agent::Bundle;
     "Changes fields of an agent."
     AgentUpdate(agent::Update) "agent.update" Human Command takes agent needs Admin[Tokens] -> mc_core::agent::Agent;
     "Gives an agent or adapter a new token; the old one is good for 10 more minutes."

@@ -152,7 +152,7 @@ fn contain(
     found: &Found,
     (agent, task): (Option<&AgentName>, Option<TaskId>),
 ) -> Result<(), Fail> {
-    let system = Actor::system("loops");
+    let system = Actor::system(loops::AUTHOR);
     let is_known = queries::open_alert(desk.db, kind(found.sign), agent.map(|a| &**a), task)?;
     if found.sign.containment() == Containment::Warn && is_known.is_some() {
         return Ok(());
@@ -162,6 +162,17 @@ fn contain(
         post(desk, &system, task, text)?;
     }
     let reason = format!("{} (limit {})", found.what, found.limit);
+    // Before the agent is quarantined, so that the alert is part of its evidence.
+    let is_warning = found.sign.containment() == Containment::Warn;
+    let warning = Warning {
+        severity: if is_warning { Severity::Warning } else { Severity::Error },
+        kind: kind(found.sign),
+        text: reason.clone(),
+        next: found.sign.advice(),
+        task,
+        agent: agent.cloned(),
+    };
+    notify::warn(desk, warning)?;
     match found.sign.containment() {
         Containment::Warn => {}
         Containment::Block => {
@@ -178,16 +189,6 @@ fn contain(
             }
         }
     }
-    let is_warning = found.sign.containment() == Containment::Warn;
-    let warning = Warning {
-        severity: if is_warning { Severity::Warning } else { Severity::Error },
-        kind: kind(found.sign),
-        text: reason,
-        next: found.sign.advice(),
-        task,
-        agent: agent.cloned(),
-    };
-    notify::warn(desk, warning)?;
     Ok(())
 }
 

@@ -131,6 +131,7 @@ fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result
         status: AgentStatus::Active,
         status_reason: None,
         status_since: None,
+        evidence: None,
         runtime: params.runtime,
         workspace: params.workspace,
         task_types: params.task_types,

@@ -15,6 +15,7 @@ mod decide_set;
 mod delivery;
 mod editing;
 pub mod enrol;
+mod evidence;
 mod finality;
 mod input;
 mod life;
@@ -196,6 +197,7 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::AgentGet(p) => answer(&views::one_agent(db, live, &p.agent)?),
         Request::AgentList(p) => answer(&lists::agents(db, live, p)?),
         Request::AgentTree(_) => answer(&views::tree(db, live)?),
+        Request::AgentEvidence(p) => answer(&evidence::bundle(db, live, p)?),
         Request::RunGet(p) => answer(&views::run_detail(db, p.run)?),
         Request::RunList(p) => answer(&lists::runs(db, p)?),
         Request::ToolList(p) => answer(&lists::calls(db, p)?),

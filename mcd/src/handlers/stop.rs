@@ -11,7 +11,7 @@ use mc_core::{
 };
 use mc_proto::method::agent::Touched;
 
-use super::{input, moves, spawn};
+use super::{evidence, input, moves, spawn};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -58,6 +58,8 @@ pub fn drain(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touc
 pub fn quarantine(desk: &mut Desk<'_>, name: &AgentName, reason: &str) -> Result<Touched, Fail> {
     let from = [AgentStatus::Active, AgentStatus::Paused, AgentStatus::Drained];
     let agent = change(desk, name, (&from, AgentStatus::Quarantined), reason)?;
+    let actor = desk.caller.actor.clone();
+    evidence::keep(desk, &actor, name, &input::reason(reason)?)?;
     spawn::follow_parent(desk, name, agent.status)?;
     end_work(desk, &agent, reason)
 }
@@ -90,6 +92,7 @@ pub(super) fn contain(
     let to = AgentStatus::Quarantined;
     let event = Event::AgentStatusChanged { agent: name.clone(), from: agent.status, to };
     desk.emit_as(system.clone(), Some(reason.to_owned()), event)?;
+    evidence::keep(desk, system, name, reason)?;
     let agent = queries::agent(desk.db, name)?;
     end_work_as(desk, system, &agent, reason).map(drop)
 }

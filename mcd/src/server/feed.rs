@@ -57,7 +57,7 @@ impl Filter {
 }
 
 /// Says whether an agent may see an event: questions to humans and notices only its own, and
-/// nothing about tokens and operators.
+/// nothing about tokens, operators and what was kept against an agent.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is open to the whole squad")]
 fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
     let is_own = |name: &str| own.iter().any(|agent| agent.as_str() == name);
@@ -72,6 +72,7 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         | Event::RuleUsed { agent, .. } => is_own(agent),
         Event::NotificationQueued { notification } => is_own(&notification.to),
         Event::NotificationAcked { .. }
+        | Event::AgentEvidenceKept { .. }
         | Event::SinksDeclared { .. }
         | Event::DeliveryFormed { .. }
         | Event::DeliveryTried { .. }

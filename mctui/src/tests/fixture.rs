@@ -86,6 +86,7 @@ pub(super) fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> Agen
             status,
             status_reason: (status == AgentStatus::Paused).then(|| "over its budget".to_owned()),
             status_since: None,
+            evidence: None,
             runtime: Runtime::Openclaw,
             workspace: None,
             task_types: Vec::new(),

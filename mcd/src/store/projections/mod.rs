@@ -98,9 +98,9 @@ impl Projection<'_, '_> {
                 self.new_token(&agent.name, token_sha256)?;
                 self.put_agent(agent.as_ref().clone())
             }
-            Event::AgentUpdated { agent, .. } | Event::AgentStatusChanged { agent, .. } => {
-                self.agent(agent)
-            }
+            Event::AgentUpdated { agent, .. }
+            | Event::AgentStatusChanged { agent, .. }
+            | Event::AgentEvidenceKept { agent, .. } => self.agent(agent),
             Event::TokenRotated { .. }
             | Event::TokenRevoked { .. }
             | Event::AdapterEnrolled { .. } => self.tokens(),

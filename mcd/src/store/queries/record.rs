@@ -1,6 +1,7 @@
 //! The journal, the squad, the policy, the operators and the answers to idempotency keys.
 
 use mc_core::{
+    agent::AgentName,
     event::Recorded,
     id::{Seq, TaskId},
     operators::Operators,
@@ -14,6 +15,10 @@ use crate::{
     journal::{self, Head},
     store::StoreError,
 };
+
+/// How many events are looked at for those about an agent, and how many bytes of them are returned.
+const ABOUT_ROWS: i64 = 50_000;
+const ABOUT_BYTES: usize = 1024 * 1024;
 
 /// Returns the squad.
 ///
@@ -144,6 +149,54 @@ pub fn journal_rows(
         found.push(JournalRow { recorded: serde_json::from_str(&body)?, hash: row.get(1)? });
     }
     Ok(found)
+}
+
+/// Returns one row of the journal with its hash.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn journal_row(db: Reader<'_>, seq: Seq) -> Result<Option<JournalRow>, StoreError> {
+    Ok(journal_rows(db, seq - 1, None, 1)?.pop().filter(|row| row.recorded.seq == seq))
+}
+
+/// Returns the last rows of the journal up to `until` that are by an agent or about it, oldest
+/// first, and the first event that was looked at for them. What was kept as evidence is left out.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn rows_about(
+    db: Reader<'_>,
+    agent: &AgentName,
+    until: Seq,
+    limit: i64,
+) -> Result<(Vec<JournalRow>, Seq), StoreError> {
+    // The columns do not name the agent: a body that does not name it either is not read.
+    let sql = "SELECT body, lower(hex(hash)) FROM journal
+               WHERE seq BETWEEN ?1 AND ?2 AND kind <> 'agent_evidence_kept' AND instr(body, ?3) > 0
+               ORDER BY seq DESC";
+    let from = (until - ABOUT_ROWS + 1).max(1);
+    let mut statement = db.connection().prepare_cached(sql)?;
+    let mut rows = statement.query((from, until, format!("\"{agent}\"")))?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    let limit = usize::try_from(limit).unwrap_or(0);
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let body: String = row.get(0)?;
+        let recorded: Recorded = serde_json::from_str(&body)?;
+        if !recorded.actor.is_agent(agent) && recorded.event.agent() != Some(agent) {
+            continue;
+        }
+        bytes += body.len();
+        if bytes > ABOUT_BYTES {
+            break;
+        }
+        found.push(JournalRow { recorded, hash: row.get(1)? });
+    }
+    found.reverse();
+    Ok((found, from))
 }
 
 /// Returns the head of the journal.

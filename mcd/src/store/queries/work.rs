@@ -46,6 +46,16 @@ pub fn calls_of_run(db: Reader<'_>, run: RunId, limit: i64) -> Result<Vec<ToolCa
     db.bodies("SELECT body FROM tool_calls WHERE run = ?1 ORDER BY id LIMIT ?2", [run.0, limit])
 }
 
+/// Returns the last calls of an agent, newest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn last_calls(db: Reader<'_>, agent: &str, limit: i64) -> Result<Vec<ToolCall>, StoreError> {
+    let sql = "SELECT body FROM tool_calls WHERE agent = ?1 ORDER BY id DESC LIMIT ?2";
+    db.bodies(sql, (agent, limit))
+}
+
 /// Returns the newest call of a run that the runtime calls `external_id`.
 ///
 /// # Errors
@@ -115,6 +125,17 @@ pub fn unresolved_alerts(db: Reader<'_>, limit: i64) -> Result<Vec<Alert>, Store
     let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged')
                ORDER BY id DESC LIMIT ?1";
     db.bodies(sql, [limit])
+}
+
+/// Returns the alerts about an agent that are not resolved, newest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn alerts_about(db: Reader<'_>, agent: &str, limit: i64) -> Result<Vec<Alert>, StoreError> {
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND agent = ?1
+               ORDER BY id DESC LIMIT ?2";
+    db.bodies(sql, (agent, limit))
 }
 
 /// Returns the alerts that were resolved, newest first.
