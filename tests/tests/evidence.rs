@@ -17,12 +17,17 @@ fn at_work() -> (Squad, Client, Client, String) {
     squad.specialist("wren");
     let (mut wren, human) = (squad.agent("wren"), squad.human());
     let task = squad.started_task(&mut wren);
-    wren.ok("run.start", json!({"session": "s1", "task": task, "external_id": "x1"}));
+    let started = wren.ok("run.start", json!({"session": "s1", "task": task, "external_id": "x1"}));
+    assert_eq!(started["run"], "R-1");
     (squad, wren, human, task)
 }
 
+fn check(command: &str) -> Value {
+    json!({"tool": "exec", "arguments": {"command": command}, "run": "R-1"})
+}
+
 fn call(who: &mut Client, command: &str, end: &Value) {
-    let checked = who.ok("tool.check", json!({"tool": "exec", "arguments": {"command": command}}));
+    let checked = who.ok("tool.check", check(command));
     assert_eq!(checked["decision"], "allow", "{checked}");
     let mut finish = end.clone();
     finish["call"] = checked["call"].clone();
@@ -106,8 +111,7 @@ fn a_loop_leaves_all_that_is_needed_to_judge_it() {
 fn what_comes_later_changes_nothing_of_it() {
     let (mut squad, mut wren, mut human, task) = at_work();
     call(&mut wren, "ls", &json!({"status": "succeeded", "result_preview": "src"}));
-    let pending = wren
-        .ok("tool.check", json!({"tool": "exec", "arguments": {"command": "cat a"}, "task": task}));
+    let pending = wren.ok("tool.check", check("cat a"));
     human.ok("agent.quarantine", json!({"agent": "wren", "reason": "reads too much"}));
     let first = evidence(&mut human);
     assert_eq!(first["kept"]["by"]["name"], "ana");

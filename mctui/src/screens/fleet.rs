@@ -1,7 +1,7 @@
 //! The fleet: who works, who waits for a person, who is silent; with the tree of sub-agents.
 
 use mc_core::{
-    agent::{AgentName, AgentStatus, Liveness},
+    agent::{Agent, AgentName, AgentStatus, Liveness},
     budget::Scope,
     money::MicroUsd,
     time::Timestamp,
@@ -398,7 +398,7 @@ fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
     if let Some(reason) = &agent.status_reason {
         first = first.own(Token::Dim, ": ").says(Token::Fg, &text::line(reason));
     }
-    if let Some(advice) = advice(doing, view) {
+    if let Some(advice) = advice(doing, agent) {
         first = first.own(Token::Dim, ". Next: ").own(Token::Fg, advice);
     }
     let last = scene.world.feed.iter().rev().find(|event| event.actor.name == agent.name.as_str());
@@ -421,16 +421,17 @@ fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
 }
 
 /// What a person can do about it.
-fn advice(doing: Doing, view: &AgentView) -> Option<&'static str> {
-    match doing {
+fn advice(doing: Doing, agent: &Agent) -> Option<String> {
+    let known = match doing {
         Doing::WaitsForYou => Some("decide what it waits for (o lists it)"),
         Doing::Lost => Some("look at its runtime; its task is taken back when it stays away"),
         Doing::Silent => Some("it beats but gets nothing done: look at its session, or pause it"),
         Doing::Late => Some("look at its runtime"),
-        Doing::Held if view.agent.evidence.is_some() => {
-            Some("read `mcctl agent evidence` of it; Enter resumes it")
+        Doing::Held if agent.evidence.is_some() && agent.status == AgentStatus::Quarantined => {
+            return Some(format!("read `mcctl agent evidence {}`; Enter resumes it", agent.name));
         }
         Doing::Held => Some("Enter resumes it"),
         Doing::Working | Doing::Idle | Doing::Offline => None,
-    }
+    };
+    known.map(str::to_owned)
 }

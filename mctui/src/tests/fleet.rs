@@ -70,3 +70,17 @@ fn beats_are_asked_for_while_the_fleet_is_open_and_only_then() {
     assert!(asks(&mut stage, 6_000));
     assert!(!asks(&mut stage, 20_000), "the answer is still on its way");
 }
+
+#[test]
+fn a_quarantined_agent_says_where_the_evidence_is() {
+    let mut stage = Stage::empty(160, 50);
+    let mut held = agent("ibis", AgentStatus::Quarantined, Liveness::Online);
+    held.agent.status_reason = Some("exec failed 4 times (limit 3)".to_owned());
+    held.agent.evidence = Some(412);
+    stage.picture.agents = vec![held];
+    stage.give(Message::Up(Box::new(hello())));
+    stage.give(Message::Drawn);
+    stage.keys("3");
+    let frame = stage.frame(160, 50);
+    assert!(frame.contains("Next: read `mcctl agent evidence ibis`; Enter resumes it"), "{frame}");
+}
