@@ -14,7 +14,7 @@ use mc_core::{
     policy::Risk,
     run::{Run, RunStatus},
     squad::{Squad, SquadStatus},
-    task::{TaskCard, TaskState},
+    task::{TaskCard, TaskState, waits::Waits},
     time::Timestamp,
 };
 use mc_proto::method::{
@@ -166,6 +166,13 @@ impl World {
             Changed::Squad { squad } => self.squad = squad,
             Changed::Call { .. } | Changed::Notification { .. } => {}
         }
+    }
+
+    /// Returns what a task waits for, which is nothing once it is closed. All open tasks are known:
+    /// what is not is closed.
+    pub fn waits_of(&self, task: &TaskCard) -> Option<Waits> {
+        let is_open = |id: &TaskId| self.tasks.get(id).is_some_and(|other| !other.state.is_final());
+        Waits::of(&task.depends_on, is_open).filter(|_| !task.state.is_final())
     }
 
     /// Returns the tasks in `state`, the most urgent and then the longest waiting first; closed

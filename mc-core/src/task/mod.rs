@@ -3,6 +3,7 @@
 pub mod checklist;
 mod guard;
 pub mod law;
+pub mod waits;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -301,6 +302,9 @@ pub struct TaskCard {
     /// Why it is blocked or waits for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked_reason: Option<String>,
+    /// Tasks that must be closed first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<TaskId>,
     /// When it should be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
@@ -328,6 +332,7 @@ impl Task {
             spent_uusd: self.spent_uusd,
             unpriced: self.unpriced,
             blocked_reason: self.blocked_reason.clone(),
+            depends_on: self.depends_on.clone(),
             due_at: self.due_at,
             created_at: self.created_at,
             updated_at: self.updated_at,

@@ -2,7 +2,7 @@
 
 use mc_core::{
     answers::Answers,
-    task::{Task, TaskCard, TaskState},
+    task::{Task, TaskCard, TaskState, waits::Waits},
     time::Timestamp,
 };
 use mc_proto::method::task::{Detail, Moved, TimelineItem, TransitionTable};
@@ -106,7 +106,8 @@ pub(crate) fn detail(detail: &Detail, now: Timestamp) -> String {
     let task = &detail.task;
     let mut sheet = sheet(task, now);
     sheet.list("open moves", &detail.moves);
-    sheet.list("waits for", &detail.waits_for).list("parts", &detail.children);
+    let waits = Waits::of(&task.depends_on, |id| detail.waits_for.contains(id));
+    sheet.maybe("dependencies", waits).list("parts", &detail.children);
     let mut out = format!("{}{sheet}", heading(task));
     section(&mut out, "Description", some(&task.description));
     let steps = task.work_plan.iter().enumerate();
@@ -246,4 +247,33 @@ pub(crate) fn transitions(table: &TransitionTable) -> String {
         ]);
     }
     rows.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_task_says_which_of_those_it_depends_on_are_open() {
+        let shown = |waits_for: &[&str]| {
+            let fields = json!({
+                "id": "T-9", "rev": 1, "title": "x", "type": "docs", "priority": 2,
+                "state": "assigned", "state_since": "2026-01-01T00:00:00Z", "budget_uusd": 0,
+                "depends_on": ["T-4", "T-5", "T-7"], "waits_for": waits_for,
+                "created_by": {"kind": "human", "name": "ana", "level": "L1"},
+                "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+                "moves": [], "checklist": [], "artifacts": [], "approvals": [], "run_list": [],
+                "alerts": [], "children": [], "head": 9,
+            });
+            let shown: Detail = serde_json::from_value(fields).unwrap();
+            detail(&shown, Timestamp(1_767_225_600_000))
+        };
+        let waiting = shown(&["T-5", "T-7"]);
+        let line = "waits for 2 of 3 · open: T-5, T-7 · closed: T-4";
+        assert!(waiting.contains(line), "{waiting}");
+        let free = shown(&[]);
+        assert!(free.contains("waited for 3 · closed: T-4, T-5, T-7"), "{free}");
+    }
 }

@@ -6,7 +6,7 @@ use mc_core::{
     event::Event,
     id::TaskId,
     message::{Message, MessageKind},
-    task::{Task, TaskState},
+    task::{Task, TaskState, waits::PROMOTER},
 };
 
 use super::notify::{self, Notice};
@@ -28,7 +28,7 @@ pub(super) fn after(desk: &mut Desk<'_>, closed: TaskId) -> Result<(), Fail> {
 
 fn promote(desk: &mut Desk<'_>, task: &Task, closed: TaskId) -> Result<(), Fail> {
     let text = format!("{} can start: {closed} was the last that it waited for", task.id);
-    let author = Actor::system("dependencies");
+    let author = Actor::system(PROMOTER);
     let message = Message {
         id: desk.next_message(),
         task: task.id,

@@ -333,6 +333,10 @@ fn risk_badge(task: &TaskCard, scene: &Scene) -> Line {
 fn foot(task: &TaskCard, scene: &Scene, width: usize) -> Line {
     let cost = Line::new().own(Token::Money, format!(" {}", money(task.spent_uusd, task.unpriced)));
     let mut line = Line::new().own(Token::Dim, " ");
+    // Before the agent: on a narrow card it is the agent that gives way.
+    if let Some(waits) = scene.world.waits_of(task).filter(|waits| !waits.is_over()) {
+        line = line.own(Token::Warn, format!("{} ", waits.short()));
+    }
     line = match task.assignees.first() {
         Some(agent) => line.says(Token::Fg, &text::line(agent)),
         None => line.own(Token::Dim, "-"),

@@ -1,6 +1,8 @@
 //! A task: the five answers, everything that happened to it, and its thread.
 
-use mc_core::{actor::ActorKind, id::TaskId, message::Message as ThreadMessage};
+use mc_core::{
+    actor::ActorKind, id::TaskId, message::Message as ThreadMessage, task::waits::PROMOTER,
+};
 use mc_proto::method::task::{Detail, TimelineItem};
 use ratatui::layout::Rect;
 
@@ -148,14 +150,14 @@ impl TaskScreen {
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
         let shape = Shape::of(canvas.area());
         let width = usize::from(area.width.min(160));
-        let answers = if shape.tall == Tall::Tiny { 1 } else { 6 };
-        let answers = short(answers).min(area.height);
         let mut lines = vec![self.headline(scene)];
         if shape.tall == Tall::Tiny {
             lines = vec![self.answers.next(width)];
         } else {
+            lines.extend(self.dependencies(scene));
             lines.extend(self.answers.lines(width));
         }
+        let answers = short(lines.len()).min(area.height);
         canvas.lines(Rect { height: answers, ..area }, &lines);
         let rest = Rect { y: area.y + answers, height: area.height - answers, ..area };
         if shape.wide >= Wide::Window {
@@ -191,6 +193,23 @@ impl TaskScreen {
             )
             .own(Token::Money, money(card.spent_uusd, card.unpriced))
             .own(Token::Dim, format!(" of {}", card.budget_uusd))
+    }
+
+    /// Returns the line about what the task depends on, and since when it waits for nothing.
+    fn dependencies(&self, scene: &Scene) -> Option<Line> {
+        let waits = scene.world.waits_of(scene.world.tasks.get(&self.task)?)?;
+        let token = if waits.is_over() { Token::Dim } else { Token::Warn };
+        let line = Line::new().own(token, format!(" {waits}"));
+        let by_daemon = |one: &&ThreadMessage| {
+            one.author.kind == ActorKind::System && one.author.name == PROMOTER
+        };
+        match self.thread.iter().rev().find(by_daemon).filter(|_| waits.is_over()) {
+            Some(told) => Some(
+                line.own(Token::Dim, format!(" · {} ", clock(told.at)))
+                    .says(Token::Ok, &text::line(&told.text)),
+            ),
+            None => Some(line),
+        }
     }
 
     fn pane(&self, canvas: &mut Canvas<'_>, area: Rect, (pane, title): (Pane, Line)) -> Rect {

@@ -70,6 +70,7 @@ pub(super) fn card(id: i64, state: TaskState, title: &str, agent: Option<&str>) 
         spent_uusd: MicroUsd::cents(id % 500),
         unpriced: id % 7 == 0,
         blocked_reason: (state == TaskState::Blocked).then(|| "budget is used up".to_owned()),
+        depends_on: Vec::new(),
         due_at: None,
         created_at: ago(20_000),
         updated_at: ago(71),
@@ -521,6 +522,8 @@ pub(super) struct Stage {
     pub(super) picture: Snapshot,
     /// What approvals the played daemon knows.
     pub(super) details: Vec<Detail>,
+    /// The thread that all tasks have.
+    pub(super) thread: Vec<ThreadMessage>,
 }
 
 impl Stage {
@@ -539,6 +542,7 @@ impl Stage {
             asked: Vec::new(),
             picture: snapshot(),
             details,
+            thread: thread(),
         }
     }
 
@@ -588,7 +592,7 @@ impl Stage {
             Call::Snapshot => Reply::Snapshot(Box::new(self.picture.clone())),
             Call::Answers(task) => Reply::Answers(*task, Box::new(answers())),
             Call::Timeline(task) => Reply::Timeline(*task, timeline()),
-            Call::Thread(task) => Reply::Thread(*task, thread()),
+            Call::Thread(task) => Reply::Thread(*task, self.thread.clone()),
             Call::Approval(id) => {
                 let known = self.details.iter().find(|one| one.approval.id == *id)?;
                 Reply::Approval(Box::new(known.clone()))

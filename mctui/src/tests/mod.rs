@@ -14,6 +14,7 @@ mod looking;
 mod marks;
 mod properties;
 mod standing;
+mod waits;
 
 #[cfg(feature = "demo")]
 mod demo;
