@@ -223,6 +223,9 @@ pub enum Try {
         error: String,
         /// When it is tried again.
         next_at: Timestamp,
+        /// Until when the sink asked to be left alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<Timestamp>,
     },
     /// It never will, as it is.
     Refused {
@@ -247,6 +250,9 @@ pub struct SinkState {
     /// What went wrong last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Until when it asked to be left alone; nothing is sent before, urgent or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// How many deliveries it took.
     pub delivered: i64,
     /// How many were given up.
@@ -262,6 +268,7 @@ impl SinkState {
             failures_in_row: 0,
             failing_since: None,
             last_error: None,
+            not_before: None,
             delivered: 0,
             given_up: 0,
         }
@@ -279,7 +286,8 @@ pub fn form(
     let first = notices.first();
     let kind = first.map_or(NotificationKind::Digest, |one| one.kind);
     let mixed = notices.iter().any(|one| one.kind != kind);
-    let oldest = first.map_or(now, |one| one.at);
+    // None of them is given up before its time is over because it went with an older one.
+    let youngest = notices.last().map_or(now, |one| one.at);
     Delivery {
         id,
         sink: sink.to_owned(),
@@ -289,7 +297,7 @@ pub fn form(
         status: DeliveryStatus::Waiting,
         failures: 0,
         next_at: now,
-        expires_at: oldest.plus(milliseconds(schedule.expiry_ms)),
+        expires_at: youngest.plus(milliseconds(schedule.expiry_ms)),
         last_error: None,
         at: now,
         ended_at: None,
@@ -412,7 +420,7 @@ pub fn fold(delivery: &mut Delivery, recorded: &Recorded) {
         Event::DeliveryTried { outcome: Try::Delivered, .. } => {
             end(delivery, DeliveryStatus::Delivered);
         }
-        Event::DeliveryTried { outcome: Try::Failed { error, next_at }, .. } => {
+        Event::DeliveryTried { outcome: Try::Failed { error, next_at, .. }, .. } => {
             delivery.failures += 1;
             delivery.next_at = *next_at;
             delivery.last_error = Some(error.clone());
@@ -437,12 +445,14 @@ pub fn fold_sink(state: &mut SinkState, recorded: &Recorded) {
             state.last_success_at = Some(recorded.at);
             state.failures_in_row = 0;
             state.failing_since = None;
+            state.not_before = None;
             state.delivered += 1;
         }
-        Event::DeliveryTried { outcome: Try::Failed { error, .. }, .. } => {
+        Event::DeliveryTried { outcome: Try::Failed { error, not_before, .. }, .. } => {
             state.failures_in_row += 1;
             state.failing_since.get_or_insert(recorded.at);
             state.last_error = Some(error.clone());
+            state.not_before = *not_before;
         }
         Event::DeliveryTried { outcome: Try::Refused { error }, .. } => {
             state.failures_in_row += 1;
@@ -451,6 +461,7 @@ pub fn fold_sink(state: &mut SinkState, recorded: &Recorded) {
             state.given_up += 1;
         }
         Event::DeliveryExpired { .. } => state.given_up += 1,
+        Event::DeliveriesRetried { .. } => state.not_before = None,
         _ => {}
     }
 }
@@ -513,6 +524,13 @@ mod tests {
         assert_eq!(mixed.kind, K::Digest);
         assert_eq!(mixed.severity, Severity::Critical);
         assert_eq!(mixed.title, "1 approval waits, 1 RED: A-2; 1 alert; 1 mention");
+    }
+
+    #[test]
+    fn nothing_is_given_up_early_because_it_goes_with_something_older() {
+        let both = [3, 60_000].map(|id| item(id, NotificationKind::Mention, Severity::Info));
+        let day = Schedule::default().expiry_ms;
+        assert_eq!(formed(both.to_vec(), |_| true).expires_at, Timestamp(60_000 + day));
     }
 
     #[test]

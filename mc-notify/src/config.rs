@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use lettre::message::Mailbox;
@@ -59,6 +60,8 @@ pub(crate) enum ConfigError {
 pub(crate) struct Config {
     /// When notices are sent and sent again.
     pub(crate) schedule: Schedule,
+    /// How long a receiver may take to answer.
+    pub(crate) answer: Duration,
     /// The sinks.
     pub(crate) sinks: Vec<Served>,
 }
@@ -73,12 +76,19 @@ pub(crate) struct Served {
 }
 
 /// The file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Doc {
     env_file: Option<PathBuf>,
+    answer_ms: u64,
     schedule: Schedule,
     sink: Vec<SinkDoc>,
+}
+
+impl Default for Doc {
+    fn default() -> Self {
+        Self { env_file: None, answer_ms: 15_000, schedule: Schedule::default(), sink: Vec::new() }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,8 +101,6 @@ struct SinkDoc {
     #[serde(default)]
     min_severity: Severity,
     url: Option<Source>,
-    #[serde(default)]
-    allow_http: bool,
     secret: Option<Source>,
     token: Option<Source>,
     topic: Option<Source>,
@@ -111,10 +119,10 @@ struct SinkDoc {
 /// The fields of each kind of sink; what is not named here does nothing there and is refused.
 const FIELDS: &[(Via, &[&str], &[&str])] = &[
     (Via::Desktop, &[], &[]),
-    (Via::Slack, &["url"], &["allow_http"]),
-    (Via::Webhook, &["url", "secret"], &["allow_http"]),
-    (Via::Telegram, &["token", "chat"], &["url", "allow_http"]),
-    (Via::Ntfy, &["url", "topic"], &["token", "allow_http"]),
+    (Via::Slack, &["url"], &[]),
+    (Via::Webhook, &["url", "secret"], &[]),
+    (Via::Telegram, &["token", "chat"], &["url"]),
+    (Via::Ntfy, &["url", "topic"], &["token"]),
     (Via::Email, &["server", "from", "to"], &["port", "tls", "user", "password"]),
 ];
 
@@ -156,6 +164,10 @@ impl Config {
             Store::open(dir, None).unwrap_or_else(|_| unreachable!("nothing is read"))
         });
         check_times(&doc.schedule, &mut errors);
+        if !(100..=30_000).contains(&doc.answer_ms) {
+            let text = format!("is {}, expected 100 to 30000 milliseconds", doc.answer_ms);
+            errors.push(FieldError::new("answer_ms", text));
+        }
         let mut sinks = Vec::new();
         let mut names = BTreeMap::new();
         for (at, one) in doc.sink.iter().enumerate() {
@@ -168,7 +180,8 @@ impl Config {
             }
         }
         if errors.is_empty() {
-            return Ok(Self { schedule: doc.schedule, sinks });
+            let answer = Duration::from_millis(doc.answer_ms);
+            return Ok(Self { schedule: doc.schedule, answer, sinks });
         }
         Err(errors.iter().map(|error| findings::located(text, error)).collect())
     }
@@ -237,9 +250,8 @@ impl Reading<'_> {
     /// Every field that this kind needs is there, and none that does nothing.
     fn check_fields(&mut self) {
         let doc = self.doc;
-        let there: [(&str, bool); 13] = [
+        let there: [(&str, bool); 12] = [
             ("url", doc.url.is_some()),
-            ("allow_http", doc.allow_http),
             ("secret", doc.secret.is_some()),
             ("token", doc.token.is_some()),
             ("topic", doc.topic.is_some()),
@@ -307,8 +319,8 @@ impl Reading<'_> {
             _ if host.is_empty() => Some("expected an address like https://example.org/path"),
             _ if has_user => Some("must not hold a name and password"),
             "https" => None,
-            "http" if is_here || self.doc.allow_http => None,
-            "http" => Some("is not encrypted: use https, or say `allow_http = true`"),
+            "http" if is_here => None,
+            "http" => Some("is not encrypted: use https; plain http is for this machine alone"),
             _ => Some("expected https://"),
         };
         match wrong {

@@ -10,7 +10,7 @@ use std::{
 use mc_proto::{
     client::{BlockingClient, ClientError, hello},
     error::ErrorKind,
-    method::delivery::{Attach, Done, Next, Outcome},
+    method::delivery::{Attach, Done, Next},
 };
 
 use crate::{
@@ -34,6 +34,7 @@ const AGAIN: [Duration; 4] = [
 pub(crate) fn serve(socket: &Path, config: Config) {
     let sinks = config.sinks.iter().map(|one| one.declared.clone()).collect();
     let attach = Arc::new(Attach { sinks, schedule: config.schedule });
+    let answer = config.answer;
     if config.sinks.is_empty() {
         tracing::info!("notify.toml names no sink: there is nothing to do");
         declare_nothing(socket, &attach);
@@ -44,7 +45,7 @@ pub(crate) fn serve(socket: &Path, config: Config) {
         .into_iter()
         .map(|served| {
             let (socket, attach) = (socket.to_path_buf(), Arc::clone(&attach));
-            thread::spawn(move || Worker { socket, attach, served }.run())
+            thread::spawn(move || Worker { socket, attach, served, answer }.run())
         })
         .collect();
     for thread in threads {
@@ -71,6 +72,8 @@ struct Worker {
     socket: PathBuf,
     attach: Arc<Attach>,
     served: Served,
+    /// How long the receiver may take.
+    answer: Duration,
 }
 
 impl Worker {
@@ -98,22 +101,19 @@ impl Worker {
     /// Sends what is due until the connection ends.
     fn serve(&self, mut client: BlockingClient) -> Result<(), ClientError> {
         let attached = client.call(&*self.attach)?;
-        let around = Surroundings { squad: attached.squad, http: Http::new() };
+        let (squad, answer) = (attached.squad, self.answer);
+        let around = Surroundings { squad, http: Http::within(answer), answer };
         let sink = self.served.declared.name.clone();
         tracing::info!(sink, "ready");
         loop {
             let due = client.call(&Next { sink: sink.clone(), wait_ms: WAIT_MS })?;
             let Some(delivery) = due.delivery else { continue };
-            let sent = self.served.sink.send(&around, &delivery);
-            let (outcome, error) = match sent {
-                Ok(()) => (Outcome::Delivered, None),
-                Err(trouble) => {
-                    let (outcome, error) = trouble.report(delivery.failures);
-                    (outcome, Some(error))
-                }
-            };
-            tracing::info!(sink, delivery = %delivery.id, ?outcome, error, "tried");
-            let done = Done { delivery: delivery.id, outcome, error };
+            let mut done = Done { delivery: delivery.id, ..Done::default() };
+            if let Err(trouble) = self.served.sink.send(&around, &delivery) {
+                trouble.report(&mut done, delivery.failures);
+            }
+            tracing::info!(sink, delivery = %done.delivery, outcome = ?done.outcome,
+                error = done.error, "tried");
             match client.call(&done) {
                 // Somebody else has it in hand by now: it took too long here.
                 Err(error) if error.refused().is_some_and(|e| e.kind() == ErrorKind::Conflict) => {

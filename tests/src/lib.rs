@@ -11,6 +11,8 @@
 )]
 
 pub mod asking;
+pub mod helper;
+pub mod receiver;
 mod squad;
 mod terminal;
 mod wire;
@@ -21,6 +23,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use helper::Helper;
+pub use receiver::{Got, Receiver, Reply};
 pub use squad::{Operator, PASSPHRASE, Setup, Squad, code};
 pub use terminal::Terminal;
 pub use wire::{Client, HELLO, Trouble};

@@ -94,7 +94,7 @@ impl Setup {
     }
 
     /// Writes the three files under `home`.
-    fn write(&self, home: &Home) {
+    pub fn write(&self, home: &Home) {
         for dir in [&home.config, &home.state, &home.run] {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).unwrap();
         }

@@ -5,139 +5,21 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    io::Write as _,
+    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-    thread,
+    process::{Command, Stdio},
     time::Duration,
 };
 
-use mc_tests::{PATIENCE, Squad, program, until};
+use mc_tests::{
+    Helper, PATIENCE, Receiver, Squad,
+    helper::{HOOK_SECRET, beside, webhook},
+    program,
+    receiver::{broken, good, hangs, redirects, silent},
+    until,
+};
 use serde_json::{Value, json};
-
-const SECRET: &str = "a secret of the webhook";
-
-/// How a receiver answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Good,
-    Broken,
-    Redirects,
-    /// Takes it, and the connection ends before the answer.
-    Silent,
-    /// Reads and never answers.
-    Hangs,
-}
-
-/// One request as it came.
-#[derive(Debug, Clone)]
-struct Got {
-    path: String,
-    headers: BTreeMap<String, String>,
-    body: String,
-    mood: Mood,
-}
-
-impl Got {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-}
-
-/// A receiver on this machine.
-struct Receiver {
-    port: u16,
-    mood: Arc<Mutex<Mood>>,
-    got: Arc<Mutex<Vec<Got>>>,
-}
-
-impl Receiver {
-    fn new(mood: Mood) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let one = Self { port, mood: Arc::new(Mutex::new(mood)), got: Arc::default() };
-        let (mood, got) = (Arc::clone(&one.mood), Arc::clone(&one.got));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (mood, got) = (*mood.lock().unwrap(), Arc::clone(&got));
-                thread::spawn(move || answer(stream, mood, &got));
-            }
-        });
-        one
-    }
-
-    fn set(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
-    }
-
-    fn got(&self) -> Vec<Got> {
-        self.got.lock().unwrap().clone()
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hook", self.port)
-    }
-}
-
-/// Reads one request and answers it; a peer that is gone ends it.
-fn answer(stream: TcpStream, mood: Mood, got: &Mutex<Vec<Got>>) -> Option<()> {
-    let mut stream = BufReader::new(stream);
-    let mut first = String::new();
-    stream.read_line(&mut first).ok()?;
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(": ") else { break };
-        headers.insert(name.to_lowercase(), value.to_owned());
-    }
-    let length = headers.get("content-length")?.parse().ok()?;
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).ok()?;
-    let path = first.split(' ').nth(1)?.to_owned();
-    got.lock().unwrap().push(Got { path, headers, body: String::from_utf8(body).ok()?, mood });
-    let status = match mood {
-        Mood::Good => "200 OK",
-        Mood::Broken => "500 Broken",
-        Mood::Redirects => "302 Found\r\nlocation: /elsewhere",
-        Mood::Silent => return None,
-        Mood::Hangs => {
-            thread::sleep(Duration::from_mins(1));
-            return None;
-        }
-    };
-    let stream = stream.get_mut();
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()
-}
-
-/// The helper; it ends with this.
-struct Helper(Child);
-
-impl Helper {
-    fn start(squad: &Squad) -> Self {
-        let path = squad.dir().join("notify.log");
-        let log = fs::File::options().append(true).create(true).open(path).unwrap();
-        let mut command = Command::new(program("mcd"));
-        command.arg("notify").arg("--home").arg(squad.dir());
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
-    }
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        // One that ended by itself needs no signal.
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn write(squad: &Squad, name: &str, text: &str) {
-    let path = squad.home().config.join(name);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
 
 /// A squad whose agent wren is at work on T-1, with `notify.toml`.
 fn squad(sinks: &str) -> Squad {
@@ -145,18 +27,10 @@ fn squad(sinks: &str) -> Squad {
     squad.specialist("wren");
     let mut wren = squad.agent("wren");
     squad.started_task(&mut wren);
-    write(&squad, "hook.secret", SECRET);
-    let times = "[schedule]\ngather_ms = 50\nretry_ms = [100, 200, 400]\n";
-    write(&squad, "notify.toml", &format!("{times}{sinks}"));
+    beside(squad.dir(), "hook.secret", HOOK_SECRET);
+    let times = "answer_ms = 2000\n[schedule]\ngather_ms = 50\nretry_ms = [100, 200, 400]\n";
+    beside(squad.dir(), "notify.toml", &format!("{times}{sinks}"));
     squad
-}
-
-fn webhook(name: &str, receiver: &Receiver) -> String {
-    format!(
-        "[[sink]]\nname = \"{name}\"\nvia = \"webhook\"\nurl = \"{}\"\n\
-         secret = {{ file = \"hook.secret\" }}\n",
-        receiver.url()
-    )
 }
 
 /// wren says something to the operators.
@@ -182,9 +56,9 @@ fn is_delivered(squad: &Squad, sink: &str, count: usize) -> Option<()> {
 
 #[test]
 fn through_failures_and_kills_every_notice_arrives_and_an_id_stands_for_one_content() {
-    let hook = Receiver::new(Mood::Broken);
+    let hook = Receiver::new(broken);
     let mut squad = squad(&webhook("hook", &hook));
-    let mut helper = Helper::start(&squad);
+    let mut helper = Helper::start(squad.dir());
     until("the sink is declared", PATIENCE, || is_declared(&squad, "hook"));
     for at in 0..12 {
         calls(&squad, &format!("number {at}"));
@@ -196,16 +70,16 @@ fn through_failures_and_kills_every_notice_arrives_and_an_id_stands_for_one_cont
                 squad.kill();
                 squad.start();
             }
-            6 => hook.set(Mood::Redirects),
-            8 => hook.set(Mood::Silent),
+            6 => hook.set(redirects),
+            8 => hook.set(silent),
             9 => {
-                let silent = || hook.got().iter().any(|got| got.mood == Mood::Silent).then_some(());
+                let silent = || hook.got().iter().any(|got| got.status == 0).then_some(());
                 until("one was taken without a word", PATIENCE, silent);
                 helper = restarted(helper, &squad);
                 squad.kill();
                 squad.start();
             }
-            10 => hook.set(Mood::Good),
+            10 => hook.set(good),
             _ => {}
         }
     }
@@ -219,7 +93,7 @@ fn through_failures_and_kills_every_notice_arrives_and_an_id_stands_for_one_cont
         assert_eq!(*before, got.body, "{id} is always the same");
         assert_eq!(got.headers["idempotency-key"], format!("test/{id}"));
         assert_eq!(got.path, "/hook", "no redirect was followed");
-        if got.mood == Mood::Good {
+        if got.is_taken() {
             *taken.entry(id).or_default() += 1;
         }
     }
@@ -240,20 +114,23 @@ fn through_failures_and_kills_every_notice_arrives_and_an_id_stands_for_one_cont
 
 fn restarted(helper: Helper, squad: &Squad) -> Helper {
     drop(helper);
-    Helper::start(squad)
+    Helper::start(squad.dir())
 }
 
 #[test]
 fn the_signature_can_be_checked_with_the_secret_alone() {
-    let hook = Receiver::new(Mood::Good);
+    let hook = Receiver::new(good);
     let squad = squad(&webhook("hook", &hook));
-    let _helper = Helper::start(&squad);
+    let _helper = Helper::start(squad.dir());
     until("the sink is declared", PATIENCE, || is_declared(&squad, "hook"));
     calls(&squad, "look");
     let got = until("it arrives", PATIENCE, || hook.got().first().cloned());
     let signed = format!("{}.{}", got.headers["x-mc-timestamp"], got.body);
     let mut openssl = Command::new("openssl");
-    openssl.args(["dgst", "-sha256", "-hmac", SECRET]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    openssl
+        .args(["dgst", "-sha256", "-hmac", HOOK_SECRET])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = openssl.spawn().unwrap();
     child.stdin.take().unwrap().write_all(signed.as_bytes()).unwrap();
     let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
@@ -266,7 +143,7 @@ fn the_signature_can_be_checked_with_the_secret_alone() {
 
 #[test]
 fn a_sink_that_hangs_holds_up_nobody_and_both_kinds_of_trouble_are_seen() {
-    let (good, bad) = (Receiver::new(Mood::Good), Receiver::new(Mood::Hangs));
+    let (good, bad) = (Receiver::new(good), Receiver::new(hangs));
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dead = format!(
         "[[sink]]\nname = \"dead\"\nvia = \"ntfy\"\nurl = \"http://127.0.0.1:{gone}\"\n\
@@ -274,7 +151,7 @@ fn a_sink_that_hangs_holds_up_nobody_and_both_kinds_of_trouble_are_seen() {
     );
     let sinks = format!("{}{}{dead}", webhook("bad", &bad), webhook("good", &good));
     let squad = squad(&sinks);
-    let _helper = Helper::start(&squad);
+    let _helper = Helper::start(squad.dir());
     for sink in ["bad", "dead", "good"] {
         until("the sink is declared", PATIENCE, || is_declared(&squad, sink));
     }
@@ -298,11 +175,11 @@ fn a_sink_that_hangs_holds_up_nobody_and_both_kinds_of_trouble_are_seen() {
 
 #[test]
 fn mcctl_says_how_the_sinks_are_and_tests_one() {
-    let hook = Receiver::new(Mood::Good);
+    let hook = Receiver::new(good);
     let squad = squad(&webhook("hook", &hook));
-    let _helper = Helper::start(&squad);
+    let _helper = Helper::start(squad.dir());
     until("the sink is declared", PATIENCE, || is_declared(&squad, "hook"));
-    write(&squad, "pass", mc_tests::PASSPHRASE);
+    beside(squad.dir(), "pass", mc_tests::PASSPHRASE);
     let pass = squad.home().config.join("pass");
     let mcctl = |verb: &[&str]| {
         let mut command = Command::new(program("mcctl"));
@@ -317,13 +194,13 @@ fn mcctl_says_how_the_sinks_are_and_tests_one() {
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("delivered"), "{text}");
     assert!(hook.got()[0].json()["title"].as_str().unwrap().starts_with("test D-1 by ana"));
-    hook.set(Mood::Broken);
+    hook.set(broken);
     let (code, text) = mcctl(&["test", "hook"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("answered 500"), "{text}");
     let (code, text) = mcctl(&["status"]);
     assert!(code == 0 && text.contains("failing") && text.contains("answered 500"), "{text}");
-    hook.set(Mood::Good);
+    hook.set(good);
     assert_eq!(mcctl(&["retry", "hook"]).0, 0);
     until("the second test arrives", PATIENCE, || {
         let (_, text) = mcctl(&["list", "--status", "delivered"]);
@@ -336,7 +213,7 @@ fn mcctl_says_how_the_sinks_are_and_tests_one() {
 fn a_wrong_configuration_is_refused_with_every_finding_in_its_place() {
     let squad = squad("");
     let check = |text: &str| {
-        write(&squad, "notify.toml", text);
+        beside(squad.dir(), "notify.toml", text);
         let mut command = Command::new(program("mcd"));
         let done = command.arg("--home").arg(squad.dir()).args(["notify", "--check"]).output();
         let done = done.unwrap();
@@ -366,7 +243,7 @@ fn a_wrong_configuration_is_refused_with_every_finding_in_its_place() {
                 secret = { file = \"hook.secret\" }\n";
     let (code, text) = check(sink);
     assert!(code == 78 && text.contains("has mode 644"), "{text}");
-    assert!(!text.contains(SECRET), "{text}");
+    assert!(!text.contains(HOOK_SECRET), "{text}");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(check(sink).0, 0);
 }

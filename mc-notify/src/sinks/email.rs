@@ -1,7 +1,5 @@
 //! Mail over SMTP.
 
-use std::time::Duration;
-
 use lettre::{
     Message, SmtpTransport, Transport as _,
     message::{Mailbox, header::ContentType},
@@ -16,8 +14,8 @@ use serde::Deserialize;
 use super::{Surroundings, Trouble};
 use crate::{secret::Secret, text};
 
-/// How long each step with the server may take.
-const STEP: Duration = Duration::from_secs(15);
+/// The codes of a server that does not want this mail, while it may well want the next one.
+const REFUSED: std::ops::RangeInclusive<u16> = 550..=554;
 
 /// How the connection is encrypted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -68,16 +66,10 @@ impl Email {
             mail = mail.to(to.clone());
         }
         let mail = mail.body(text::plain(&around.squad, delivery)).map_err(moot)?;
-        match self.transport()?.send(&mail) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_timeout() => {
-                Err(Trouble::Later("the mail server did not answer in time".to_owned()))
-            }
-            Err(error) => Err(Trouble::Later(format!("the mail server fails: {}", code(&error)))),
-        }
+        self.transport(around)?.send(&mail).map(drop).map_err(|error| trouble(&error))
     }
 
-    fn transport(&self) -> Result<SmtpTransport, Trouble> {
+    fn transport(&self, around: &Surroundings) -> Result<SmtpTransport, Trouble> {
         let parameters = || {
             TlsParameters::new(self.server.clone())
                 .map_err(|error| Trouble::Later(format!("TLS can't begin: {error}")))
@@ -90,7 +82,7 @@ impl Email {
         let mut transport = SmtpTransport::builder_dangerous(&self.server)
             .port(self.port)
             .tls(encryption)
-            .timeout(Some(STEP));
+            .timeout(Some(around.answer));
         if let Some((user, password)) = &self.login {
             let login = Credentials::new(user.clone(), password.expose().to_owned());
             transport = transport.credentials(login);
@@ -99,9 +91,19 @@ impl Email {
     }
 }
 
-/// Returns the server's code, or that there was none; its words could hold addresses.
-fn code(error: &lettre::transport::smtp::Error) -> String {
-    error.status().map_or_else(|| "no connection".to_owned(), |code| format!("code {code}"))
+/// Returns what went wrong by the server's code; its words could hold addresses.
+fn trouble(error: &lettre::transport::smtp::Error) -> Trouble {
+    if error.is_timeout() {
+        return Trouble::Later("the mail server did not answer in time".to_owned());
+    }
+    if error.is_tls() {
+        return Trouble::Later("the mail server's certificate is not trusted".to_owned());
+    }
+    let Some(code) = error.status().map(u16::from) else {
+        return Trouble::Later("the mail server fails: no connection".to_owned());
+    };
+    let text = format!("the mail server fails: code {code}");
+    if REFUSED.contains(&code) { Trouble::Content(text) } else { Trouble::Later(text) }
 }
 
 fn plain(name: &str) -> String {

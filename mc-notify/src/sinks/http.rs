@@ -9,10 +9,8 @@ use ureq::{
 
 use super::Trouble;
 
-/// How long a connection may take.
+/// How long a connection may take at most.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long all of a request may take.
-const WHOLE: Duration = Duration::from_secs(15);
 /// How much of an answer is read, in bytes.
 const ANSWER: u64 = 64 * 1024;
 
@@ -31,17 +29,12 @@ pub(crate) struct Post<'a> {
 }
 
 impl Http {
-    /// Returns a client that trusts what this machine trusts.
-    pub(crate) fn new() -> Self {
-        Self::within(CONNECT, WHOLE)
-    }
-
-    /// Returns a client with other limits of time.
-    pub(crate) fn within(connect: Duration, whole: Duration) -> Self {
+    /// Returns a client that trusts what this machine trusts, and gives all of a request so long.
+    pub(crate) fn within(whole: Duration) -> Self {
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder()
             .tls_config(tls)
-            .timeout_connect(Some(connect))
+            .timeout_connect(Some(CONNECT.min(whole)))
             .timeout_global(Some(whole))
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -64,6 +57,8 @@ impl Http {
         }
         let answer = request.send(post.body).map_err(|error| Trouble::Later(words(&error)))?;
         let status = answer.status().as_u16();
+        let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let asked = asked.and_then(|text| text.trim().parse().ok());
         let mut body = Vec::new();
         // What does not come counts as not said; the status decides.
         answer.into_body().into_reader().take(ANSWER).read_to_end(&mut body).ok();
@@ -72,10 +67,23 @@ impl Http {
             300..=399 => {
                 Err(Trouble::Later(format!("answered {status}; redirects are not followed")))
             }
+            429 | 503 => Err(match asked.or_else(|| retry_after(&body)) {
+                Some(seconds) => {
+                    let text = format!("answered {status} and asks for {seconds} s of rest");
+                    Trouble::Busy(text, Duration::from_secs(seconds))
+                }
+                None => Trouble::Later(format!("answered {status}")),
+            }),
             400 | 413 | 422 => Err(Trouble::Content(format!("answered {status}"))),
             _ => Err(Trouble::Later(format!("answered {status}"))),
         }
     }
+}
+
+/// Returns the rest that Telegram asks for in its body, in seconds.
+fn retry_after(body: &[u8]) -> Option<u64> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    body.pointer("/parameters/retry_after")?.as_u64()
 }
 
 /// Returns what went wrong, without the address.

@@ -8,8 +8,10 @@ pub(crate) mod slack;
 pub(crate) mod telegram;
 pub(crate) mod webhook;
 
+use std::time::Duration;
+
 use mc_core::delivery::Delivery;
-use mc_proto::method::delivery::Outcome;
+use mc_proto::method::delivery::{Done, Outcome};
 
 pub(crate) use self::http::Http;
 
@@ -38,6 +40,8 @@ pub(crate) enum Sink {
 pub(crate) enum Trouble {
     /// It may work later.
     Later(String),
+    /// It asks to be left alone for a while.
+    Busy(String, Duration),
     /// The receiver can't take this content.
     Content(String),
     /// It makes no sense to try this one again.
@@ -45,13 +49,19 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// Returns what the daemon is told after `failures` earlier ones.
-    pub(crate) fn report(self, failures: i64) -> (Outcome, String) {
-        match self {
-            Self::Later(text) => (Outcome::Failed, text),
-            Self::Content(text) if failures < BELIEVED => (Outcome::Failed, text),
-            Self::Content(text) | Self::Moot(text) => (Outcome::Refused, text),
+    /// Writes into `done` what the daemon is told, after `failures` earlier tries.
+    pub(crate) fn report(self, done: &mut Done, failures: i64) {
+        done.outcome = match &self {
+            Self::Moot(_) => Outcome::Refused,
+            Self::Content(_) if failures >= BELIEVED => Outcome::Refused,
+            Self::Later(_) | Self::Busy(..) | Self::Content(_) => Outcome::Failed,
+        };
+        if let Self::Busy(_, wait) = &self {
+            done.retry_after_ms = u64::try_from(wait.as_millis()).ok();
         }
+        let (Self::Later(text) | Self::Busy(text, _) | Self::Content(text) | Self::Moot(text)) =
+            self;
+        done.error = Some(text);
     }
 }
 
@@ -62,6 +72,8 @@ pub(crate) struct Surroundings {
     pub(crate) squad: String,
     /// The HTTP client.
     pub(crate) http: Http,
+    /// How long a receiver may take to answer.
+    pub(crate) answer: Duration,
 }
 
 impl Sink {

@@ -75,6 +75,9 @@ pub struct Done {
     /// What went wrong; neither addresses nor secrets belong here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// For how long the sink asked to be left alone, as `Retry-After` says it; at most an hour counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// `delivery.list`

@@ -43,6 +43,8 @@ const SINKS: usize = 16;
 const FAILING: Duration = Duration::from_mins(10);
 /// How long the helper may be away while something waits before an alert is raised.
 const AWAY: Duration = Duration::from_mins(5);
+/// How long a sink may ask to be left alone: what asks for more is tried all the same.
+const LONGEST_REST: Duration = Duration::from_hours(1);
 /// The longest pause and the longest life of a notice, in milliseconds.
 const LONGEST_MS: i64 = 7 * 86_400_000;
 
@@ -100,8 +102,11 @@ fn check(params: &Attach) -> Result<(), Refusal> {
 /// `not_found` for a sink that was not declared.
 pub(super) fn next(desk: &mut Desk<'_>, sink: &str) -> Result<Due, Fail> {
     desk.live.helper.heard(desk.now);
-    if queries::sink(desk.db, sink)?.is_none() {
+    let Some(state) = queries::sink(desk.db, sink)? else {
         return Err(Refusal::not_found(format_args!("sink `{sink}`")).into());
+    };
+    if let Some(at) = state.not_before.filter(|at| *at > desk.now) {
+        return Ok(Due { delivery: None, next_at: Some(at) });
     }
     if is_lent(desk, sink) {
         // Another connection sends to this sink at the moment: what it does wakes this one.
@@ -186,7 +191,10 @@ pub(super) fn done(desk: &mut Desk<'_>, params: &Done) -> Result<Delivery, Fail>
         Outcome::Refused => Try::Refused { error },
         Outcome::Failed => {
             let next_at = queries::schedule(desk.db)?.again(row.failures + 1, desk.now);
-            Try::Failed { error, next_at }
+            let asked = params.retry_after_ms.map(Duration::from_millis);
+            let not_before = asked.map(|wait| desk.now.plus(wait.min(LONGEST_REST)));
+            let next_at = not_before.map_or(next_at, |at| at.max(next_at));
+            Try::Failed { error, next_at, not_before }
         }
     };
     let is_good = outcome == Try::Delivered;

@@ -90,6 +90,8 @@ fn is_news(event: &Event) -> bool {
         Event::NotificationQueued { notification } => notification.headline.is_some(),
         Event::DeliveryFormed { .. }
         | Event::DeliveryTried { .. }
+        // What gathered behind it may go now.
+        | Event::DeliveryExpired { .. }
         | Event::DeliveriesRetried { .. }
         | Event::SinksDeclared { .. }
         | Event::PolicyActivated { .. } => true,

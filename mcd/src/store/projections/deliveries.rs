@@ -41,6 +41,12 @@ pub(super) fn apply(db: Reader<'_>, recorded: &Recorded) -> Result<(), Fail> {
                 delivery::fold(&mut row, recorded);
                 put(db, &row)?;
             }
+            for mut state in queries::sinks(db)? {
+                if sink.as_ref().is_none_or(|name| *name == state.sink.name) {
+                    delivery::fold_sink(&mut state, recorded);
+                    put_sink(db, &state)?;
+                }
+            }
             Ok(())
         }
         _ => Ok(()),
