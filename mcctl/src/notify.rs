@@ -154,11 +154,18 @@ fn health(health: &Health, now: Timestamp) -> String {
     for sink in &health.sinks {
         let state = &sink.state;
         let failing = state.failures_in_row > 0;
+        let rest = state.not_before.filter(|until| *until > now);
         let last = state.last_success_at.map(|at| format!("{} ago", text::age(now, at)));
         table.row([
             Cell::new(&state.sink.name, Tone::Strong),
             cell(word(state.sink.via)),
-            if failing { Cell::new("failing", Tone::Bad) } else { Cell::new("good", Tone::Good) },
+            match rest {
+                Some(until) => {
+                    Cell::new(format!("rests {} s", until.since(now).as_secs()), Tone::Bad)
+                }
+                None if failing => Cell::new("failing", Tone::Bad),
+                None => Cell::new("good", Tone::Good),
+            },
             maybe(last),
             cell(state.failures_in_row),
             cell(sink.waiting),

@@ -8,8 +8,9 @@ use std::{
 };
 
 use mc_proto::home::Home;
+use serde_json::json;
 
-use crate::{Receiver, program};
+use crate::{Receiver, Squad, program};
 
 /// The secret of every webhook.
 pub const HOOK_SECRET: &str = "a secret of the webhook";
@@ -56,4 +57,39 @@ pub fn webhook(name: &str, receiver: &Receiver) -> String {
          secret = {{ file = \"hook.secret\" }}\n",
         receiver.url()
     )
+}
+
+/// A squad whose agent wren is at work on T-1, with `notify.toml`.
+pub fn squad_with(sinks: &str) -> Squad {
+    let mut squad = Squad::default();
+    squad.specialist("wren");
+    let mut wren = squad.agent("wren");
+    squad.started_task(&mut wren);
+    beside(squad.dir(), "hook.secret", HOOK_SECRET);
+    let times = "answer_ms = 2000\n[schedule]\ngather_ms = 50\nretry_ms = [100, 200, 400]\n";
+    beside(squad.dir(), "notify.toml", &format!("{times}{sinks}"));
+    squad
+}
+
+/// wren says something to the operators.
+pub fn calls(squad: &Squad, what: &str) {
+    let text = format!("@operator {what}");
+    let post = json!({"task": "T-1", "kind": "comment", "text": text});
+    squad.agent("wren").ok("message.post", post);
+}
+
+/// Says whether the helper has declared a sink.
+pub fn is_declared(squad: &Squad, sink: &str) -> Option<()> {
+    let health = squad.operator().ok("delivery.status", json!({}));
+    let sinks = health["sinks"].as_array().unwrap();
+    sinks.iter().any(|one| one["sink"]["name"] == sink).then_some(())
+}
+
+/// Says whether a sink took so many notices.
+pub fn is_delivered(squad: &Squad, sink: &str, count: usize) -> Option<()> {
+    let list = json!({"sink": sink, "status": "delivered", "limit": 200});
+    let page = squad.operator().ok("delivery.list", list);
+    let items = page["items"].as_array().unwrap();
+    let notices: usize = items.iter().map(|one| one["notices"].as_array().unwrap().len()).sum();
+    (notices >= count).then_some(())
 }

@@ -12,6 +12,7 @@
 
 pub mod asking;
 pub mod helper;
+pub mod mail;
 pub mod receiver;
 mod squad;
 mod terminal;

@@ -1,6 +1,5 @@
 //! Notices leave the squad: the real daemon, the real `mcd notify`, and receivers on this machine
 //! that fail, hang, redirect and come back, while both programs are killed in between.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,
@@ -14,50 +13,17 @@ use std::{
 
 use mc_tests::{
     Helper, PATIENCE, Receiver, Squad,
-    helper::{HOOK_SECRET, beside, webhook},
+    helper::{HOOK_SECRET, beside, calls, is_declared, is_delivered, squad_with, webhook},
     program,
     receiver::{broken, good, hangs, redirects, silent},
     until,
 };
 use serde_json::{Value, json};
 
-/// A squad whose agent wren is at work on T-1, with `notify.toml`.
-fn squad(sinks: &str) -> Squad {
-    let mut squad = Squad::default();
-    squad.specialist("wren");
-    let mut wren = squad.agent("wren");
-    squad.started_task(&mut wren);
-    beside(squad.dir(), "hook.secret", HOOK_SECRET);
-    let times = "answer_ms = 2000\n[schedule]\ngather_ms = 50\nretry_ms = [100, 200, 400]\n";
-    beside(squad.dir(), "notify.toml", &format!("{times}{sinks}"));
-    squad
-}
-
-/// wren says something to the operators.
-fn calls(squad: &Squad, what: &str) {
-    let text = format!("@operator {what}");
-    let post = json!({"task": "T-1", "kind": "comment", "text": text});
-    squad.agent("wren").ok("message.post", post);
-}
-
-fn is_declared(squad: &Squad, sink: &str) -> Option<()> {
-    let health = squad.operator().ok("delivery.status", json!({}));
-    let sinks = health["sinks"].as_array().unwrap();
-    sinks.iter().any(|one| one["sink"]["name"] == sink).then_some(())
-}
-
-fn is_delivered(squad: &Squad, sink: &str, count: usize) -> Option<()> {
-    let list = json!({"sink": sink, "status": "delivered", "limit": 200});
-    let page = squad.operator().ok("delivery.list", list);
-    let items = page["items"].as_array().unwrap();
-    let notices: usize = items.iter().map(|one| one["notices"].as_array().unwrap().len()).sum();
-    (notices >= count).then_some(())
-}
-
 #[test]
 fn through_failures_and_kills_every_notice_arrives_and_an_id_stands_for_one_content() {
     let hook = Receiver::new(broken);
-    let mut squad = squad(&webhook("hook", &hook));
+    let mut squad = squad_with(&webhook("hook", &hook));
     let mut helper = Helper::start(squad.dir());
     until("the sink is declared", PATIENCE, || is_declared(&squad, "hook"));
     for at in 0..12 {
@@ -120,7 +86,7 @@ fn restarted(helper: Helper, squad: &Squad) -> Helper {
 #[test]
 fn the_signature_can_be_checked_with_the_secret_alone() {
     let hook = Receiver::new(good);
-    let squad = squad(&webhook("hook", &hook));
+    let squad = squad_with(&webhook("hook", &hook));
     let _helper = Helper::start(squad.dir());
     until("the sink is declared", PATIENCE, || is_declared(&squad, "hook"));
     calls(&squad, "look");
@@ -150,7 +116,7 @@ fn a_sink_that_hangs_holds_up_nobody_and_both_kinds_of_trouble_are_seen() {
          topic = \"t\"\n"
     );
     let sinks = format!("{}{}{dead}", webhook("bad", &bad), webhook("good", &good));
-    let squad = squad(&sinks);
+    let squad = squad_with(&sinks);
     let _helper = Helper::start(squad.dir());
     for sink in ["bad", "dead", "good"] {
         until("the sink is declared", PATIENCE, || is_declared(&squad, sink));
@@ -176,7 +142,7 @@ fn a_sink_that_hangs_holds_up_nobody_and_both_kinds_of_trouble_are_seen() {
 #[test]
 fn mcctl_says_how_the_sinks_are_and_tests_one() {
     let hook = Receiver::new(good);
-    let squad = squad(&webhook("hook", &hook));
+    let squad = squad_with(&webhook("hook", &hook));
     let _helper = Helper::start(squad.dir());
     until("the sink is declared", PATIENCE, || is_declared(&squad, "hook"));
     beside(squad.dir(), "pass", mc_tests::PASSPHRASE);
@@ -211,7 +177,7 @@ fn mcctl_says_how_the_sinks_are_and_tests_one() {
 
 #[test]
 fn a_wrong_configuration_is_refused_with_every_finding_in_its_place() {
-    let squad = squad("");
+    let squad = squad_with("");
     let check = |text: &str| {
         beside(squad.dir(), "notify.toml", text);
         let mut command = Command::new(program("mcd"));

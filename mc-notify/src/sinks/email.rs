@@ -11,7 +11,7 @@ use lettre::{
 use mc_core::delivery::Delivery;
 use serde::Deserialize;
 
-use super::{Surroundings, Trouble};
+use super::{Surroundings, Trouble, is_untrusted};
 use crate::{secret::Secret, text};
 
 /// The codes of a server that does not want this mail, while it may well want the next one.
@@ -96,7 +96,7 @@ fn trouble(error: &lettre::transport::smtp::Error) -> Trouble {
     if error.is_timeout() {
         return Trouble::Later("the mail server did not answer in time".to_owned());
     }
-    if error.is_tls() {
+    if error.is_tls() || is_untrusted(error) {
         return Trouble::Later("the mail server's certificate is not trusted".to_owned());
     }
     let Some(code) = error.status().map(u16::from) else {

@@ -7,7 +7,7 @@ use ureq::{
     tls::{RootCerts, TlsConfig},
 };
 
-use super::Trouble;
+use super::{Trouble, is_untrusted};
 
 /// How long a connection may take at most.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -91,6 +91,9 @@ fn retry_after(body: &[u8]) -> Option<u64> {
 fn words(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(what) => format!("no answer in time ({what})"),
+        ureq::Error::Io(error) if is_untrusted(error) => {
+            "its certificate is not trusted".to_owned()
+        }
         ureq::Error::Io(error) => format!("no connection: {}", error.kind()),
         ureq::Error::HostNotFound => "its host has no address".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),

@@ -93,3 +93,15 @@ impl Sink {
         }
     }
 }
+
+/// Says whether a connection failed because nobody vouches for who is at its other end.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    // An I/O error shows what it wraps, and not as its source.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    if let Some(wrapped) = wrapped {
+        return is_untrusted(wrapped);
+    }
+    let tls = error.downcast_ref::<rustls::Error>();
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+        || error.source().is_some_and(is_untrusted)
+}
