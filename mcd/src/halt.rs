@@ -140,9 +140,8 @@ impl Halt {
         let text = format!("{:<1$}\n", words.get(..room).unwrap_or_default(), LEN - 1);
         let bytes = text.as_bytes();
         file.write_all_at(bytes.get(..LEN).unwrap_or(bytes), 0)?;
-        if let Some(changed) = changed {
-            file.set_times(FileTimes::new().set_modified(changed))?;
-        }
+        let Some(changed) = changed else { return file.sync_data() };
+        file.set_times(FileTimes::new().set_modified(changed))?;
         file.sync_all()
     }
 }

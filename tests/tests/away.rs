@@ -46,8 +46,8 @@ fn refused_after(squad: &Squad, token: &PathBuf) -> Duration {
     let began = Instant::now();
     let done = command.output().unwrap();
     let took = began.elapsed();
-    let said: Value = serde_json::from_slice(&done.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {done:?}"));
+    let said: Value =
+        serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"));
     assert_eq!(said["hookSpecificOutput"]["permissionDecision"], "deny", "{said}");
     took
 }

@@ -89,8 +89,11 @@ fn emergency_stop_is_six_keys_away_from_anywhere() {
     press(&mut terminal, &["/", "some filter", "\u{1b}!"]);
     terminal.sees("EMERGENCY");
     press(&mut terminal, &["STOP", "\r"]);
+    let mut operator = squad.operator();
+    until("it holds", PATIENCE, || {
+        (operator.ok("squad.status", json!({}))["halted"] == true).then_some(())
+    });
     terminal.sees("receipt");
-    assert_eq!(squad.operator().ok("squad.status", json!({}))["halted"], true);
 }
 
 #[test]

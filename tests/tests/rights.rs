@@ -56,6 +56,14 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("squad.drain", why()),
         ("squad.emergency_stop", why()),
         ("squad.emergency_resume", why()),
+        ("schedule.create", json!({"cron": "0 9 * * *", "zone": "UTC", "task": daily()})),
+        ("schedule.update", json!({"schedule": "J-1", "rev": 1, "set": {"cron": "0 8 * * *"}})),
+        ("schedule.list", json!({})),
+        ("schedule.get", json!({"schedule": "J-1"})),
+        ("schedule.pause", json!({"schedule": "J-1"})),
+        ("schedule.resume", json!({"schedule": "J-1"})),
+        ("schedule.delete", json!({"schedule": "J-1"})),
+        ("agent.evidence", json!({"agent": "crow"})),
         ("alert.ack", json!({"alert": "W-1"})),
         ("alert.resolve", json!({"alert": "W-1"})),
         ("delivery.list", json!({})),
@@ -67,6 +75,11 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("audit.export", json!({})),
         ("admin.health", json!({})),
     ]
+}
+
+/// What a schedule creates.
+fn daily() -> Value {
+    json!({"title": "mine every day", "type": "docs"})
 }
 
 /// Human acts through doors that agents have too; `rev` is the tasks' revision.
