@@ -145,11 +145,24 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_back_and_a_gap_are_no_error() {
+        let mut lines: Vec<String> = (60..64).map(|at| comment(at, "wren")).collect();
+        lines.push(comment(70, "crow").replace("00:01:10", "00:00:10"));
+        let seen = seen(&lines, "").unwrap();
+        assert_eq!((seen.events, seen.trips.len()), (5, 0));
+    }
+
+    #[test]
     fn what_is_no_trace_is_refused_with_its_line() {
         let turned = [comment(2, "wren"), comment(1, "crow")];
         for (lines, wanted) in [
             (vec![comment(1, "wren"), "{\"seq\":2".to_owned()], "line 2"),
-            (turned.to_vec(), "line 2: event e1"),
+            (turned.to_vec(), "line 2: event e1 stands behind e2"),
+            (vec![comment(1, "wren"), comment(1, "wren")], "line 2: event e1 stands twice"),
+            (
+                vec![comment(1, "wren"), comment(2, "crow"), comment(1, "wren")],
+                "line 3: event e1 stands behind e2",
+            ),
             (vec!["{}".to_owned()], "line 1"),
             (Vec::new(), "no event"),
         ] {

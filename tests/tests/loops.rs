@@ -1,7 +1,12 @@
 //! Loops: each is contained by the very event that passes its limit, and by none before.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use mc_tests::{Client, Squad};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use mc_tests::{Client, Squad, program};
 use serde_json::{Value, json};
 
 /// A squad of two with a task that wren works on, and both may speak of it.
@@ -218,4 +223,56 @@ fn work_as_it_is_trips_nothing() {
     assert_eq!(state(&mut human, &task), "in_progress");
     let alerts = human.ok("alert.list", json!({"status": "open"}));
     assert_eq!(alerts["items"], json!([]), "{alerts}");
+}
+
+/// A recorded day of four agents on which nothing goes in circles.
+fn clean_day() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/clean_day.jsonl")
+}
+
+/// Looks a trace through; returns the exit code and all that was said.
+fn looked_through(squad: &Squad, trace: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(program("mcctl"));
+    command.arg("--home").arg(squad.dir()).args(["policy", "test", "--loop"]).arg(trace).args(more);
+    for name in ["MC_HOME", "MC_SOCKET", "MC_AGENT", "MC_TOKEN_FILE"] {
+        command.env_remove(name);
+    }
+    let done = command.output().unwrap();
+    (done.status.code(), String::from_utf8([done.stdout, done.stderr].concat()).unwrap())
+}
+
+#[test]
+fn a_recorded_clean_day_trips_nothing_and_would_where_less_is_let_pass() {
+    let squad = Squad::default();
+    let (code, said) = looked_through(&squad, &clean_day(), &[]);
+    let events = std::fs::read_to_string(clean_day()).unwrap().lines().count();
+    assert!(events > 500);
+    assert_eq!((code, said), (Some(0), format!("{events} events, and no limit would be passed\n")));
+    let strict = squad.dir().join("strict.toml");
+    std::fs::write(&strict, "[loops]\nsame_call = 4\n").unwrap();
+    let words = ["--policy", strict.to_str().unwrap(), "--json"];
+    let (code, said) = looked_through(&squad, &clean_day(), &words);
+    let seen: Value = serde_json::from_str(&said).unwrap();
+    let trips = seen["trips"].as_array().unwrap();
+    assert_eq!((code, trips.len()), (Some(1), 16), "one watch on each of the sixteen tasks");
+    assert!(trips.iter().all(|trip| trip["sign"] == "same_call" && trip["count"] == 5), "{said}");
+}
+
+#[test]
+fn a_trace_with_lines_out_of_order_or_doubled_is_refused_with_the_line() {
+    let squad = Squad::default();
+    let day = std::fs::read_to_string(clean_day()).unwrap();
+    let lines: Vec<&str> = day.lines().collect();
+    let file = squad.dir().join("trace.jsonl");
+    for (at, wanted) in [
+        ([0, 2, 1], "line 3: event e2 stands behind e3"),
+        ([0, 1, 1], "line 3: event e2 stands twice in a row"),
+        ([0, 1, 0], "line 3: event e1 stands behind e2"),
+    ] {
+        let text: Vec<&str> = at.iter().map(|at| lines[*at]).collect();
+        std::fs::write(&file, text.join("\n")).unwrap();
+        let (code, said) = looked_through(&squad, &file, &[]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(wanted), "no `{wanted}` in {said}");
+    }
 }

@@ -27,7 +27,7 @@ pub struct Trace {
     tasks: BTreeMap<TaskId, Task>,
     calls: BTreeMap<CallId, ToolCall>,
     comments: Vec<Message>,
-    last: Option<(Seq, Timestamp)>,
+    last: Option<Seq>,
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "loops are found by few kinds of events")]
@@ -49,18 +49,22 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// That the event is older than the one before it.
+    /// That the event is the one before it again, or stood before that in the record. A wall clock
+    /// that was set back is no error: the order of a record is that of its numbers.
     pub fn take(&mut self, recorded: &Recorded) -> Result<Option<Found>, String> {
-        if let Some((seq, at)) = self.last
-            && (recorded.seq <= seq || recorded.at < at)
-        {
-            let Recorded { seq: late, at: then, .. } = recorded;
-            return Err(format!(
-                "event e{late} of {then} stands behind e{seq} of {at}: a trace is in the order in \
-                 which it happened"
-            ));
+        let seq = recorded.seq;
+        match self.last {
+            Some(last) if seq == last => {
+                return Err(format!("event e{seq} stands twice in a row: take one of them out"));
+            }
+            Some(last) if seq < last => {
+                return Err(format!(
+                    "event e{seq} stands behind e{last}: a trace is in the order of its events, \
+                     each once"
+                ));
+            }
+            Some(_) | None => self.last = Some(seq),
         }
-        self.last = Some((recorded.seq, recorded.at));
         self.fold(recorded);
         let found = self.look(recorded);
         if found.is_some() {

@@ -1,0 +1,275 @@
+//! Days of work, recorded: one on which nothing goes in circles, and for each sign of a loop one that
+//! stops at its limit and one that passes it. The daemon and the replay of its record agree.
+//!
+//! `UPDATE_DATA=1` writes the clean day to `tests/data/clean_day.jsonl`, where `mcctl policy test --loop`
+//! is tested with it.
+
+use mc_core::{
+    event::{Event, Recorded},
+    loops::{Sign, trace::Trace},
+    policy::{Policy, PolicyDoc},
+};
+
+use super::*;
+
+const SQUAD: [&str; 4] = ["wren", "crane", "heron", "robin"];
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A squad at work, under the loop rules that are built in.
+struct Day {
+    bench: Bench,
+}
+
+impl Day {
+    fn new() -> Self {
+        let bench = Bench::new();
+        bench.system(SystemCommand::SetUp { name: "squad".into() });
+        let policy = mcd::policy::parse("[agents]\ncapacity = 50\n").unwrap();
+        bench.store.live().set_policy(std::sync::Arc::new(policy));
+        for name in SQUAD {
+            let agent = json!({"name": name, "autonomy": "specialist", "runtime": "openclaw",
+                "workspace": format!("/w/{name}"), "daily_cap_uusd": 50_000_000});
+            bench.human("agent.register", agent).unwrap();
+        }
+        Self { bench }
+    }
+
+    fn by(&self, who: &str, method: &str, params: Value) -> Value {
+        self.bench.ask(&agent(who), method, params).unwrap()
+    }
+
+    fn pass(&self, minutes: u32) {
+        self.bench.clock.advance(MINUTE * minutes);
+    }
+
+    /// Lets `who` begin a task; returns it.
+    fn begin(&self, who: &str, title: &str) -> Value {
+        let new = json!({"title": title, "type": "engineering", "description": "see the title"});
+        let task = self.bench.human("task.create", new).unwrap()["id"].clone();
+        self.by(who, "task.claim", json!({"task": task}));
+        let plan = ["look", "change", "test"];
+        self.by(who, "task.start", json!({"task": task, "work_plan": plan}));
+        task
+    }
+
+    /// Lets `who` make a call that comes to `end`.
+    fn call(&self, who: &str, command: &str, end: &Value) -> Value {
+        self.bench.clock.advance(Duration::from_secs(20));
+        let checked = self.by(who, "tool.check", exec(command));
+        if checked["decision"] == "allow" {
+            let mut finish = end.clone();
+            finish["call"] = checked["call"].clone();
+            self.by(who, "tool.finish", finish);
+        }
+        checked
+    }
+
+    fn say(&self, who: &str, task: &Value, text: &str) {
+        self.bench.clock.advance(Duration::from_secs(20));
+        self.by(who, "message.post", json!({"task": task, "kind": "comment", "text": text}));
+    }
+
+    /// Hands a task in.
+    fn submit(&self, who: &str, task: &Value) {
+        self.pass(3);
+        let detail = self.bench.human("task.get", json!({"task": task})).unwrap();
+        let items = detail["checklist"].as_array().unwrap().iter();
+        let review: Vec<Value> = items.map(|item| json!({"item": item, "checked": true})).collect();
+        let submit = json!({"task": task, "deliverable": "it is on the branch",
+            "self_review": review, "evidence": ["cargo test: 14 passed"]});
+        self.by(who, "task.submit", submit);
+    }
+
+    fn record(&self) -> Vec<Value> {
+        let mut rows: Vec<Value> = Vec::new();
+        loop {
+            let ask = json!({"since": rows.len(), "limit": 200});
+            let page = self.bench.human("audit.export", ask).unwrap();
+            rows.extend(page["items"].as_array().unwrap().iter().cloned());
+            if page.get("next_cursor").is_none() {
+                return rows;
+            }
+        }
+    }
+
+    /// Returns the signs that a replay of the record finds, each with its event.
+    fn trips(&self) -> Vec<(Sign, Recorded)> {
+        let mut trace = Trace::new(Policy::compile(PolicyDoc::default()).unwrap());
+        let mut trips = Vec::new();
+        for row in self.record() {
+            let recorded: Recorded = serde_json::from_value(row).unwrap();
+            if let Some(found) = trace.take(&recorded).unwrap() {
+                trips.push((found.sign, recorded));
+            }
+        }
+        trips
+    }
+
+    /// Returns how many alerts about loops and failures the daemon raised.
+    fn alerts(&self) -> usize {
+        let alerts = self.bench.human("alert.list", json!({"limit": 200})).unwrap();
+        let is_loop = |alert: &&Value| alert["kind"] == "loop" || alert["kind"] == "error_streak";
+        alerts["items"].as_array().unwrap().iter().filter(is_loop).count()
+    }
+}
+
+fn done(text: &str) -> Value {
+    json!({"status": "succeeded", "result_preview": text})
+}
+
+fn failed(text: &str) -> Value {
+    json!({"status": "failed", "error": text})
+}
+
+/// One task from its beginning to its end, with all that a clean one may have.
+fn one_task(day: &Day, at: usize) {
+    let (who, other) = (SQUAD[at % 4], SQUAD[(at + 1) % 4]);
+    let task = day.begin(who, &format!("Mend parser {at}"));
+    let run = day.by(who, "run.start", json!({"session": format!("s{at}"), "task": task}));
+    let run = run["run"].clone();
+    // Searches that find nothing, with other words each; a build that breaks until it is mended.
+    for word in ["alpha", "beta", "gamma"] {
+        day.call(who, &format!("grep -rn {word}{at} src"), &failed("exit code 1"));
+    }
+    day.call(who, "ls src", &done("lib.rs"));
+    for round in 0..2 {
+        day.call(who, "cargo test", &failed(&format!("error in module_{}", ["a", "b"][round])));
+        day.call(who, "cat src/lib.rs", &done(&format!("fn version_{}", ["a", "b"][round])));
+    }
+    // A watch that sees nothing new for a while, as often as may be.
+    for _ in 0..5 {
+        day.call(who, "git status", &done("nothing to commit"));
+    }
+    day.call(who, "cargo test", &done(&format!("{} passed", ["fourteen", "twenty"][at % 2])));
+    for turn in 0..3 {
+        day.say(who, &task, &format!("how shall {turn} be called?"));
+        day.say(other, &task, &format!("{turn} as in the spec"));
+    }
+    let usage = json!({"run": run, "model": "mock/m", "input_tokens": 9_000,
+        "output_tokens": 700, "cost_uusd": 40_000});
+    day.by(who, "run.usage", usage);
+    for again in 0..at % 4 {
+        day.submit(who, &task);
+        let feedback = json!({"task": task, "feedback": format!("name it better, {again}")});
+        day.bench.human("task.request_changes", feedback).unwrap();
+    }
+    day.submit(who, &task);
+    day.by(who, "run.finish", json!({"run": run, "status": "succeeded"}));
+    day.bench.human("task.complete", json!({"task": task, "note": "good"})).unwrap();
+    day.pass(15);
+}
+
+#[test]
+fn a_day_of_clean_work_trips_nothing() {
+    let day = Day::new();
+    for at in 0..16 {
+        one_task(&day, at);
+    }
+    assert_eq!(day.alerts(), 0);
+    for name in SQUAD {
+        let status =
+            day.bench.human("agent.get", json!({"agent": name})).unwrap()["status"].clone();
+        assert_eq!(status, "active", "{name}");
+    }
+    assert!(day.trips().is_empty(), "{:?}", day.trips());
+    let record = day.record();
+    assert!(record.len() > 500, "{} events", record.len());
+    #[expect(clippy::disallowed_methods, reason = "a test's switch, not the product's")]
+    if std::env::var_os("UPDATE_DATA").is_some() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/clean_day.jsonl");
+        let lines: Vec<String> = record.iter().map(Value::to_string).collect();
+        std::fs::write(file, lines.join("\n") + "\n").unwrap();
+    }
+}
+
+/// What brings an agent, or two, one step nearer to a limit.
+type Step = fn(&Day, &Value, usize);
+
+/// Plays `steps` steps; returns the record's trips.
+fn played(step: Step, steps: usize) -> (Day, Vec<(Sign, Recorded)>) {
+    let day = Day::new();
+    let task = day.begin("wren", "Go round");
+    for at in 0..steps {
+        step(&day, &task, at);
+    }
+    let trips = day.trips();
+    (day, trips)
+}
+
+/// Looks whether `limit` steps trip nothing, and whether the next trips `sign` at its own event.
+fn trips_at(sign: Sign, limit: usize, step: Step) {
+    let (day, trips) = played(step, limit);
+    assert!(trips.is_empty(), "{limit} steps: {trips:?}");
+    assert_eq!(day.alerts(), 0, "{limit} steps");
+
+    let (day, trips) = played(step, limit + 1);
+    assert_eq!(day.alerts(), 1, "the daemon sees what the replay sees");
+    assert_eq!(trips.len(), 1, "{trips:?}");
+    let (found, tripped) = &trips[0];
+    assert_eq!(*found, sign);
+    // Its own event is the last one that the agent, or who sent the task back, brought about.
+    let record = day.record();
+    let rows = record.iter().map(|row| serde_json::from_value::<Recorded>(row.clone()).unwrap());
+    let is_step = |row: &Recorded| match sign {
+        Sign::Comments | Sign::Turns => {
+            matches!(&row.event, Event::MessagePosted { message }
+                if message.kind == mc_core::message::MessageKind::Comment)
+        }
+        Sign::ReviewCycles => {
+            matches!(row.event, Event::TaskMoved { from: mc_core::task::TaskState::Review, .. })
+        }
+        Sign::SameError | Sign::SameCall | Sign::NearlySameCall | Sign::ErrorStreak => {
+            matches!(row.event, Event::ToolChanged { .. })
+        }
+    };
+    assert_eq!(rows.rev().find(is_step).unwrap().seq, tripped.seq);
+}
+
+#[test]
+fn the_twenty_first_comment_is_a_storm() {
+    trips_at(Sign::Comments, 20, |day, task, at| day.say("wren", task, &format!("thought {at}")));
+}
+
+#[test]
+fn the_ninth_turn_is_ping_pong() {
+    trips_at(Sign::Turns, 8, |day, task, at| day.say(SQUAD[at % 2], task, "no"));
+}
+
+#[test]
+fn the_fourth_time_sent_back_is_a_review_loop() {
+    trips_at(Sign::ReviewCycles, 3, |day, task, at| {
+        day.submit("wren", task);
+        let feedback = json!({"task": task, "feedback": format!("again, {at}")});
+        day.bench.human("task.request_changes", feedback).unwrap();
+    });
+}
+
+#[test]
+fn the_fourth_equal_error_is_a_loop_of_its_own() {
+    trips_at(Sign::SameError, 3, |day, _, at| {
+        let file = ["a", "b", "c", "d"][at];
+        day.call("wren", &format!("cat {file}"), &failed("401 key expired"));
+    });
+}
+
+#[test]
+fn the_sixth_equal_call_is_a_loop() {
+    trips_at(Sign::SameCall, 5, |day, _, _| {
+        day.call("wren", "git status", &done("nothing to commit"));
+    });
+}
+
+#[test]
+fn the_sixth_call_that_differs_in_numbers_alone_warns() {
+    trips_at(Sign::NearlySameCall, 5, |day, _, at| {
+        day.call("wren", &format!("head -n {at} log"), &done("not yet"));
+    });
+}
+
+#[test]
+fn the_fifth_failure_in_a_row_is_a_streak() {
+    trips_at(Sign::ErrorStreak, 4, |day, _, at| {
+        let what = ["disk", "net", "dns", "tls", "auth"][at];
+        day.call("wren", &format!("cat {what}"), &failed(&format!("{what} broke")));
+    });
+}
