@@ -13,7 +13,7 @@ fn human_acts() -> Vec<(&'static str, Value)> {
     let agent = || json!({"agent": "wren", "reason": "because"});
     let decide = || json!({"approval": "A-1", "rev": 1, "digest": "0".repeat(64), "note": "yes"});
     let enrol = json!({"name": "evil", "runtime": "openclaw", "agents": ["wren"]});
-    vec![
+    let mut acts = vec![
         ("session.unlock", json!({"passphrase": PASSPHRASE})),
         ("session.lock", json!({})),
         ("session.challenge", json!({"method": "ping", "params": {}})),
@@ -56,14 +56,6 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("squad.drain", why()),
         ("squad.emergency_stop", why()),
         ("squad.emergency_resume", why()),
-        ("schedule.create", json!({"cron": "0 9 * * *", "zone": "UTC", "task": daily()})),
-        ("schedule.update", json!({"schedule": "J-1", "rev": 1, "set": {"cron": "0 8 * * *"}})),
-        ("schedule.list", json!({})),
-        ("schedule.get", json!({"schedule": "J-1"})),
-        ("schedule.pause", json!({"schedule": "J-1"})),
-        ("schedule.resume", json!({"schedule": "J-1"})),
-        ("schedule.delete", json!({"schedule": "J-1"})),
-        ("agent.evidence", json!({"agent": "crow"})),
         ("alert.ack", json!({"alert": "W-1"})),
         ("alert.resolve", json!({"alert": "W-1"})),
         ("delivery.list", json!({})),
@@ -72,14 +64,24 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("delivery.test", json!({"sink": "ops"})),
         ("delivery.retry", json!({})),
         ("audit.verify", json!({})),
-        ("audit.export", json!({})),
-        ("admin.health", json!({})),
-    ]
+    ];
+    acts.extend(other_acts());
+    acts
 }
 
-/// What a schedule creates.
-fn daily() -> Value {
-    json!({"title": "mine every day", "type": "docs"})
+/// Human acts on schedules, the record and the daemon.
+fn other_acts() -> Vec<(&'static str, Value)> {
+    let daily = json!({"title": "mine every day", "type": "docs"});
+    vec![
+        ("agent.evidence", json!({"agent": "crow"})),
+        ("schedule.create", json!({"cron": "0 9 * * *", "zone": "UTC", "task": daily})),
+        ("schedule.update", json!({"schedule": "J-1", "rev": 1, "set": {"cron": "0 8 * * *"}})),
+        ("schedule.list", json!({})),
+        ("schedule.get", json!({"schedule": "J-1"})),
+        ("schedule.pause", json!({"schedule": "J-1"})),
+        ("schedule.resume", json!({"schedule": "J-1"})),
+        ("schedule.delete", json!({"schedule": "J-1"})),
+    ]
 }
 
 /// Human acts through doors that agents have too; `rev` is the tasks' revision.
