@@ -26,6 +26,7 @@ pub mod openclaw;
 pub mod operators;
 pub mod policy;
 pub mod price;
+pub mod question;
 pub mod redact;
 pub mod refusal;
 pub mod run;

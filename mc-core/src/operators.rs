@@ -13,6 +13,19 @@ pub struct Operators {
     pub operators: Vec<Operator>,
     /// The agents' users.
     pub agent_uids: Vec<u32>,
+    /// The accounts from which operators may answer approvals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remotes: Vec<Remote>,
+}
+
+/// An account of a messenger, from which an operator may answer approvals that are not RED.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// The operator's name.
+    pub operator: String,
+    /// The user's number at Telegram.
+    pub telegram: i64,
 }
 
 /// An operator without their secrets.
@@ -60,6 +73,14 @@ pub fn changes(before: &Operators, now: &Operators) -> Vec<String> {
         let uids = if uids.is_empty() { "nobody".to_owned() } else { uids.join(", ") };
         all.push(format!("agents run as {uids}"));
     }
+    let mut answers = |these: &[Remote], but: &[Remote], may: &str| {
+        let these = these.iter().filter(|one| !but.contains(one));
+        all.extend(
+            these.map(|one| format!("{} {may} from telegram {}", one.operator, one.telegram)),
+        );
+    };
+    answers(&now.remotes, &before.remotes, "may answer");
+    answers(&before.remotes, &now.remotes, "may no longer answer");
     all
 }
 
@@ -109,7 +130,7 @@ mod tests {
     }
 
     fn squad(operators: Vec<Operator>) -> Operators {
-        Operators { operators, agent_uids: vec![2000] }
+        Operators { operators, agent_uids: vec![2000], remotes: Vec::new() }
     }
 
     #[test]
@@ -124,7 +145,13 @@ mod tests {
             ..ana()
         };
         let carl = Operator { name: "carl".into(), role: Role::Operator, ..ana() };
-        let now = Operators { agent_uids: vec![2000, 2001], ..squad(vec![now, carl]) };
+        let remote = |telegram| Remote { operator: "ana".into(), telegram };
+        let before = Operators { remotes: vec![remote(6), remote(7)], ..before };
+        let now = Operators {
+            agent_uids: vec![2000, 2001],
+            remotes: vec![remote(7), remote(8)],
+            ..squad(vec![now, carl])
+        };
         assert_eq!(
             changes(&before, &now),
             [
@@ -137,6 +164,8 @@ mod tests {
                 "carl was added: operator, uid 1000",
                 "ben was removed",
                 "agents run as 2000, 2001",
+                "ana may answer from telegram 8",
+                "ana may no longer answer from telegram 6",
             ]
         );
         assert_eq!(changes(&now, &now), [""; 0]);

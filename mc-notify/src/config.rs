@@ -33,6 +33,8 @@ use crate::{
 
 /// Where Telegram's bots are.
 const TELEGRAM: &str = "https://api.telegram.org";
+/// The most persons who may answer in one chat.
+const PERSONS: usize = 16;
 /// The shortest secret that a webhook is signed with, in bytes.
 const SHORTEST_SECRET: usize = 16;
 
@@ -105,6 +107,8 @@ struct SinkDoc {
     token: Option<Source>,
     topic: Option<Source>,
     chat: Option<i64>,
+    #[serde(default)]
+    decide_by: Vec<i64>,
     server: Option<String>,
     port: Option<u16>,
     #[serde(default)]
@@ -121,7 +125,7 @@ const FIELDS: &[(Via, &[&str], &[&str])] = &[
     (Via::Desktop, &[], &[]),
     (Via::Slack, &["url"], &[]),
     (Via::Webhook, &["url", "secret"], &[]),
-    (Via::Telegram, &["token", "chat"], &["url"]),
+    (Via::Telegram, &["token", "chat"], &["url", "decide_by"]),
     (Via::Ntfy, &["url", "topic"], &["token"]),
     (Via::Email, &["server", "from", "to"], &["port", "tls", "user", "password"]),
 ];
@@ -175,9 +179,13 @@ impl Config {
             if names.insert(one.name.clone(), at).is_some() {
                 reading.wrong("name", "another sink has this name");
             }
-            if let Some(served) = reading.sink() {
-                sinks.push(served);
+            let served = reading.sink();
+            if let Some(bot) = served.as_ref().and_then(|one| one.sink.takes_answers())
+                && sinks.iter().any(|one: &Served| is_same_bot(one, bot))
+            {
+                reading.wrong("decide_by", "another sink takes the answers of this bot already");
             }
+            sinks.extend(served);
         }
         if errors.is_empty() {
             let answer = Duration::from_millis(doc.answer_ms);
@@ -185,6 +193,11 @@ impl Config {
         }
         Err(errors.iter().map(|error| findings::located(text, error)).collect())
     }
+}
+
+/// Says whether a sink takes the answers of a bot: each answer comes to one of those who ask.
+fn is_same_bot(served: &Served, bot: &Telegram) -> bool {
+    served.sink.takes_answers().is_some_and(|other| other.bot() == bot.bot())
 }
 
 fn check_times(times: &Schedule, errors: &mut Vec<FieldError>) {
@@ -218,7 +231,7 @@ impl Reading<'_> {
         self.errors.push(FieldError::new(format!("sink[{}].{field}", self.at), text));
     }
 
-    fn sink(mut self) -> Option<Served> {
+    fn sink(&mut self) -> Option<Served> {
         let before = self.errors.len();
         let doc = self.doc;
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
@@ -250,12 +263,13 @@ impl Reading<'_> {
     /// Every field that this kind needs is there, and none that does nothing.
     fn check_fields(&mut self) {
         let doc = self.doc;
-        let there: [(&str, bool); 12] = [
+        let there: [(&str, bool); 13] = [
             ("url", doc.url.is_some()),
             ("secret", doc.secret.is_some()),
             ("token", doc.token.is_some()),
             ("topic", doc.topic.is_some()),
             ("chat", doc.chat.is_some()),
+            ("decide_by", !doc.decide_by.is_empty()),
             ("server", doc.server.is_some()),
             ("port", doc.port.is_some()),
             ("tls", doc.tls != Encryption::default()),
@@ -358,7 +372,11 @@ impl Reading<'_> {
             Some(_) => self.open("url").and_then(|url| self.address("url", url))?,
             None => self.store.get(&Source::Plain(TELEGRAM.to_owned())).ok()?,
         };
-        Some(Sink::Telegram(Telegram { base, token: token?, chat: self.doc.chat? }))
+        let decide_by = self.doc.decide_by.clone();
+        if decide_by.len() > PERSONS || decide_by.iter().any(|user| *user <= 0) {
+            self.wrong("decide_by", format!("expected at most {PERSONS} numbers of persons"));
+        }
+        Some(Sink::Telegram(Telegram { base, token: token?, chat: self.doc.chat?, decide_by }))
     }
 
     fn ntfy(&mut self) -> Option<Sink> {

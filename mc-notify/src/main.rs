@@ -4,7 +4,10 @@
 //! no operator's socket, no rights but to fetch deliveries and to say how they ended. `mcd notify`
 //! becomes this program, so that nothing of it is linked into the daemon.
 
+mod answers;
+mod clock;
 mod config;
+mod offset;
 mod secret;
 mod sinks;
 mod text;
@@ -32,6 +35,9 @@ struct Arguments {
     /// The configuration [default: notify.toml beside the daemon's]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Where it is kept which answers were taken; only needed where a sink takes some
+    #[arg(long, env = "STATE_DIRECTORY", value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Only check the configuration and its secrets: 0 in order, 3 no sink in it, 78 wrong
     #[arg(long)]
     check: bool,
@@ -43,7 +49,7 @@ fn main() -> ExitCode {
     let path = arguments.config.unwrap_or_else(|| home.config.join("notify.toml"));
     match Config::load(&path) {
         Ok(config) if arguments.check => checked(&path, &config),
-        Ok(config) => run(&home, config),
+        Ok(config) => run(&home, arguments.state.as_deref(), config),
         Err(error) => {
             say(&format!("mcd notify: {error}"));
             ExitCode::from(if matches!(error, ConfigError::Missing(_)) && arguments.check {
@@ -65,7 +71,7 @@ fn checked(path: &std::path::Path, config: &Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(home: &Home, config: Config) -> ExitCode {
+fn run(home: &Home, state: Option<&std::path::Path>, config: Config) -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
@@ -73,7 +79,13 @@ fn run(home: &Home, config: Config) -> ExitCode {
         .init();
     // Whoever else links a second provider must not make rustls ask which one is meant.
     rustls::crypto::ring::default_provider().install_default().ok();
-    worker::serve(&home.notify_socket(), config);
+    match worker::answers(&home.notify_socket(), state, &config) {
+        Ok(answers) => worker::serve(&home.notify_socket(), config, answers),
+        Err(error) => {
+            say(&format!("mcd notify: {error}"));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    }
     ExitCode::SUCCESS
 }
 

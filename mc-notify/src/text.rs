@@ -1,5 +1,7 @@
 //! What a delivery says to people.
 
+use std::fmt::Write as _;
+
 use mc_core::{alert::Severity, delivery::Delivery};
 
 /// The most lines of a message.
@@ -22,4 +24,14 @@ pub(crate) fn plain(squad: &str, delivery: &Delivery) -> String {
 pub(crate) fn subject(squad: &str, delivery: &Delivery) -> String {
     let mark = if delivery.severity == Severity::Critical { "! " } else { "" };
     format!("[{squad}] {mark}{}", delivery.title)
+}
+
+/// Returns bytes in hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a `String` can't fail.
+        write!(hex, "{byte:02x}").ok();
+    }
+    hex
 }

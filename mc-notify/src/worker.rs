@@ -7,15 +7,20 @@ use std::{
     time::Duration,
 };
 
+use mc_core::delivery::Delivery;
 use mc_proto::{
     client::{BlockingClient, ClientError, hello},
     error::ErrorKind,
-    method::delivery::{Attach, Done, Next},
+    method::{
+        delivery::{Attach, Done, Next},
+        remote::Show,
+    },
 };
 
 use crate::{
+    answers::Answers,
     config::{Config, Served},
-    sinks::{Http, Surroundings},
+    sinks::{Http, Surroundings, telegram::Question},
 };
 
 /// How long the daemon may hold a question when nothing is due, in milliseconds.
@@ -30,8 +35,33 @@ const AGAIN: [Duration; 4] = [
     Duration::from_secs(5),
 ];
 
+/// Returns who takes the answers of each sink that wants some.
+///
+/// # Errors
+///
+/// When it can't be kept or known which were taken: then none must be.
+pub(crate) fn answers(
+    socket: &Path,
+    state: Option<&Path>,
+    config: &Config,
+) -> anyhow::Result<Vec<Answers>> {
+    let mut all = Vec::new();
+    for served in &config.sinks {
+        let Some(telegram) = served.sink.takes_answers() else { continue };
+        let name = &served.declared.name;
+        let Some(state) = state else {
+            anyhow::bail!(
+                "{name} takes answers, and there is no place to note which were taken: name a \
+                 directory with --state DIR (the system service has one)"
+            );
+        };
+        all.push(Answers::new((socket, state), (name, telegram), config.answer)?);
+    }
+    Ok(all)
+}
+
 /// Serves all sinks; never ends by itself while there is one.
-pub(crate) fn serve(socket: &Path, config: Config) {
+pub(crate) fn serve(socket: &Path, config: Config, answers: Vec<Answers>) {
     let sinks = config.sinks.iter().map(|one| one.declared.clone()).collect();
     let attach = Arc::new(Attach { sinks, schedule: config.schedule });
     let answer = config.answer;
@@ -40,15 +70,14 @@ pub(crate) fn serve(socket: &Path, config: Config) {
         declare_nothing(socket, &attach);
         return;
     }
-    let threads: Vec<_> = config
-        .sinks
-        .into_iter()
-        .map(|served| {
-            let (socket, attach) = (socket.to_path_buf(), Arc::clone(&attach));
-            thread::spawn(move || Worker { socket, attach, served, answer }.run())
-        })
-        .collect();
-    for thread in threads {
+    let takers = answers.into_iter().map(|taker| thread::spawn(move || taker.run()));
+    let takers: Vec<_> = takers.collect();
+    let workers = config.sinks.into_iter().map(|served| {
+        let (socket, attach) = (socket.to_path_buf(), Arc::clone(&attach));
+        thread::spawn(move || Worker { socket, attach, served, answer }.run())
+    });
+    let workers: Vec<_> = workers.collect();
+    for thread in workers.into_iter().chain(takers) {
         if thread.join().is_err() {
             tracing::error!("a sink's thread panicked; the service manager starts all again");
             std::process::exit(70);
@@ -64,7 +93,8 @@ fn declare_nothing(socket: &Path, attach: &Attach) {
     }
 }
 
-fn connect(socket: &Path) -> Result<BlockingClient, ClientError> {
+/// Connects to the daemon as the helper that this is.
+pub(crate) fn connect(socket: &Path) -> Result<BlockingClient, ClientError> {
     BlockingClient::connect(socket, &hello("mcd-notify", env!("CARGO_PKG_VERSION")), ANSWER)
 }
 
@@ -109,7 +139,8 @@ impl Worker {
             let due = client.call(&Next { sink: sink.clone(), wait_ms: WAIT_MS })?;
             let Some(delivery) = due.delivery else { continue };
             let mut done = Done { delivery: delivery.id, ..Done::default() };
-            if let Err(trouble) = self.served.sink.send(&around, &delivery) {
+            let questions = self.questions(&mut client, &delivery)?;
+            if let Err(trouble) = self.served.sink.send(&around, &delivery, &questions) {
                 trouble.report(&mut done, delivery.failures);
             }
             tracing::info!(sink, delivery = %done.delivery, outcome = ?done.outcome,
@@ -122,5 +153,22 @@ impl Worker {
                 other => drop(other?),
             }
         }
+    }
+
+    /// Asks the daemon how the approvals of a delivery may be put, where answers are taken.
+    fn questions(
+        &self,
+        client: &mut BlockingClient,
+        delivery: &Delivery,
+    ) -> Result<Vec<Question>, ClientError> {
+        let mut all = Vec::new();
+        for approval in self.served.sink.asks(delivery) {
+            all.push(match client.call(&Show { approval }) {
+                Ok(shown) => Ok(shown),
+                Err(ClientError::Refused(error)) => Err(error.message),
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(all)
     }
 }

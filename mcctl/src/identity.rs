@@ -6,6 +6,7 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, SaltString},
 };
+use mc_core::operators::Remote;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -38,6 +39,9 @@ pub(crate) struct IdentityFile {
     /// Under whom the notification helper runs.
     #[serde(default, skip_serializing_if = "Users::is_empty")]
     pub(crate) notify: Users,
+    /// From where operators may answer approvals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) remote: Vec<Remote>,
 }
 
 /// A person who governs.
@@ -174,10 +178,12 @@ mod tests {
             }],
             agents: Users { uids: vec![1000] },
             notify: Users::default(),
+            remote: vec![Remote { operator: "ana".into(), telegram: 42 }],
         };
         let text = file.render().unwrap();
         assert!(text.contains("mode = \"single_user\"\n"), "{text}");
         assert!(text.contains("[[operator]]\nname = \"ana\"\nuid = 1000\n"), "{text}");
+        assert!(text.contains("[[remote]]\noperator = \"ana\"\ntelegram = 42\n"), "{text}");
         assert!(text.contains("[agents]\nuids = [1000]\n"), "{text}");
         assert_eq!(IdentityFile::parse(&text), Ok(file.clone()));
         let shown = format!("{file:?}");

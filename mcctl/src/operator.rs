@@ -184,6 +184,7 @@ fn remove(file: &mut IdentityFile, name: &str) -> Result<String, Failure> {
         return Err(Failure::Failed(text));
     }
     file.operator = left;
+    file.remote.retain(|one| one.operator != name);
     Ok(format!("operator {name} is removed"))
 }
 
@@ -339,6 +340,7 @@ mod tests {
             operator: vec![operator("ana", 1000, "admin"), operator("ben", 1001, "operator")],
             agents: Users { uids: vec![2000] },
             notify: Users::default(),
+            remote: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 use argon2::{Algorithm, PasswordHash};
 use mc_core::{
     actor::{Level, Role},
-    operators::{self, Operators},
+    operators::{self, Operators, Remote},
     refusal::FieldError,
     time::Timestamp,
 };
@@ -73,6 +73,9 @@ pub struct Identity {
     /// The notification helper's user.
     #[serde(default)]
     pub notify: NotifyUsers,
+    /// The accounts from which operators may answer approvals; none by default.
+    #[serde(rename = "remote", default)]
+    pub remotes: Vec<Remote>,
     /// The operators' SSH keys, which stand in a file of their own.
     #[serde(skip)]
     pub keys: Keys,
@@ -164,6 +167,7 @@ impl Identity {
         if self.operators.is_empty() {
             errors.push(FieldError::new("operator", "expected at least one [[operator]]"));
         }
+        self.check_remotes(&mut errors);
         for (at, uid) in self.notify.uids.iter().enumerate() {
             let field = format!("notify.uids[{at}]");
             if *uid == OVERFLOW_UID {
@@ -177,6 +181,23 @@ impl Identity {
             errors.push(FieldError::new("agents.uids", "65534 names nobody"));
         }
         errors
+    }
+
+    fn check_remotes(&self, errors: &mut Vec<FieldError>) {
+        for (at, remote) in self.remotes.iter().enumerate() {
+            let mut wrong = |field: &str, text: &str| {
+                errors.push(FieldError::new(format!("remote[{at}].{field}"), text));
+            };
+            if self.operators.iter().all(|operator| operator.name != remote.operator) {
+                wrong("operator", "no [[operator]] has this name");
+            }
+            if remote.telegram <= 0 {
+                wrong("telegram", "expected the number of a person at Telegram");
+            }
+            if self.remotes.iter().take(at).any(|other| other.telegram == remote.telegram) {
+                wrong("telegram", "this account stands here already");
+            }
+        }
     }
 
     /// Returns the operator who has this uid.
@@ -215,6 +236,7 @@ impl Identity {
         Operators {
             operators: self.operators.iter().map(operator).collect(),
             agent_uids: self.agents.uids.clone(),
+            remotes: self.remotes.clone(),
         }
     }
 
@@ -287,6 +309,19 @@ uids = [1000]
         assert!(findings[0].message.contains("user of its own"), "{findings:?}");
         let findings = Identity::parse(&format!("{system}[notify]\nuids = [65534]\n")).unwrap_err();
         assert!(findings[0].message.contains("65534"), "{findings:?}");
+    }
+
+    #[test]
+    fn an_account_elsewhere_is_an_operators_and_stands_there_once() {
+        let good = format!("{GOOD}[[remote]]\noperator = \"ada\"\ntelegram = 42\n");
+        assert_eq!(Identity::parse(&good).unwrap().record().remotes[0].telegram, 42);
+        let wrong = format!("{good}[[remote]]\noperator = \"eve\"\ntelegram = 42\n");
+        let findings = Identity::parse(&wrong).unwrap_err();
+        for (finding, field) in findings.iter().zip(["remote[1].operator", "remote[1].telegram"]) {
+            assert!(finding.message.contains(field), "{findings:?}");
+        }
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(Identity::parse(&good.replace("42", "-42")).is_err(), "a group is no person");
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Setup {
     pub emergency: String,
     /// The text of `policy.toml`.
     pub policy: String,
+    /// Further lines of `identity.toml`.
+    pub identity: String,
     /// Whether the operators have authenticators; see [`code`].
     pub has_factors: bool,
 }
@@ -80,6 +82,7 @@ impl Default for Setup {
             emergency: String::new(),
             // An agent of a test takes on as much as the test gives it.
             policy: "[agents]\ncapacity = 100\n".into(),
+            identity: String::new(),
             has_factors: false,
         }
     }
@@ -118,6 +121,7 @@ impl Setup {
             }
         }
         writeln!(identity, "[agents]\nuids = {:?}", self.agent_uids).unwrap();
+        identity.push_str(&self.identity);
         secret(&home.config.join("identity.toml"), &identity);
     }
 }
@@ -348,8 +352,8 @@ impl Squad {
     /// Takes every lock off the doors, so that only the daemon itself keeps anybody out.
     pub fn open_doors(&self) {
         let home = self.home();
-        let (agent, operator) = (home.agent_socket(), home.operator_socket());
-        let sockets = [agent.as_path(), operator.as_path()];
+        let all = [home.agent_socket(), home.operator_socket(), home.notify_socket()];
+        let sockets = all.each_ref().map(|path| path.as_path());
         let dirs = sockets.iter().filter_map(|path| path.parent());
         for dir in dirs.chain([self.dir.as_path(), home.run.as_path()]) {
             fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();

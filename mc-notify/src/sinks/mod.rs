@@ -10,10 +10,11 @@ pub(crate) mod webhook;
 
 use std::time::Duration;
 
-use mc_core::delivery::Delivery;
+use mc_core::{delivery::Delivery, id::ApprovalId};
 use mc_proto::method::delivery::{Done, Outcome};
 
 pub(crate) use self::http::Http;
+use self::telegram::{Question, Telegram};
 
 /// How often a receiver must say that it can't take a content before it is believed.
 const BELIEVED: i64 = 5;
@@ -28,7 +29,7 @@ pub(crate) enum Sink {
     /// A webhook of one's own.
     Webhook(webhook::Webhook),
     /// Telegram.
-    Telegram(telegram::Telegram),
+    Telegram(Telegram),
     /// ntfy.
     Ntfy(ntfy::Ntfy),
     /// Mail.
@@ -77,17 +78,40 @@ pub(crate) struct Surroundings {
 }
 
 impl Sink {
-    /// Sends a delivery.
+    /// Returns the bot whose buttons are answers, where there is one.
+    pub(crate) fn takes_answers(&self) -> Option<&Telegram> {
+        match self {
+            Self::Telegram(sink) if !sink.decide_by.is_empty() => Some(sink),
+            Self::Telegram(_)
+            | Self::Desktop(_)
+            | Self::Slack(_)
+            | Self::Webhook(_)
+            | Self::Ntfy(_)
+            | Self::Email(_) => None,
+        }
+    }
+
+    /// Returns the approvals of a delivery that are put for an answer.
+    pub(crate) fn asks(&self, delivery: &Delivery) -> Vec<ApprovalId> {
+        self.takes_answers().map(|sink| sink.asks(delivery)).unwrap_or_default()
+    }
+
+    /// Sends a delivery, with the questions that it asks where answers are taken.
     ///
     /// # Errors
     ///
     /// Any [`Trouble`].
-    pub(crate) fn send(&self, around: &Surroundings, delivery: &Delivery) -> Result<(), Trouble> {
+    pub(crate) fn send(
+        &self,
+        around: &Surroundings,
+        delivery: &Delivery,
+        questions: &[Question],
+    ) -> Result<(), Trouble> {
         match self {
             Self::Desktop(sink) => sink.send(around, delivery),
             Self::Slack(sink) => sink.send(around, delivery),
             Self::Webhook(sink) => sink.send(around, delivery),
-            Self::Telegram(sink) => sink.send(around, delivery),
+            Self::Telegram(sink) => sink.send(around, delivery, questions),
             Self::Ntfy(sink) => sink.send(around, delivery),
             Self::Email(sink) => sink.send(around, delivery),
         }

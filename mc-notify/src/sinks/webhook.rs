@@ -1,18 +1,13 @@
 //! A webhook of one's own, signed: `X-MC-Signature: v1=HEX` is HMAC-SHA256 with the shared secret
 //! over `X-MC-Timestamp`, a dot, and the body.
 
-use std::{
-    fmt::Write as _,
-    time::{SystemTime, UNIX_EPOCH},
-};
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use mc_core::delivery::{Delivery, Item};
 use serde::Serialize;
 use sha2::Sha256;
 
 use super::{Surroundings, Trouble, http::Post};
-use crate::secret::Secret;
+use crate::{clock, secret::Secret, text};
 
 /// The webhook.
 #[derive(Debug)]
@@ -45,7 +40,7 @@ impl Webhook {
             at: delivery.at,
         })
         .map_err(|error| Trouble::Moot(error.to_string()))?;
-        let timestamp = seconds();
+        let timestamp = clock::seconds();
         let headers = [
             ("idempotency-key", format!("{}/{}", ascii(&around.squad), delivery.id)),
             ("x-mc-delivery", delivery.id.to_string()),
@@ -64,22 +59,12 @@ fn sign(secret: &str, timestamp: u64, body: &str) -> String {
         unreachable!("HMAC takes a key of any length")
     };
     mac.update(format!("{timestamp}.{body}").as_bytes());
-    let mut hex = String::new();
-    for byte in mac.finalize().into_bytes() {
-        // Writing to a `String` can't fail.
-        write!(hex, "{byte:02x}").ok();
-    }
-    hex
+    text::hex(&mac.finalize().into_bytes())
 }
 
 /// Returns a name as a header can carry it.
 fn ascii(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a signature says when it was made")]
-fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

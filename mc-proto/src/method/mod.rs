@@ -7,6 +7,7 @@ pub mod approval;
 pub mod cost;
 pub mod delivery;
 pub mod feed;
+pub mod remote;
 pub mod replay;
 pub mod run;
 pub mod schedule;
@@ -376,6 +377,11 @@ methods! {
     DeliveryTest(delivery::Test) "delivery.test" Human Command needs Operator[Comment] -> mc_core::delivery::Delivery;
     "Has what waits tried again now."
     DeliveryRetry(delivery::Retry) "delivery.retry" Human Command needs Operator[Comment] -> delivery::Health;
+
+    "Shows an approval that may be answered from elsewhere."
+    RemoteShow(remote::Show) "remote.show" Helper Query -> remote::Shown;
+    "Answers an approval for a person whom identity.toml knows by an account elsewhere."
+    RemoteDecide(remote::Decide) "remote.decide" Helper Command -> approval::Receipt;
 
     "Returns board, agents, approvals, alerts and counters at one point of the journal."
     SnapshotGet(feed::SnapshotGet) "snapshot.get" All Query -> feed::Snapshot;

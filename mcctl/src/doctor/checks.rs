@@ -245,6 +245,7 @@ mod tests {
                 operator: vec![operator],
                 agents: Users { uids: vec![agent] },
                 notify: Users::default(),
+                remote: Vec::new(),
             },
             uid: 1000,
             programs: None,

@@ -102,6 +102,7 @@ mod tests {
                 operator: Vec::new(),
                 agents: Users { uids: vec![1001] },
                 notify: Users::default(),
+                remote: Vec::new(),
             },
             uid: 1000,
             programs: Some("/opt/mc/bin".into()),

@@ -114,6 +114,7 @@ pub(super) fn identity(
         }],
         agents: Users { uids: setup.agent_uids.clone() },
         notify: Users { uids: setup.notify_uids.clone() },
+        remote: Vec::new(),
     };
     secret::write(&path, &file.render()?)?;
     report.made.push(path);

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     Server, emergency, factor, feed, gate, levels,
     limits::Side,
-    outbox,
+    outbox, remote,
     session::{self, Session},
     unlock::Proof,
 };
@@ -241,6 +241,8 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::ToolAwait(p) => gate::wait(server, caller, &p),
         Request::ToolConfirm(p) => gate::confirm(server, caller, p),
         Request::DeliveryNext(p) => outbox::next(server, caller, p),
+        Request::RemoteShow(p) => Outcome::Now(remote::show(server, session, &p)),
+        Request::RemoteDecide(p) => remote::decide(server, session, p),
         Request::ApprovalEdit(p) => gate::edit(server, caller, p, key),
         Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),
         other if other.info().kind == Kind::Query => query(server, caller, other),

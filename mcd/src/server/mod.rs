@@ -16,6 +16,7 @@ pub(crate) mod orders;
 mod outbox;
 mod pending;
 mod recent;
+mod remote;
 mod session;
 mod unlock;
 pub(crate) mod waits;

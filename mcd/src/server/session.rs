@@ -248,6 +248,11 @@ impl Session {
         self.caller.connection
     }
 
+    /// Returns the user behind the connection.
+    pub(super) const fn uid(&self) -> u32 {
+        self.uid
+    }
+
     /// Returns the agents that the connection speaks for; `None` for operators.
     pub(super) fn speaks_for(&self) -> Option<Vec<AgentName>> {
         let own = self.caller.agent.iter().cloned();
