@@ -353,7 +353,7 @@ impl Squad {
     pub fn open_doors(&self) {
         let home = self.home();
         let all = [home.agent_socket(), home.operator_socket(), home.notify_socket()];
-        let sockets = all.each_ref().map(|path| path.as_path());
+        let sockets = all.each_ref().map(PathBuf::as_path);
         let dirs = sockets.iter().filter_map(|path| path.parent());
         for dir in dirs.chain([self.dir.as_path(), home.run.as_path()]) {
             fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
