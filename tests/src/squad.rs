@@ -373,7 +373,8 @@ impl Squad {
         fs::copy(program("knock"), &knock).unwrap();
         let mut command = Command::new(&knock);
         command.arg(socket).uid(uid).gid(uid).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        // A copy that another thread's new process still holds can't be run for a moment.
+        let mut child = until("it can be run", PATIENCE, || command.spawn().ok());
         let lines: Vec<String> = frames.iter().map(Value::to_string).collect();
         // Who is not let in does not read its input.
         child.stdin.take().unwrap().write_all((lines.join("\n") + "\n").as_bytes()).ok();

@@ -141,6 +141,16 @@ fn asks(squad: &Squad, risk: &str, payload: &Value) -> Value {
     squad.operator().ok("approval.get", json!({"approval": id}))
 }
 
+/// wren wants to run a command; returns the gate's answer.
+fn checks(squad: &Squad, command: &str) -> Value {
+    let hello = hello(&json!({"agent": "wren", "token": squad.token("wren")}));
+    let arguments = json!({"command": command});
+    let call = json!({"tool": "exec", "arguments": arguments, "cwd": "/w", "session": "main"});
+    let frames = [hello, frame(1, "tool.check", &call)];
+    let said = squad.as_user(AGENT, &squad.home().agent_socket(), &frames);
+    said[1]["result"]["decision"].clone()
+}
+
 /// Says something as the helper's user and returns the answer.
 fn as_helper(squad: &Squad, method: &str, params: &Value) -> Value {
     let frames = [hello(&json!({})), frame(1, method, params)];
@@ -240,7 +250,7 @@ fn a_yellow_approval_is_shown_whole_decided_by_a_press_and_recorded_with_who() {
     let text = question["text"].as_str().unwrap();
     assert_eq!(question["chat_id"], CHAT);
     assert!(text.starts_with("[test] A-1 YELLOW: wren asks\n"), "{text}");
-    assert!(text.contains("command: git push origin wren<U+202E>\n"), "{text}");
+    assert!(text.contains("payload: {\"command\":\"git push origin wren<U+202E>\"}\n"), "{text}");
     assert!(text.contains(&asked["digest"].as_str().unwrap()[..16]), "{text}");
     assert!(!text.contains("trust me"), "{text}");
     let buttons_of = buttons(&question);
@@ -259,10 +269,17 @@ fn a_yellow_approval_is_shown_whole_decided_by_a_press_and_recorded_with_who() {
     let in_chat = || bot.said("sendMessage").into_iter().find(|one| one["text"] == late);
     let reply = until("the chat is told", PATIENCE, in_chat);
     assert_eq!(reply["reply_parameters"]["message_id"], 7);
-    let denied = asks(&squad, "yellow", &json!({"command": "touch x"}));
-    assert_eq!(denied["id"], "A-2");
-    bot.press(902, (ANA, CHAT), &buttons(&bot.question("A-2"))[1].1);
-    assert_eq!(bot.toast(902), "A-2 is denied, by ana (telegram 42)");
+    // A call of a tool runs once it was pressed, and only that one.
+    assert_eq!(checks(&squad, "mkdir build"), "ask");
+    let question = bot.question("A-2");
+    let text = question["text"].as_str().unwrap();
+    assert!(text.contains("\ntool: exec\ncommand: mkdir build\ndirectory: /w\n"), "{text}");
+    bot.press(902, (ANA, CHAT), &buttons(&question)[0].1);
+    assert_eq!(bot.toast(902), "A-2 is approved, by ana (telegram 42)");
+    assert_eq!(checks(&squad, "mkdir build"), "allow");
+    assert_eq!(checks(&squad, "mkdir other"), "ask");
+    bot.press(903, (ANA, CHAT), &buttons(&bot.question("A-3"))[1].1);
+    assert_eq!(bot.toast(903), "A-3 is denied, by ana (telegram 42)");
     drop(telegram);
     let logs = helper.log() + &squad.log();
     assert!(!logs.contains(TOKEN.split(':').nth(1).unwrap()), "the token was logged: {logs}");
