@@ -74,6 +74,8 @@ fn other_acts() -> Vec<(&'static str, Value)> {
     let daily = json!({"title": "mine every day", "type": "docs"});
     vec![
         ("agent.evidence", json!({"agent": "crow"})),
+        ("audit.export", json!({})),
+        ("admin.health", json!({})),
         ("schedule.create", json!({"cron": "0 9 * * *", "zone": "UTC", "task": daily})),
         ("schedule.update", json!({"schedule": "J-1", "rev": 1, "set": {"cron": "0 8 * * *"}})),
         ("schedule.list", json!({})),
