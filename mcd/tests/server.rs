@@ -505,7 +505,9 @@ fn a_broken_policy_changes_nothing_and_is_shown() {
 fn queries_and_commands_are_all_routed() {
     let squad = Squad::new();
     let mut admin = squad.admin();
-    for row in METHODS.iter().filter(|row| row.who != Who::Agent && row.kind == Kind::Query) {
+    // What the helper may ask has a socket of its own.
+    let ours = |who: Who| matches!(who, Who::All | Who::Human);
+    for row in METHODS.iter().filter(|row| ours(row.who) && row.kind == Kind::Query) {
         if let Err(error) = admin.call(row.name, json!({})) {
             assert_eq!(error["data"]["kind"], "invalid_params", "{}: {error}", row.name);
         }
