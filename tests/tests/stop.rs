@@ -470,6 +470,7 @@ fn a_stop_is_followed_on_by_the_next_daemon() {
     let mut deaf = bridge(&mut squad, "deaf", &["crow"]);
     squad.agent("crow").ok("run.start", json!({"session": "agent:crow:main"}));
     let task = squad.started_task(&mut squad.agent("wren"));
+    assert_eq!(squad.agent("jay").ok("tool.check", read())["decision"], "allow");
     let mut human = squad.human();
     human.ok("squad.emergency_stop", json!({"reason": "fire"}));
     order(&mut deaf);
@@ -502,6 +503,7 @@ fn a_stop_is_followed_on_by_the_next_daemon() {
     });
     let crow = ended["agents"].as_array().unwrap().iter().find(|one| one["agent"] == "crow");
     assert_eq!(crow.unwrap()["detail"], "by the bridge", "{ended}");
+    assert!(ended["last_allow_ms"].as_i64().unwrap() <= 0, "known over the restart: {ended}");
     assert!(ended["last_end_ms"].as_i64().unwrap() > 2000, "counted from the stop: {ended}");
     assert_eq!((&ended["by"], &ended["tasks"]), (&json!("ana"), &json!(1)), "{ended}");
     nothing_is_wrong(&mut human);

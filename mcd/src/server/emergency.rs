@@ -318,7 +318,9 @@ impl Following {
     fn note(&mut self, server: &Server, (agent, state, detail): &Heard) -> bool {
         let live = server.live();
         let after_ms = live.clock.elapsed_ms() - self.asked_ms;
-        self.report.last_allow_ms = live.last_allow_ms().map(|last| last - self.asked_ms);
+        // A daemon that began after the stop let nothing through: what the one before knew stays.
+        let last = live.last_allow_ms().map(|last| last - self.asked_ms);
+        self.report.last_allow_ms = last.or(self.report.last_allow_ms);
         self.report.note(agent, *state, after_ms, &redact::text(detail))
     }
 }
