@@ -20,7 +20,13 @@ use mc_core::{
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
 
-use crate::{clock::Clock, halt::Halt, helper::Helper, prices};
+use crate::{
+    clock::Clock,
+    halt::Halt,
+    helper::Helper,
+    prices,
+    random::{Random, SystemRandom},
+};
 
 /// A runtime that is attached by a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +49,8 @@ pub struct AttachedRuntime {
 pub struct Live {
     /// The daemon's time.
     pub clock: Arc<dyn Clock>,
+    /// Where tokens and nonces come from.
+    pub random: Box<dyn Random>,
     /// The emergency stop.
     pub halt: Halt,
     /// The newest durable event.
@@ -101,6 +109,7 @@ impl Live {
         let started_at = clock.now();
         Self {
             clock,
+            random: Box::new(SystemRandom),
             halt,
             head: AtomicI64::new(0),
             beat_count: AtomicU64::new(0),
@@ -126,6 +135,12 @@ impl Live {
             last_allow_ms: AtomicI64::new(0),
             stop: Mutex::default(),
         }
+    }
+
+    /// Takes tokens and nonces from `random`.
+    #[must_use]
+    pub fn with_random(self, random: impl Random) -> Self {
+        Self { random: Box::new(random), ..self }
     }
 
     /// Notes that a call was let through.

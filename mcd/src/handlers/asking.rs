@@ -252,7 +252,7 @@ fn statement(desk: &mut Desk<'_>, id: ApprovalId, draft: &Draft) -> Result<State
         scripts: draft.bound.scripts.clone(),
         env: draft.env.clone(),
         policy_version: desk.squad()?.policy_version,
-        nonce: random_hex::<16>()?,
+        nonce: random_hex::<16>(desk)?,
         not_before: desk.now,
         expires_at: draft.expires_at,
     })

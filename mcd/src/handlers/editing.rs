@@ -142,7 +142,7 @@ fn statement(
         links: bound.links,
         scripts: bound.scripts,
         policy_version: desk.squad()?.policy_version,
-        nonce: random_hex::<16>()?,
+        nonce: random_hex::<16>(desk)?,
         not_before: desk.now,
         ..asked.statement.clone()
     })

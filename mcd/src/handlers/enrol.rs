@@ -40,7 +40,7 @@ pub fn register(desk: &mut Desk<'_>, params: Register) -> Result<Registered, Fai
     if !desk.caller.is_human() {
         spawn::inherit(&mut agent, &acting_agent(desk)?);
     }
-    let token = new_token()?;
+    let token = new_token(desk)?;
     let token_sha256 = canonical::sha256_hex(token.as_bytes());
     let name = agent.name.clone();
     desk.emit(Event::AgentRegistered { agent: Box::new(agent), token_sha256 })?;
@@ -172,7 +172,7 @@ pub fn adapter(desk: &mut Desk<'_>, params: AdapterEnrol) -> Result<AdapterToken
     for agent in &params.agents {
         queries::agent(desk.db, agent)?;
     }
-    let token = new_token()?;
+    let token = new_token(desk)?;
     desk.emit(Event::AdapterEnrolled {
         name: params.name.to_string(),
         runtime: params.runtime,
@@ -189,7 +189,7 @@ pub fn adapter(desk: &mut Desk<'_>, params: AdapterEnrol) -> Result<AdapterToken
 /// `not_found`.
 pub fn rotate_token(desk: &mut Desk<'_>, params: RotateToken) -> Result<Token, Fail> {
     known(desk, &params.agent)?;
-    let token = new_token()?;
+    let token = new_token(desk)?;
     let old_until = desk.now.plus(OVERLAP);
     desk.emit(Event::TokenRotated {
         name: params.agent.clone(),
@@ -219,16 +219,15 @@ fn known(desk: &Desk<'_>, name: &str) -> Result<(), Fail> {
 }
 
 /// Returns `mct_` and 32 random bytes in hex.
-fn new_token() -> Result<String, StoreError> {
-    Ok(format!("mct_{}", random_hex::<32>()?))
+fn new_token(desk: &Desk<'_>) -> Result<String, StoreError> {
+    Ok(format!("mct_{}", random_hex::<32>(desk)?))
 }
 
 /// Returns `N` random bytes in hex.
-pub(super) fn random_hex<const N: usize>() -> Result<String, StoreError> {
+pub(super) fn random_hex<const N: usize>(desk: &Desk<'_>) -> Result<String, StoreError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| StoreError::Io {
-        path: "the system's random source".into(),
-        source: std::io::Error::other(error.to_string()),
-    })?;
+    let filled = desk.live.random.fill(&mut bytes);
+    filled
+        .map_err(|source| StoreError::Io { path: "the system's random source".into(), source })?;
     Ok(canonical::hex(&bytes))
 }
