@@ -230,8 +230,15 @@ fn check(before: &Task, row: &Task, actor: &Actor) {
     assert!(row.review_cycles <= law::MAX_REVIEW_CYCLES);
 }
 
+/// How many walks are tried; the long size is for the nightly run.
+fn walks() -> u32 {
+    #[expect(clippy::disallowed_methods, reason = "only a test reads it")]
+    let is_nightly = std::env::var_os("MC_NIGHTLY").is_some();
+    if is_nightly { 10_000 } else { 200 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(walks()))]
 
     #[test]
     fn a_random_walk_of_200_steps_keeps_the_invariants(

@@ -156,7 +156,7 @@ impl World {
         params: &Value,
     ) -> Result<Value, ErrorKind> {
         let raw = serde_json::value::to_raw_value(params).unwrap();
-        let (request, common) = Request::parse(method, Some(&raw)).expect(method);
+        let (request, common) = Request::parse(method, Some(&raw)).unwrap();
         let caller = who.map_or_else(human, agent);
         let before = self.store.live().head();
         let answer = if request.info().kind == mc_proto::method::Kind::Query {
