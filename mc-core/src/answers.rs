@@ -18,7 +18,7 @@ use crate::{
     actor::ActorKind,
     agent::{Agent, AgentStatus},
     approval::{Approval, ApprovalStatus},
-    event::{Event, Recorded},
+    event::{Event, Recorded, ToolChanged},
     id::{EventId, TaskId},
     policy::Risk,
     redact,
@@ -408,7 +408,7 @@ fn reason(recorded: &Recorded) -> Option<&str> {
 /// Returns what went wrong in a failed call or run.
 fn error(recorded: &Recorded) -> Option<&str> {
     match &recorded.event {
-        Event::ToolChanged { status: CallStatus::Failed, error, .. }
+        Event::ToolChanged(ToolChanged { status: CallStatus::Failed, error, .. })
         | Event::RunFinished { status: RunStatus::Failed | RunStatus::TimedOut, error, .. } => {
             Some(error.as_deref().unwrap_or("?"))
         }

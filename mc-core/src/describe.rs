@@ -7,7 +7,11 @@ use crate::{
     approval::{ApprovalStatus, Reminder},
     budget::Reservation,
     delivery::Try,
-    event::{Event, Recorded},
+    event::{
+        AdapterEnrolled, ApprovalDropped, ApprovalEdited, ApprovalEndorsed, ApprovalReminded,
+        ApprovalUsed, Event, Recorded, RuntimeAttached, RuntimeDetached, ScheduleStatusChanged,
+        ScheduleUpdated, ToolChanged, ToolConfirmed, ToolUnconfirmed,
+    },
     id::ScheduleId,
     message::MessageKind,
     money::{CostState, MicroUsd},
@@ -86,14 +90,14 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
                 call.reason
             )
         }
-        Event::ToolChanged { agent, call, status, error, .. } => {
+        Event::ToolChanged(ToolChanged { agent, call, status, error, .. }) => {
             let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
             format!("{call} of {agent} {}{error}", call_verb(*status))
         }
-        Event::ToolConfirmed { agent, call, .. } => {
+        Event::ToolConfirmed(ToolConfirmed { agent, call, .. }) => {
             format!("{call} of {agent} passed the second lock")
         }
-        Event::ToolUnconfirmed { agent, preview, why, .. } => {
+        Event::ToolUnconfirmed(ToolUnconfirmed { agent, preview, why, .. }) => {
             format!("{agent} was about to run {}: refused, {}", cut(preview), cut(why))
         }
         Event::AlertRaised { alert } => format!("alert {}: {}", alert.id, cut(&alert.text)),
@@ -191,8 +195,10 @@ fn schedule_line(recorded: &Recorded, why: &str) -> String {
             let TaskSchedule { id, cron, zone, task, .. } = schedule.as_ref();
             format!("{who} set {id} up, {cron} in {zone}: {}", cut(&task.title))
         }
-        Event::ScheduleUpdated { schedule, .. } => format!("{who} changed {schedule}{why}"),
-        Event::ScheduleStatusChanged { schedule, to, .. } => {
+        Event::ScheduleUpdated(ScheduleUpdated { schedule, .. }) => {
+            format!("{who} changed {schedule}{why}")
+        }
+        Event::ScheduleStatusChanged(ScheduleStatusChanged { schedule, to, .. }) => {
             let did = match to {
                 ScheduleStatus::Active => "resumed",
                 ScheduleStatus::Paused => "paused",
@@ -233,24 +239,34 @@ fn approval_line(recorded: &Recorded, why: &str) -> String {
             let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
             format!("{who} {} {approval}{note}", approval_verb(*status))
         }
-        Event::ApprovalUsed { approval, agent, rewritten: Some(run), .. } => {
+        Event::ApprovalUsed(ApprovalUsed { approval, agent, rewritten: Some(run), .. }) => {
             format!("{agent} used {approval}, as it was changed: {}", cut(&run.preview))
         }
-        Event::ApprovalUsed { approval, agent, .. } => format!("{agent} used {approval}"),
-        Event::ApprovalEdited { approval, edit, .. } => {
+        Event::ApprovalUsed(ApprovalUsed { approval, agent, .. }) => {
+            format!("{agent} used {approval}")
+        }
+        Event::ApprovalEdited(ApprovalEdited { approval, edit, .. }) => {
             let note = edit.note.as_ref().map_or(String::new(), |text| format!(" ({})", cut(text)));
             format!("{who} changed {approval} to: {}{note}", cut(&edit.summary))
         }
-        Event::ApprovalReminded { approval, reminder: Reminder::HalfTime, .. } => {
+        Event::ApprovalReminded(ApprovalReminded {
+            approval,
+            reminder: Reminder::HalfTime,
+            ..
+        }) => {
             format!("{approval} still waits, half of its time is over")
         }
-        Event::ApprovalReminded { approval, reminder: Reminder::LastCall, .. } => {
+        Event::ApprovalReminded(ApprovalReminded {
+            approval,
+            reminder: Reminder::LastCall,
+            ..
+        }) => {
             format!("{approval} is about to expire")
         }
-        Event::ApprovalDropped { approval, agent, .. } => {
+        Event::ApprovalDropped(ApprovalDropped { approval, agent, .. }) => {
             format!("{agent} no longer holds the call of {approval}; it will be told")
         }
-        Event::ApprovalEndorsed { approval, .. } => {
+        Event::ApprovalEndorsed(ApprovalEndorsed { approval, .. }) => {
             format!("{who} said yes to {approval}; one more person is needed")
         }
         Event::RuleRemembered { rule } => {
@@ -297,13 +313,15 @@ fn squad_line(recorded: &Recorded, why: &str) -> String {
             format!("who governs was changed by uid {by_uid}: {}", cut(&changes.join("; ")))
         }
         Event::ClockJumped { by_ms } => format!("the clock jumped by {by_ms} ms"),
-        Event::RuntimeAttached { name, version, .. } => {
+        Event::RuntimeAttached(RuntimeAttached { name, version, .. }) => {
             format!("{name} attached, {}", cut(version))
         }
-        Event::RuntimeDetached { name, .. } => format!("{name} detached"),
+        Event::RuntimeDetached(RuntimeDetached { name, .. }) => format!("{name} detached"),
         Event::TokenRotated { name, .. } => format!("{who} gave {name} a new token"),
         Event::TokenRevoked { name } => format!("{who} ended the tokens of {name}"),
-        Event::AdapterEnrolled { name, .. } => format!("{who} enrolled adapter {name}"),
+        Event::AdapterEnrolled(AdapterEnrolled { name, .. }) => {
+            format!("{who} enrolled adapter {name}")
+        }
         other => other.kind().to_owned(),
     }
 }

@@ -4,49 +4,44 @@
 //! may be added, never renamed: old journals are read for ever.
 
 mod about;
+mod approval;
+mod recorded;
+mod runtime;
+mod schedule;
+mod tool;
+
+pub use approval::{
+    ApprovalDropped, ApprovalEdited, ApprovalEndorsed, ApprovalReminded, ApprovalUsed,
+};
+pub use recorded::Recorded;
+pub use runtime::{AdapterEnrolled, RuntimeAttached, RuntimeDetached};
+pub use schedule::{ScheduleStatusChanged, ScheduleUpdated};
+pub use tool::{ToolChanged, ToolConfirmed, ToolUnconfirmed};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    actor::{Actor, Role},
-    agent::{Agent, AgentName, AgentPatch, AgentStatus, Runtime},
+    actor::Role,
+    agent::{Agent, AgentName, AgentPatch, AgentStatus},
     alert::{Alert, AlertStatus, Notification},
-    approval::{Approval, ApprovalEdit, ApprovalStatus, Reminder, Rewritten, StandingRule},
+    approval::{Approval, ApprovalStatus, StandingRule},
     budget::{Amount, Breach, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
     delivery::{Delivery, Schedule, Sink, Try},
     evidence::Evidence,
     id::{
         AlertId, ApprovalId, CallId, DeliveryId, NotificationId, ReservationId, RuleId, RunId,
-        ScheduleId, Seq, TaskId,
+        ScheduleId, TaskId,
     },
     message::{Artifact, Message},
     money::{CostState, MicroUsd, Tokens},
     operators::Operators,
-    run::{CallStatus, Run, RunStatus, ToolCall},
-    schedule::{SchedulePatch, ScheduleStatus, TaskSchedule, Turn},
+    run::{Run, RunStatus, ToolCall},
+    schedule::{TaskSchedule, Turn},
     squad::{SquadStatus, StopReport, StoppedTask},
     task::{MoveDetails, Task, TaskPatch, TaskState},
     time::Timestamp,
 };
-
-/// One row of the journal, without its hash.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Recorded {
-    /// Its place in the one total order.
-    pub seq: Seq,
-    /// When it was decided.
-    pub at: Timestamp,
-    /// Who did it.
-    pub actor: Actor,
-    /// What caused it: a method, a request, an approval, a timer.
-    pub cause: String,
-    /// Why, in the actor's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What happened.
-    pub event: Event,
-}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -162,34 +157,11 @@ pub enum Event {
         name: String,
     },
     /// An adapter may speak for agents.
-    AdapterEnrolled {
-        /// Its name.
-        name: String,
-        /// What it adapts.
-        runtime: Runtime,
-        /// The agents that it may name.
-        agents: Vec<AgentName>,
-        /// Hash of its token, in hex.
-        token_sha256: String,
-    },
+    AdapterEnrolled(AdapterEnrolled),
     /// An adapter connected and said what it can do.
-    RuntimeAttached {
-        /// The adapter's or agent's name.
-        name: String,
-        /// What it adapts.
-        runtime: Runtime,
-        /// The runtime's version.
-        version: String,
-        /// The agents that it serves.
-        agents: Vec<AgentName>,
-    },
+    RuntimeAttached(RuntimeAttached),
     /// An adapter's connection ended.
-    RuntimeDetached {
-        /// The adapter's or agent's name.
-        name: String,
-        /// What it adapted.
-        runtime: Runtime,
-    },
+    RuntimeDetached(RuntimeDetached),
     /// A run began.
     RunStarted {
         /// The run as it began.
@@ -304,58 +276,11 @@ pub enum Event {
         call: Box<ToolCall>,
     },
     /// A waiting or allowed call changed: it got its lease, ran, failed or was dropped.
-    ToolChanged {
-        /// The call.
-        call: CallId,
-        /// Whose call it is.
-        agent: AgentName,
-        /// The task that it serves.
-        task: Option<TaskId>,
-        /// How it stands now.
-        status: CallStatus,
-        /// Until when it must have started.
-        lease_expires_at: Option<Timestamp>,
-        /// How long it ran.
-        duration_ms: Option<i64>,
-        /// Its result, redacted and cut.
-        result_preview: Option<String>,
-        /// Hash of its whole result, in hex.
-        result_sha256: Option<String>,
-        /// Hash of its result but for numbers and ids, in hex.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        outcome_sha256: Option<String>,
-        /// What went wrong, redacted.
-        error: Option<String>,
-        /// What its error is called but for numbers and ids.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        signature: Option<String>,
-    },
+    ToolChanged(ToolChanged),
     /// The runtime's own question about an allowed command was answered yes, which uses its lease.
-    ToolConfirmed {
-        /// The call.
-        call: CallId,
-        /// Whose call it is.
-        agent: AgentName,
-        /// The task that it serves.
-        task: Option<TaskId>,
-        /// The runtime's id of its question.
-        request: String,
-    },
+    ToolConfirmed(ToolConfirmed),
     /// The runtime was about to run a command behind which no allowed call stands; it was refused.
-    ToolUnconfirmed {
-        /// Whose command it is.
-        agent: AgentName,
-        /// The task of the call that it claims to be.
-        task: Option<TaskId>,
-        /// The call that it claims to be, where there is one.
-        call: Option<CallId>,
-        /// The runtime's id of its question.
-        request: String,
-        /// The command, redacted and cut.
-        preview: String,
-        /// What did not match, in one sentence.
-        why: String,
-    },
+    ToolUnconfirmed(ToolUnconfirmed),
     /// An approval was asked for.
     ApprovalRequested {
         /// The approval.
@@ -375,54 +300,13 @@ pub enum Event {
         note: Option<String>,
     },
     /// An approval was used, which happens once.
-    ApprovalUsed {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who used it.
-        agent: AgentName,
-        /// The task that it serves.
-        task: Option<TaskId>,
-        /// The call that used it.
-        call: Option<CallId>,
-        /// What the call runs in the place of what it asked for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rewritten: Option<Rewritten>,
-    },
+    ApprovalUsed(ApprovalUsed),
     /// An operator changed what an approval is about; it waits for a decision on that.
-    ApprovalEdited {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who had asked.
-        agent: AgentName,
-        /// The task that waits.
-        task: Option<TaskId>,
-        /// What it is about from now on.
-        edit: Box<ApprovalEdit>,
-    },
+    ApprovalEdited(ApprovalEdited),
     /// An approval still waits, and the operators were reminded.
-    ApprovalReminded {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who had asked.
-        agent: AgentName,
-        /// The task that waits.
-        task: Option<TaskId>,
-        /// Which reminder it was.
-        reminder: Reminder,
-        /// When the next one is due; `None` when it was the last.
-        next_at: Option<Timestamp>,
-    },
+    ApprovalReminded(ApprovalReminded),
     /// An operator said yes where the policy wants more than one.
-    ApprovalEndorsed {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who had asked.
-        agent: AgentName,
-        /// The task that waits.
-        task: Option<TaskId>,
-        /// What they said yes to.
-        digest: String,
-    },
+    ApprovalEndorsed(ApprovalEndorsed),
     /// An approval was remembered as a standing rule.
     RuleRemembered {
         /// The rule as it began.
@@ -447,14 +331,7 @@ pub enum Event {
         reason: Option<String>,
     },
     /// The runtime no longer holds the call that waits for an approval.
-    ApprovalDropped {
-        /// The approval.
-        approval: ApprovalId,
-        /// Who had asked.
-        agent: AgentName,
-        /// The task that waits.
-        task: Option<TaskId>,
-    },
+    ApprovalDropped(ApprovalDropped),
     /// An alert was raised.
     AlertRaised {
         /// The alert.
@@ -527,27 +404,9 @@ pub enum Event {
         schedule: Box<TaskSchedule>,
     },
     /// Fields of a schedule were changed.
-    ScheduleUpdated {
-        /// The schedule.
-        schedule: ScheduleId,
-        /// What changed.
-        patch: Box<SchedulePatch>,
-        /// Whether its times changed, which count from now on.
-        restart: bool,
-        /// When it is due next.
-        next_at: Option<Timestamp>,
-    },
+    ScheduleUpdated(ScheduleUpdated),
     /// A schedule was paused, resumed or deleted.
-    ScheduleStatusChanged {
-        /// The schedule.
-        schedule: ScheduleId,
-        /// What it was.
-        from: ScheduleStatus,
-        /// What it is.
-        to: ScheduleStatus,
-        /// When it is due next.
-        next_at: Option<Timestamp>,
-    },
+    ScheduleStatusChanged(ScheduleStatusChanged),
     /// A schedule was due: once for all of its occurrences since it was last looked at.
     ScheduleCame {
         /// The schedule.

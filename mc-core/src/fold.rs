@@ -19,7 +19,7 @@ use crate::{
     alert::{Alert, Notification},
     approval::ApprovalStatus,
     budget::Correction,
-    event::{Event, Recorded},
+    event::{ApprovalUsed, Event, Recorded, ToolChanged, ToolConfirmed},
     id::TaskId,
     message::Message,
     money::{CostState, MicroUsd, Tokens},
@@ -245,7 +245,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
                 RunStatus::Running | RunStatus::Aborted => {}
             }
         }
-        Event::ToolChanged { status, .. } => match status {
+        Event::ToolChanged(ToolChanged { status, .. }) => match status {
             CallStatus::Succeeded => agent.error_streak = 0,
             CallStatus::Failed => count_error(agent),
             CallStatus::Allowed
@@ -299,8 +299,10 @@ fn move_agent(
 fn is_noise(agent: &Agent, recorded: &Recorded) -> bool {
     let tells_nothing = match &recorded.event {
         Event::ToolChecked { .. } => true,
-        Event::ToolChanged { status: CallStatus::Succeeded, .. } => agent.error_streak == 0,
-        Event::ToolChanged { status, .. } => *status != CallStatus::Failed,
+        Event::ToolChanged(ToolChanged { status: CallStatus::Succeeded, .. }) => {
+            agent.error_streak == 0
+        }
+        Event::ToolChanged(ToolChanged { status, .. }) => *status != CallStatus::Failed,
         _ => false,
     };
     tells_nothing && agent.last_work_at.is_some_and(|at| recorded.at.since(at) < WORK_STEP)
@@ -378,7 +380,7 @@ fn corrected(sum: MicroUsd, correction: &Correction) -> MicroUsd {
 /// Applies what `recorded` means for the tool call `call`.
 pub fn call(call: &mut ToolCall, recorded: &Recorded) {
     match &recorded.event {
-        Event::ToolChanged {
+        Event::ToolChanged(ToolChanged {
             call: id,
             status,
             lease_expires_at,
@@ -389,7 +391,7 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             error,
             signature,
             ..
-        } if *id == call.id => {
+        }) if *id == call.id => {
             set_some(&mut call.lease_expires_at, lease_expires_at.as_ref());
             set_some(&mut call.duration_ms, duration_ms.as_ref());
             set_some(&mut call.result_preview, result_preview.as_ref());
@@ -402,7 +404,7 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             }
             set_call_status(call, *status, recorded);
         }
-        Event::ToolConfirmed { call: id, request, .. } if *id == call.id => {
+        Event::ToolConfirmed(ToolConfirmed { call: id, request, .. }) if *id == call.id => {
             if let Some(lock) = &mut call.second_lock {
                 lock.used_for = Some(request.clone());
             }
@@ -410,7 +412,9 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
         Event::ApprovalRequested { approval } if approval.call == Some(call.id) => {
             call.approval = Some(approval.id);
         }
-        Event::ApprovalUsed { approval, call: Some(id), rewritten, .. } if *id == call.id => {
+        Event::ApprovalUsed(ApprovalUsed { approval, call: Some(id), rewritten, .. })
+            if *id == call.id =>
+        {
             call.approval = Some(*approval);
             if let Some(rewritten) = rewritten {
                 let asked = std::mem::take(&mut call.arguments_sha256);

@@ -2,7 +2,7 @@
 
 use mc_core::{
     describe,
-    event::{Event, Recorded},
+    event::{Event, Recorded, ToolChanged},
     policy::Outcome,
     run::CallStatus,
 };
@@ -35,7 +35,7 @@ pub fn token(event: &Event) -> Token {
     match event {
         Event::ToolChecked { call } if call.decision == Outcome::Deny => Token::Crit,
         Event::ToolChecked { call } if call.decision == Outcome::Ask => Token::risk(call.risk),
-        Event::ToolChanged { status: CallStatus::Failed, .. }
+        Event::ToolChanged(ToolChanged { status: CallStatus::Failed, .. })
         | Event::OperatorUnlocked { success: false, .. }
         | Event::RunFinished { error: Some(_), .. } => Token::Crit,
         Event::ApprovalRequested { approval } => Token::risk(approval.risk),

@@ -1,9 +1,58 @@
 //! What an event is about: its task, its agent, its name.
 
-use super::Event;
+use super::{
+    ApprovalDropped, ApprovalEdited, ApprovalEndorsed, ApprovalReminded, ApprovalUsed, Event,
+    ToolChanged, ToolConfirmed, ToolUnconfirmed,
+};
 use crate::{agent::AgentName, id::TaskId};
 
-#[expect(clippy::too_many_lines, reason = "tables: a line for each kind of event")]
+/// The kinds that are about the squad as a whole, its doors and its clock: neither about one task
+/// nor about one agent.
+macro_rules! of_the_squad {
+    () => {
+        Event::TokenRotated { .. }
+            | Event::TokenRevoked { .. }
+            | Event::AdapterEnrolled(_)
+            | Event::RuntimeAttached(_)
+            | Event::RuntimeDetached(_)
+            | Event::RuleRevoked { .. }
+            | Event::NotificationAcked { .. }
+            | Event::SinksDeclared { .. }
+            | Event::DeliveryFormed { .. }
+            | Event::DeliveryTried { .. }
+            | Event::DeliveryExpired { .. }
+            | Event::NoticesExpired { .. }
+            | Event::DeliveriesRetried { .. }
+            | Event::ScheduleCreated { .. }
+            | Event::ScheduleUpdated(_)
+            | Event::ScheduleStatusChanged(_)
+            | Event::ScheduleCame { .. }
+            | Event::SquadCreated { .. }
+            | Event::SquadStatusChanged { .. }
+            | Event::SquadStopReported { .. }
+            | Event::PolicyActivated { .. }
+            | Event::OperatorUnlocked { .. }
+            | Event::OperatorsChanged { .. }
+            | Event::ClockJumped { .. }
+    };
+}
+
+/// Gives each kind its word, and leaves none out.
+macro_rules! words {
+    ($($kind:ident $word:literal)+) => {
+        impl Event {
+            /// Returns the word that names its kind on the wire and in the journal.
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$kind { .. } => $word,)+ }
+            }
+        }
+
+        #[cfg(test)]
+        const WORDS: &[&str] = &[$($word),+];
+    };
+}
+
+#[expect(clippy::unnested_or_patterns, reason = "the kinds of the squad are said once, above")]
 impl Event {
     /// Returns the task that the event belongs to, for its timeline.
     pub fn task(&self) -> Option<TaskId> {
@@ -27,15 +76,15 @@ impl Event {
             | Self::BudgetSet { task, .. }
             | Self::BudgetRaised { task, .. }
             | Self::BudgetWarned { task, .. }
-            | Self::ToolChanged { task, .. }
-            | Self::ToolConfirmed { task, .. }
-            | Self::ToolUnconfirmed { task, .. }
+            | Self::ToolChanged(ToolChanged { task, .. })
+            | Self::ToolConfirmed(ToolConfirmed { task, .. })
+            | Self::ToolUnconfirmed(ToolUnconfirmed { task, .. })
             | Self::ApprovalClosed { task, .. }
-            | Self::ApprovalUsed { task, .. }
-            | Self::ApprovalDropped { task, .. }
-            | Self::ApprovalEndorsed { task, .. }
-            | Self::ApprovalEdited { task, .. }
-            | Self::ApprovalReminded { task, .. }
+            | Self::ApprovalUsed(ApprovalUsed { task, .. })
+            | Self::ApprovalDropped(ApprovalDropped { task, .. })
+            | Self::ApprovalEndorsed(ApprovalEndorsed { task, .. })
+            | Self::ApprovalEdited(ApprovalEdited { task, .. })
+            | Self::ApprovalReminded(ApprovalReminded { task, .. })
             | Self::RuleUsed { task, .. }
             | Self::AlertChanged { task, .. } => *task,
             Self::BudgetReserved { reservation } => reservation.payer.task,
@@ -48,30 +97,7 @@ impl Event {
             Self::AgentUpdated { .. }
             | Self::AgentStatusChanged { .. }
             | Self::AgentEvidenceKept { .. }
-            | Self::TokenRotated { .. }
-            | Self::TokenRevoked { .. }
-            | Self::AdapterEnrolled { .. }
-            | Self::RuntimeAttached { .. }
-            | Self::RuntimeDetached { .. }
-            | Self::NotificationAcked { .. }
-            | Self::SinksDeclared { .. }
-            | Self::DeliveryFormed { .. }
-            | Self::DeliveryTried { .. }
-            | Self::DeliveryExpired { .. }
-            | Self::NoticesExpired { .. }
-            | Self::DeliveriesRetried { .. }
-            | Self::ScheduleCreated { .. }
-            | Self::ScheduleUpdated { .. }
-            | Self::ScheduleStatusChanged { .. }
-            | Self::ScheduleCame { .. }
-            | Self::SquadCreated { .. }
-            | Self::SquadStatusChanged { .. }
-            | Self::SquadStopReported { .. }
-            | Self::PolicyActivated { .. }
-            | Self::OperatorUnlocked { .. }
-            | Self::OperatorsChanged { .. }
-            | Self::RuleRevoked { .. }
-            | Self::ClockJumped { .. } => None,
+            | of_the_squad!() => None,
         }
     }
 
@@ -88,15 +114,15 @@ impl Event {
             | Self::RunSentBack { agent, .. }
             | Self::BudgetReleased { agent, .. }
             | Self::BudgetWarned { agent, .. }
-            | Self::ToolChanged { agent, .. }
-            | Self::ToolConfirmed { agent, .. }
-            | Self::ToolUnconfirmed { agent, .. }
+            | Self::ToolChanged(ToolChanged { agent, .. })
+            | Self::ToolConfirmed(ToolConfirmed { agent, .. })
+            | Self::ToolUnconfirmed(ToolUnconfirmed { agent, .. })
             | Self::ApprovalClosed { agent, .. }
-            | Self::ApprovalUsed { agent, .. }
-            | Self::ApprovalDropped { agent, .. }
-            | Self::ApprovalEndorsed { agent, .. }
-            | Self::ApprovalEdited { agent, .. }
-            | Self::ApprovalReminded { agent, .. }
+            | Self::ApprovalUsed(ApprovalUsed { agent, .. })
+            | Self::ApprovalDropped(ApprovalDropped { agent, .. })
+            | Self::ApprovalEndorsed(ApprovalEndorsed { agent, .. })
+            | Self::ApprovalEdited(ApprovalEdited { agent, .. })
+            | Self::ApprovalReminded(ApprovalReminded { agent, .. })
             | Self::RuleUsed { agent, .. } => Some(agent),
             Self::BudgetReserved { reservation } => Some(&reservation.payer.agent),
             Self::BudgetBreached { breach } => Some(&breach.agent),
@@ -114,104 +140,93 @@ impl Event {
             | Self::TaskUnsubscribed { .. }
             | Self::MessagePosted { .. }
             | Self::ArtifactStored { .. }
-            | Self::TokenRotated { .. }
-            | Self::TokenRevoked { .. }
-            | Self::AdapterEnrolled { .. }
-            | Self::RuntimeAttached { .. }
-            | Self::RuntimeDetached { .. }
-            | Self::AlertChanged { .. }
-            | Self::NotificationQueued { .. }
-            | Self::NotificationAcked { .. }
-            | Self::SinksDeclared { .. }
-            | Self::DeliveryFormed { .. }
-            | Self::DeliveryTried { .. }
-            | Self::DeliveryExpired { .. }
-            | Self::NoticesExpired { .. }
-            | Self::DeliveriesRetried { .. }
-            | Self::ScheduleCreated { .. }
-            | Self::ScheduleUpdated { .. }
-            | Self::ScheduleStatusChanged { .. }
-            | Self::ScheduleCame { .. }
-            | Self::SquadCreated { .. }
-            | Self::SquadStatusChanged { .. }
-            | Self::SquadStopReported { .. }
-            | Self::PolicyActivated { .. }
-            | Self::OperatorUnlocked { .. }
-            | Self::OperatorsChanged { .. }
-            | Self::RuleRevoked { .. }
             | Self::BudgetSet { .. }
             | Self::BudgetRaised { .. }
-            | Self::ClockJumped { .. } => None,
+            | Self::AlertChanged { .. }
+            | Self::NotificationQueued { .. }
+            | of_the_squad!() => None,
         }
     }
+}
 
-    /// Returns the word that names its kind on the wire and in the journal.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::TaskCreated { .. } => "task_created",
-            Self::TaskUpdated { .. } => "task_updated",
-            Self::TaskMoved { .. } => "task_moved",
-            Self::TaskClaimed { .. } => "task_claimed",
-            Self::TaskReleased { .. } => "task_released",
-            Self::TaskSubscribed { .. } => "task_subscribed",
-            Self::TaskUnsubscribed { .. } => "task_unsubscribed",
-            Self::MessagePosted { .. } => "message_posted",
-            Self::ArtifactStored { .. } => "artifact_stored",
-            Self::AgentRegistered { .. } => "agent_registered",
-            Self::AgentUpdated { .. } => "agent_updated",
-            Self::AgentStatusChanged { .. } => "agent_status_changed",
-            Self::AgentEvidenceKept { .. } => "agent_evidence_kept",
-            Self::TokenRotated { .. } => "token_rotated",
-            Self::TokenRevoked { .. } => "token_revoked",
-            Self::AdapterEnrolled { .. } => "adapter_enrolled",
-            Self::RuntimeAttached { .. } => "runtime_attached",
-            Self::RuntimeDetached { .. } => "runtime_detached",
-            Self::RunStarted { .. } => "run_started",
-            Self::RunUsed { .. } => "run_used",
-            Self::RunFinished { .. } => "run_finished",
-            Self::RunSentBack { .. } => "run_sent_back",
-            Self::BudgetReserved { .. } => "budget_reserved",
-            Self::BudgetReleased { .. } => "budget_released",
-            Self::BudgetSet { .. } => "budget_set",
-            Self::BudgetRaised { .. } => "budget_raised",
-            Self::BudgetWarned { .. } => "budget_warned",
-            Self::BudgetBreached { .. } => "budget_breached",
-            Self::CostCorrected { .. } => "cost_corrected",
-            Self::ToolChecked { .. } => "tool_checked",
-            Self::ToolChanged { .. } => "tool_changed",
-            Self::ToolConfirmed { .. } => "tool_confirmed",
-            Self::ToolUnconfirmed { .. } => "tool_unconfirmed",
-            Self::ApprovalRequested { .. } => "approval_requested",
-            Self::ApprovalClosed { .. } => "approval_closed",
-            Self::ApprovalUsed { .. } => "approval_used",
-            Self::ApprovalDropped { .. } => "approval_dropped",
-            Self::ApprovalEndorsed { .. } => "approval_endorsed",
-            Self::ApprovalEdited { .. } => "approval_edited",
-            Self::ApprovalReminded { .. } => "approval_reminded",
-            Self::RuleRemembered { .. } => "rule_remembered",
-            Self::RuleUsed { .. } => "rule_used",
-            Self::RuleRevoked { .. } => "rule_revoked",
-            Self::AlertRaised { .. } => "alert_raised",
-            Self::AlertChanged { .. } => "alert_changed",
-            Self::NotificationQueued { .. } => "notification_queued",
-            Self::NotificationAcked { .. } => "notification_acked",
-            Self::SinksDeclared { .. } => "sinks_declared",
-            Self::DeliveryFormed { .. } => "delivery_formed",
-            Self::DeliveryTried { .. } => "delivery_tried",
-            Self::DeliveryExpired { .. } => "delivery_expired",
-            Self::NoticesExpired { .. } => "notices_expired",
-            Self::DeliveriesRetried { .. } => "deliveries_retried",
-            Self::ScheduleCreated { .. } => "schedule_created",
-            Self::ScheduleUpdated { .. } => "schedule_updated",
-            Self::ScheduleStatusChanged { .. } => "schedule_status_changed",
-            Self::ScheduleCame { .. } => "schedule_came",
-            Self::SquadCreated { .. } => "squad_created",
-            Self::SquadStatusChanged { .. } => "squad_status_changed",
-            Self::SquadStopReported { .. } => "squad_stop_reported",
-            Self::PolicyActivated { .. } => "policy_activated",
-            Self::OperatorUnlocked { .. } => "operator_unlocked",
-            Self::OperatorsChanged { .. } => "operators_changed",
-            Self::ClockJumped { .. } => "clock_jumped",
+words! {
+    TaskCreated "task_created"
+    TaskUpdated "task_updated"
+    TaskMoved "task_moved"
+    TaskClaimed "task_claimed"
+    TaskReleased "task_released"
+    TaskSubscribed "task_subscribed"
+    TaskUnsubscribed "task_unsubscribed"
+    MessagePosted "message_posted"
+    ArtifactStored "artifact_stored"
+    AgentRegistered "agent_registered"
+    AgentUpdated "agent_updated"
+    AgentStatusChanged "agent_status_changed"
+    AgentEvidenceKept "agent_evidence_kept"
+    TokenRotated "token_rotated"
+    TokenRevoked "token_revoked"
+    AdapterEnrolled "adapter_enrolled"
+    RuntimeAttached "runtime_attached"
+    RuntimeDetached "runtime_detached"
+    RunStarted "run_started"
+    RunUsed "run_used"
+    RunFinished "run_finished"
+    RunSentBack "run_sent_back"
+    BudgetReserved "budget_reserved"
+    BudgetReleased "budget_released"
+    BudgetSet "budget_set"
+    BudgetRaised "budget_raised"
+    BudgetWarned "budget_warned"
+    BudgetBreached "budget_breached"
+    CostCorrected "cost_corrected"
+    ToolChecked "tool_checked"
+    ToolChanged "tool_changed"
+    ToolConfirmed "tool_confirmed"
+    ToolUnconfirmed "tool_unconfirmed"
+    ApprovalRequested "approval_requested"
+    ApprovalClosed "approval_closed"
+    ApprovalUsed "approval_used"
+    ApprovalDropped "approval_dropped"
+    ApprovalEndorsed "approval_endorsed"
+    ApprovalEdited "approval_edited"
+    ApprovalReminded "approval_reminded"
+    RuleRemembered "rule_remembered"
+    RuleUsed "rule_used"
+    RuleRevoked "rule_revoked"
+    AlertRaised "alert_raised"
+    AlertChanged "alert_changed"
+    NotificationQueued "notification_queued"
+    NotificationAcked "notification_acked"
+    SinksDeclared "sinks_declared"
+    DeliveryFormed "delivery_formed"
+    DeliveryTried "delivery_tried"
+    DeliveryExpired "delivery_expired"
+    NoticesExpired "notices_expired"
+    DeliveriesRetried "deliveries_retried"
+    ScheduleCreated "schedule_created"
+    ScheduleUpdated "schedule_updated"
+    ScheduleStatusChanged "schedule_status_changed"
+    ScheduleCame "schedule_came"
+    SquadCreated "squad_created"
+    SquadStatusChanged "squad_status_changed"
+    SquadStopReported "squad_stop_reported"
+    PolicyActivated "policy_activated"
+    OperatorUnlocked "operator_unlocked"
+    OperatorsChanged "operators_changed"
+    ClockJumped "clock_jumped"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_is_the_one_that_the_journal_is_read_by() {
+        for word in WORDS {
+            let empty = serde_json::json!({ "kind": word });
+            let error = serde_json::from_value::<Event>(empty).map(drop);
+            let error = error.err().map_or(String::new(), |error| error.to_string());
+            assert!(!error.contains("unknown variant"), "{word}: {error}");
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     approval::{Approval, ApprovalEdit, Edited, Endorsement, StandingRule},
-    event::{Event, Recorded},
+    event::{
+        ApprovalDropped, ApprovalEdited, ApprovalEndorsed, ApprovalReminded, ApprovalUsed, Event,
+        Recorded,
+    },
 };
 
 /// Applies what `recorded` means for `approval`.
@@ -16,23 +19,25 @@ pub fn approval(approval: &mut Approval, recorded: &Recorded) {
             approval.remind_at = None;
             approval.note.clone_from(note);
         }
-        Event::ApprovalUsed { approval: id, .. } if *id == approval.id => {
+        Event::ApprovalUsed(ApprovalUsed { approval: id, .. }) if *id == approval.id => {
             approval.used_at = Some(recorded.at);
         }
-        Event::ApprovalDropped { approval: id, .. } if *id == approval.id => {
+        Event::ApprovalDropped(ApprovalDropped { approval: id, .. }) if *id == approval.id => {
             approval.dropped = true;
         }
-        Event::ApprovalEndorsed { approval: id, .. } if *id == approval.id => {
+        Event::ApprovalEndorsed(ApprovalEndorsed { approval: id, .. }) if *id == approval.id => {
             approval.endorsements.push(Endorsement {
                 by: recorded.actor.name.clone(),
                 level: recorded.actor.level.unwrap_or_default(),
                 at: recorded.at,
             });
         }
-        Event::ApprovalEdited { approval: id, edit, .. } if *id == approval.id => {
+        Event::ApprovalEdited(ApprovalEdited { approval: id, edit, .. }) if *id == approval.id => {
             edited(approval, edit, recorded);
         }
-        Event::ApprovalReminded { approval: id, reminder, next_at, .. } if *id == approval.id => {
+        Event::ApprovalReminded(ApprovalReminded { approval: id, reminder, next_at, .. })
+            if *id == approval.id =>
+        {
             approval.reminded = Some(*reminder);
             approval.remind_at = *next_at;
             // A reminder changes nothing that is decided on: who reads it meanwhile may decide.

@@ -9,7 +9,7 @@ use super::{Found, LoopRules, Said, Sign, in_calls, in_failures, in_thread, is_o
 use crate::{
     actor::ActorKind,
     agent::{Agent, AgentName},
-    event::{Event, Recorded},
+    event::{ApprovalUsed, Event, Recorded, ToolChanged},
     fold,
     id::{CallId, Seq, TaskId},
     message::{Message, MessageKind},
@@ -91,8 +91,8 @@ impl Trace {
         if let Some(task) = recorded.event.task().and_then(|id| self.tasks.get_mut(&id)) {
             fold::task(task, recorded);
         }
-        if let Event::ToolChanged { call, .. } | Event::ApprovalUsed { call: Some(call), .. } =
-            &recorded.event
+        if let Event::ToolChanged(ToolChanged { call, .. })
+        | Event::ApprovalUsed(ApprovalUsed { call: Some(call), .. }) = &recorded.event
             && let Some(call) = self.calls.get_mut(call)
         {
             fold::call(call, recorded);
@@ -107,9 +107,11 @@ impl Trace {
             {
                 self.after_call(call.id)
             }
-            Event::ToolChanged {
-                call, status: CallStatus::Succeeded | CallStatus::Failed, ..
-            } => self.after_call(*call),
+            Event::ToolChanged(ToolChanged {
+                call,
+                status: CallStatus::Succeeded | CallStatus::Failed,
+                ..
+            }) => self.after_call(*call),
             Event::RunFinished {
                 agent,
                 task,

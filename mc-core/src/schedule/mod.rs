@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     actor::Actor,
     agent::AgentName,
-    event::{Event, Recorded},
+    event::{Event, Recorded, ScheduleStatusChanged, ScheduleUpdated},
     id::{ScheduleId, TaskId},
     money::MicroUsd,
     time::Timestamp,
@@ -211,14 +211,18 @@ impl TaskSchedule {
 #[expect(clippy::wildcard_enum_match_arm, reason = "a schedule is blind to the other events")]
 pub fn fold(schedule: &mut TaskSchedule, recorded: &Recorded) {
     match &recorded.event {
-        Event::ScheduleUpdated { schedule: id, patch, restart, next_at } if *id == schedule.id => {
+        Event::ScheduleUpdated(ScheduleUpdated { schedule: id, patch, restart, next_at })
+            if *id == schedule.id =>
+        {
             *schedule = schedule.clone().patched(patch);
             schedule.next_at = *next_at;
             if *restart {
                 schedule.seen_until = recorded.at;
             }
         }
-        Event::ScheduleStatusChanged { schedule: id, to, next_at, .. } if *id == schedule.id => {
+        Event::ScheduleStatusChanged(ScheduleStatusChanged {
+            schedule: id, to, next_at, ..
+        }) if *id == schedule.id => {
             schedule.status = *to;
             schedule.next_at = *next_at;
             schedule.seen_until = recorded.at;

@@ -3,7 +3,7 @@
 use mc_core::{
     actor::Actor,
     approval::{Approval, ApprovalKind, ApprovalStatus},
-    event::Event,
+    event::{ApprovalDropped, ApprovalEndorsed, Event},
     id::{ApprovalId, EventId},
     refusal::Refusal,
     task::{MoveDetails, Task, TaskState},
@@ -28,11 +28,11 @@ pub(super) fn dropped(desk: &mut Desk<'_>, id: ApprovalId) -> Result<(), Fail> {
     if approval.dropped || approval.used_at.is_some() {
         return Ok(());
     }
-    desk.emit(Event::ApprovalDropped {
+    desk.emit(Event::ApprovalDropped(ApprovalDropped {
         approval: id,
         agent: approval.agent.clone(),
         task: approval.task,
-    })?;
+    }))?;
     if approval.status == ApprovalStatus::Approved {
         return tell(desk, &queries::approval(desk.db, id)?);
     }
@@ -90,12 +90,12 @@ fn endorse(desk: &mut Desk<'_>, approval: &Approval) -> Result<Option<Receipt>, 
     if missing <= 0 {
         return Ok(None);
     }
-    let event = desk.emit(Event::ApprovalEndorsed {
+    let event = desk.emit(Event::ApprovalEndorsed(ApprovalEndorsed {
         approval: approval.id,
         agent: approval.agent.clone(),
         task: approval.task,
         digest: approval.digest.clone(),
-    })?;
+    }))?;
     let text = format!("{} has your yes; {missing} more person must agree", approval.id);
     let approval = queries::approval(desk.db, approval.id)?;
     Ok(Some(Receipt { approval, event, text, rule: None }))

@@ -5,7 +5,7 @@ use mc_core::{
     agent::{Agent, AgentStatus},
     alert::{AlertKind, Severity},
     canonical,
-    event::Event,
+    event::{Event, ToolConfirmed, ToolUnconfirmed},
     policy::Outcome,
     redact,
     refusal::Refusal,
@@ -157,12 +157,12 @@ fn mismatch(params: &Confirm, call: &ToolCall) -> Option<Objection> {
 fn pass(desk: &mut Desk<'_>, params: &Confirm, call: &ToolCall) -> Result<Confirmed, Fail> {
     let is_first = call.second_lock.as_ref().is_none_or(|lock| lock.used_for.is_none());
     if is_first {
-        desk.emit(Event::ToolConfirmed {
+        desk.emit(Event::ToolConfirmed(ToolConfirmed {
             call: call.id,
             agent: call.agent.clone(),
             task: call.task,
             request: params.request.clone(),
-        })?;
+        }))?;
     }
     let reason = format!("{} was allowed: {}", call.id, call.reason);
     Ok(Confirmed { decision: Outcome::Allow, call: Some(call.id), reason })
@@ -176,14 +176,14 @@ fn refuse(
 ) -> Result<Confirmed, Fail> {
     let preview = redact::preview(&params.command, PREVIEW_CHARS);
     let text = format!("{}: the second lock stopped `{preview}`: {why}", agent.name);
-    desk.emit(Event::ToolUnconfirmed {
+    desk.emit(Event::ToolUnconfirmed(ToolUnconfirmed {
         agent: agent.name.clone(),
         task: call.and_then(|call| call.task),
         call: call.map(|call| call.id),
         request: params.request.clone(),
         preview,
         why: why.clone(),
-    })?;
+    }))?;
     let warning = Warning {
         severity,
         kind: AlertKind::Security,

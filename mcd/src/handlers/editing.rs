@@ -4,7 +4,7 @@
 use mc_core::{
     approval::{Approval, ApprovalEdit, Statement},
     canonical,
-    event::Event,
+    event::{ApprovalEdited, Event},
     policy::{Decision, Outcome},
     redact,
     refusal::{Refusal, RefusalKind},
@@ -54,12 +54,12 @@ pub(super) fn edit(desk: &mut Desk<'_>, params: Edit) -> Result<Receipt, Fail> {
     let (decision, bound) = (judged(desk, &case)?, binding::bound(desk, &case));
     let statement = statement(desk, &asked, (params.arguments, bound))?;
     let edit = edited(desk, &asked, (statement, decision), note)?;
-    let event = desk.emit(Event::ApprovalEdited {
+    let event = desk.emit(Event::ApprovalEdited(ApprovalEdited {
         approval: asked.id,
         agent: asked.agent,
         task: asked.task,
         edit: Box::new(edit),
-    })?;
+    }))?;
     let approval = queries::approval(desk.db, asked.id)?;
     let text = format!("{} was changed and waits for a decision: {}", asked.id, approval.summary);
     Ok(Receipt { approval, event, text, rule: None })

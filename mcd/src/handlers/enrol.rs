@@ -5,7 +5,7 @@ use std::time::Duration;
 use mc_core::{
     agent::{Agent, AgentName, AgentStatus},
     canonical,
-    event::Event,
+    event::{AdapterEnrolled, Event},
     money::MicroUsd,
     policy::Within,
     refusal::Refusal,
@@ -173,12 +173,12 @@ pub fn adapter(desk: &mut Desk<'_>, params: AdapterEnrol) -> Result<AdapterToken
         queries::agent(desk.db, agent)?;
     }
     let token = new_token(desk)?;
-    desk.emit(Event::AdapterEnrolled {
+    desk.emit(Event::AdapterEnrolled(AdapterEnrolled {
         name: params.name.to_string(),
         runtime: params.runtime,
         agents: params.agents,
         token_sha256: canonical::sha256_hex(token.as_bytes()),
-    })?;
+    }))?;
     Ok(AdapterToken { name: params.name, token })
 }
 

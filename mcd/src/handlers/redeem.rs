@@ -6,7 +6,7 @@ use mc_core::{
     actor::Level,
     agent::{Agent, AgentStatus},
     approval::{Approval, ApprovalKind, ApprovalStatus, Rewritten},
-    event::Event,
+    event::{ApprovalUsed, Event},
     id::CallId,
     policy::{Act, Decision, Outcome},
     run::{CallStatus, ToolCall},
@@ -139,13 +139,13 @@ fn by_this_call(
         ..decision.clone()
     };
     let checked = tool::record(desk, asked, &granted, Some(open.id))?;
-    desk.emit(Event::ApprovalUsed {
+    desk.emit(Event::ApprovalUsed(ApprovalUsed {
         approval: open.id,
         agent: open.agent.clone(),
         task: open.task,
         call: Some(checked.call),
         rewritten: None,
-    })?;
+    }))?;
     Ok(checked)
 }
 
@@ -267,13 +267,13 @@ fn redeem(
         Fit::Good => {}
     }
     let lease = desk.now.plus(tool::lease(desk));
-    desk.emit(Event::ApprovalUsed {
+    desk.emit(Event::ApprovalUsed(ApprovalUsed {
         approval: approval.id,
         agent: agent.name.clone(),
         task: approval.task,
         call: Some(call.id),
         rewritten: rewritten(approval),
-    })?;
+    }))?;
     desk.emit(tool::changed(&call, CallStatus::Allowed, Some(lease)))?;
     if let Some(estimate) = approval.estimated_cost_uusd {
         let task = approval.task.map(|id| queries::task(desk.db, id)).transpose()?;

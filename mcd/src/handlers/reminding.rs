@@ -5,7 +5,7 @@ use mc_core::{
     alert::{Alert, AlertKind, AlertStatus, NotificationKind, Severity},
     approval::{Approval, ApprovalStatus, Reminder},
     delivery,
-    event::Event,
+    event::{ApprovalReminded, Event},
     policy::Risk,
 };
 
@@ -43,13 +43,13 @@ fn remind_of(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail> {
     let is_last = approval.reminded.is_some() || desk.now >= last;
     let (reminder, next_at) =
         if is_last { (Reminder::LastCall, None) } else { (Reminder::HalfTime, Some(last)) };
-    let event = Event::ApprovalReminded {
+    let event = Event::ApprovalReminded(ApprovalReminded {
         approval: approval.id,
         agent: approval.agent.clone(),
         task: approval.task,
         reminder,
         next_at,
-    };
+    });
     desk.emit_as(Actor::system("approvals"), None, event)?;
     let left = span(approval.expires_at.since(desk.now).as_secs());
     match reminder {

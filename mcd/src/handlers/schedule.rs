@@ -5,7 +5,7 @@ use std::time::Duration;
 use mc_core::{
     actor::Actor,
     alert::{Alert, AlertKind, AlertStatus, Severity},
-    event::Event,
+    event::{Event, ScheduleStatusChanged, ScheduleUpdated},
     id::ScheduleId,
     refusal::{FieldError, Refusal},
     schedule::{
@@ -91,7 +91,7 @@ pub(super) fn update(desk: &mut Desk<'_>, params: Update) -> Result<TaskSchedule
     let next_at = if restart { Some(next) } else { row.next_at };
     let next_at = next_at.filter(|_| row.status == ScheduleStatus::Active);
     let patch = Box::new(patch);
-    desk.emit(Event::ScheduleUpdated { schedule: id, patch, restart, next_at })?;
+    desk.emit(Event::ScheduleUpdated(ScheduleUpdated { schedule: id, patch, restart, next_at }))?;
     queries::schedule_of(desk.db, id)
 }
 
@@ -122,7 +122,12 @@ fn change(
     }
     let reason = input::maybe("reason", reason)?;
     let next_at = if to == ScheduleStatus::Active { Some(check(desk, &row)?) } else { None };
-    let event = Event::ScheduleStatusChanged { schedule: id, from: row.status, to, next_at };
+    let event = Event::ScheduleStatusChanged(ScheduleStatusChanged {
+        schedule: id,
+        from: row.status,
+        to,
+        next_at,
+    });
     desk.emit_as(desk.caller.actor.clone(), reason, event)?;
     settle_alerts(desk, id, "the schedule was changed by a person")?;
     queries::schedule_of(desk.db, id)

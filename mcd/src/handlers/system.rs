@@ -2,7 +2,7 @@
 
 use mc_core::{
     alert::{Alert, AlertKind, AlertStatus, Severity},
-    event::Event,
+    event::{Event, RuntimeAttached, RuntimeDetached},
     operators::{self, Operators},
     refusal::Refusal,
 };
@@ -40,7 +40,7 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
         SystemCommand::ComparePolicy { text } => policy::compare_file(desk, &text)?,
         SystemCommand::Tick => ticks::tick(desk)?,
         SystemCommand::RuntimeDetached { name, runtime } => {
-            desk.emit(Event::RuntimeDetached { name, runtime })?;
+            desk.emit(Event::RuntimeDetached(RuntimeDetached { name, runtime }))?;
         }
         SystemCommand::OperatorUnlocked { operator, role, success, second_factor, .. } => {
             desk.emit(Event::OperatorUnlocked { operator, role, success, second_factor })?;
@@ -100,12 +100,12 @@ pub(super) fn attach(desk: &mut Desk<'_>, params: Attach) -> Result<Attached, Fa
         // Orders go to adapters: an agent that took its own would stop nothing.
         capabilities: if desk.caller.adapter.is_some() { params.capabilities } else { Vec::new() },
     });
-    desk.emit(Event::RuntimeAttached {
+    desk.emit(Event::RuntimeAttached(RuntimeAttached {
         name,
         runtime: params.runtime,
         version: params.version,
         agents: params.agents,
-    })?;
+    }))?;
     Ok(attached(desk))
 }
 

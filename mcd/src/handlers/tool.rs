@@ -6,7 +6,7 @@ use mc_core::{
     agent::Agent,
     approval::{Approval, ApprovalStatus, call_key},
     canonical,
-    event::Event,
+    event::{Event, ToolChanged},
     id::{ApprovalId, CallId, RuleId},
     loops,
     policy::{Decision, Inputs, Outcome, Risk, Within},
@@ -267,7 +267,7 @@ pub(super) fn lease(desk: &Desk<'_>) -> Duration {
 }
 
 pub(super) fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timestamp>) -> Event {
-    Event::ToolChanged {
+    Event::ToolChanged(ToolChanged {
         call: call.id,
         agent: call.agent.clone(),
         task: call.task,
@@ -279,7 +279,7 @@ pub(super) fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timesta
         outcome_sha256: None,
         error: None,
         signature: None,
-    }
+    })
 }
 
 /// Returns the hash of a text but for its numbers and ids, in hex.
@@ -351,7 +351,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         let printed = result.map(|text| masking::preview(text, TEXT_BYTES));
         loops::signature(error.as_deref().unwrap_or_default(), printed.as_deref(), asked)
     });
-    desk.emit(Event::ToolChanged {
+    desk.emit(Event::ToolChanged(ToolChanged {
         call: call.id,
         agent: call.agent.clone(),
         task: call.task,
@@ -363,7 +363,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         result_sha256: params.result_sha256,
         error,
         signature,
-    })?;
+    }))?;
     budget::settle_call(desk, &call, budget::CallEnd::Ran(params.cost_uusd))?;
     contain::after_call(desk, call.id)?;
     queries::call(desk.db, call.id)

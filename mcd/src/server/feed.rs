@@ -9,7 +9,10 @@ use std::sync::{
 
 use mc_core::{
     agent::AgentName,
-    event::{Event, Recorded},
+    event::{
+        ApprovalDropped, ApprovalEdited, ApprovalEndorsed, ApprovalReminded, ApprovalUsed, Event,
+        Recorded,
+    },
     id::Seq,
 };
 use mc_proto::{
@@ -64,11 +67,11 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
     let open = match event {
         Event::ApprovalRequested { approval } => is_own(&approval.agent),
         Event::ApprovalClosed { agent, .. }
-        | Event::ApprovalUsed { agent, .. }
-        | Event::ApprovalEdited { agent, .. }
-        | Event::ApprovalReminded { agent, .. }
-        | Event::ApprovalDropped { agent, .. }
-        | Event::ApprovalEndorsed { agent, .. }
+        | Event::ApprovalUsed(ApprovalUsed { agent, .. })
+        | Event::ApprovalEdited(ApprovalEdited { agent, .. })
+        | Event::ApprovalReminded(ApprovalReminded { agent, .. })
+        | Event::ApprovalDropped(ApprovalDropped { agent, .. })
+        | Event::ApprovalEndorsed(ApprovalEndorsed { agent, .. })
         | Event::RuleUsed { agent, .. } => is_own(agent),
         Event::NotificationQueued { notification } => is_own(&notification.to),
         Event::NotificationAcked { .. }
@@ -81,7 +84,7 @@ fn is_open_to(own: &[AgentName], event: &Event, changed: &[Changed]) -> bool {
         | Event::DeliveriesRetried { .. }
         | Event::TokenRotated { .. }
         | Event::TokenRevoked { .. }
-        | Event::AdapterEnrolled { .. }
+        | Event::AdapterEnrolled(_)
         | Event::RuleRemembered { .. }
         | Event::RuleRevoked { .. }
         | Event::OperatorUnlocked { .. }

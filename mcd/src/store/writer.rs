@@ -101,7 +101,7 @@ fn checkpoint(db: &Connection, mode: &str) -> Result<(), StoreError> {
 fn ends_tokens(event: &Event) -> bool {
     matches!(
         event,
-        Event::TokenRevoked { .. } | Event::TokenRotated { .. } | Event::AdapterEnrolled { .. }
+        Event::TokenRevoked { .. } | Event::TokenRotated { .. } | Event::AdapterEnrolled(_)
     )
 }
 

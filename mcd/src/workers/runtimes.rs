@@ -7,7 +7,7 @@ use mc_core::{
     actor::Actor,
     agent::{AgentName, AgentStatus},
     alert::Notification,
-    event::Event,
+    event::{AdapterEnrolled, Event, RuntimeAttached},
     squad::SquadStatus,
 };
 use mc_proto::method::{
@@ -70,7 +70,7 @@ fn act(server: &Arc<Server>, committed: &Committed) {
     let reason = || committed.recorded.reason.clone().unwrap_or_default();
     match &committed.recorded.event {
         Event::ApprovalClosed { approval, .. } => server.waits.end(*approval),
-        Event::TokenRevoked { name } | Event::AdapterEnrolled { name, .. } => {
+        Event::TokenRevoked { name } | Event::AdapterEnrolled(AdapterEnrolled { name, .. }) => {
             server.feeds.cut(name);
         }
         Event::AgentStatusChanged { agent, to, .. } if stands(*to) => {
@@ -93,7 +93,7 @@ fn act(server: &Arc<Server>, committed: &Committed) {
             catch_up_all(server);
         }
         Event::NotificationQueued { notification } => deliver(server, notification),
-        Event::RuntimeAttached { agents, .. } => attached(server, agents),
+        Event::RuntimeAttached(RuntimeAttached { agents, .. }) => attached(server, agents),
         _ => {}
     }
 }

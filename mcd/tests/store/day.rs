@@ -219,7 +219,7 @@ fn trips_at(sign: Sign, limit: usize, step: Step) {
             matches!(row.event, Event::TaskMoved { from: mc_core::task::TaskState::Review, .. })
         }
         Sign::SameError | Sign::SameCall | Sign::NearlySameCall | Sign::ErrorStreak => {
-            matches!(row.event, Event::ToolChanged { .. })
+            matches!(row.event, Event::ToolChanged(_))
         }
     };
     assert_eq!(rows.rev().find(is_step).unwrap().seq, tripped.seq);

@@ -13,7 +13,10 @@ use mc_core::{
     alert::{Alert, AlertStatus, Notification},
     approval::{Approval, ApprovalStatus, StandingRule},
     budget::Payer,
-    event::{Event, Recorded},
+    event::{
+        AdapterEnrolled, ApprovalDropped, ApprovalEdited, ApprovalEndorsed, ApprovalReminded,
+        ApprovalUsed, Event, Recorded, ToolChanged, ToolConfirmed,
+    },
     fold,
     id::{CallId, RunId, TaskId},
     message::{Artifact, Message},
@@ -101,9 +104,9 @@ impl Projection<'_, '_> {
             Event::AgentUpdated { agent, .. }
             | Event::AgentStatusChanged { agent, .. }
             | Event::AgentEvidenceKept { agent, .. } => self.agent(agent),
-            Event::TokenRotated { .. }
-            | Event::TokenRevoked { .. }
-            | Event::AdapterEnrolled { .. } => self.tokens(),
+            Event::TokenRotated { .. } | Event::TokenRevoked { .. } | Event::AdapterEnrolled(_) => {
+                self.tokens()
+            }
             Event::RunStarted { .. }
             | Event::RunUsed { .. }
             | Event::RunSentBack { .. }
@@ -119,11 +122,11 @@ impl Projection<'_, '_> {
                 self.put_call(call.as_ref().clone())?;
                 self.agent(&call.agent)
             }
-            Event::ToolChanged { call, agent, .. } => {
+            Event::ToolChanged(ToolChanged { call, agent, .. }) => {
                 self.call(*call)?;
                 self.agent(agent)
             }
-            Event::ToolConfirmed { call, .. } => self.call(*call),
+            Event::ToolConfirmed(ToolConfirmed { call, .. }) => self.call(*call),
             _ => self.other_event(),
         }
     }
@@ -135,11 +138,13 @@ impl Projection<'_, '_> {
                 self.maybe_call(approval.call)
             }
             Event::ApprovalClosed { approval, .. }
-            | Event::ApprovalUsed { approval, .. }
-            | Event::ApprovalDropped { approval, .. }
-            | Event::ApprovalEndorsed { approval, .. }
-            | Event::ApprovalEdited { approval, .. }
-            | Event::ApprovalReminded { approval, .. } => self.approval(*approval),
+            | Event::ApprovalUsed(ApprovalUsed { approval, .. })
+            | Event::ApprovalDropped(ApprovalDropped { approval, .. })
+            | Event::ApprovalEndorsed(ApprovalEndorsed { approval, .. })
+            | Event::ApprovalEdited(ApprovalEdited { approval, .. })
+            | Event::ApprovalReminded(ApprovalReminded { approval, .. }) => {
+                self.approval(*approval)
+            }
             Event::RuleRemembered { rule } => self.put_rule(rule),
             Event::RuleUsed { rule, .. } | Event::RuleRevoked { rule, .. } => {
                 let mut row = queries::rule(self.db, *rule)?;
@@ -330,7 +335,7 @@ impl Projection<'_, '_> {
             Event::TokenRevoked { name } => {
                 self.execute("DELETE FROM tokens WHERE name = ?1", [name])?;
             }
-            Event::AdapterEnrolled { name, runtime, agents, token_sha256 } => {
+            Event::AdapterEnrolled(AdapterEnrolled { name, runtime, agents, token_sha256 }) => {
                 let sql = "INSERT INTO adapters (name, runtime, agents) VALUES (?1, ?2, ?3)
                            ON CONFLICT (name) DO UPDATE SET runtime = ?2, agents = ?3";
                 self.execute(sql, params![name, json(runtime)?, json(agents)?])?;
@@ -401,7 +406,7 @@ impl Projection<'_, '_> {
         let first = approval.call;
         self.put_approval(approval)?;
         let used_by = match &self.recorded.event {
-            Event::ApprovalUsed { call, .. } => *call,
+            Event::ApprovalUsed(ApprovalUsed { call, .. }) => *call,
             _ => None,
         };
         if used_by != first {

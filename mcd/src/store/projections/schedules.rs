@@ -1,7 +1,7 @@
 //! What events mean for schedules.
 
 use mc_core::{
-    event::{Event, Recorded},
+    event::{Event, Recorded, ScheduleStatusChanged, ScheduleUpdated},
     id::ScheduleId,
     schedule::{self, TaskSchedule, Turn},
 };
@@ -18,7 +18,8 @@ use crate::store::{
 pub(super) fn apply(db: Reader<'_>, recorded: &Recorded) -> Result<(), Fail> {
     match &recorded.event {
         Event::ScheduleCreated { schedule } => Ok(put(db, schedule)?),
-        Event::ScheduleUpdated { schedule, .. } | Event::ScheduleStatusChanged { schedule, .. } => {
+        Event::ScheduleUpdated(ScheduleUpdated { schedule, .. })
+        | Event::ScheduleStatusChanged(ScheduleStatusChanged { schedule, .. }) => {
             folded(db, *schedule, recorded)
         }
         Event::ScheduleCame { schedule, turn } => {
