@@ -360,6 +360,13 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// Says whether its yes has done its work: a call uses it once, anything else it lets happen the
+    /// moment it is said. What has happened no stop and no time takes back.
+    pub fn is_spent(&self) -> bool {
+        let happens_at_once = self.kind != ApprovalKind::ToolCall;
+        self.used_at.is_some() || (self.status == ApprovalStatus::Approved && happens_at_once)
+    }
+
     /// Returns when this share of its time is over, in percent.
     pub fn after_percent(&self, percent: u8) -> Timestamp {
         let whole = self.expires_at.0.saturating_sub(self.asked_at.0).max(0);

@@ -29,6 +29,8 @@ mod day;
 mod life;
 #[path = "store/schedules.rs"]
 mod schedules;
+#[path = "store/stop.rs"]
+mod stop;
 
 struct Bench {
     dir: tempfile::TempDir,

@@ -2,7 +2,6 @@
 
 use mc_core::{
     agent::{Agent, AgentStatus},
-    approval::ApprovalStatus,
     budget::Scope,
     event::Event,
     refusal::Refusal,
@@ -75,11 +74,10 @@ pub fn heartbeat(desk: &mut Desk<'_>, params: &Heartbeat) -> Result<Beat, Fail> 
     desk.live.beat(&agent.name, desk.now, params.status == Health::Busy);
     let tasks = queries::open_tasks_of(desk.db, &agent.name)?;
     let current = agent.current_task.and_then(|id| tasks.iter().find(|task| task.id == id));
-    let open = queries::open_approvals(desk.db, Some(&agent.name))?;
     Ok(Beat {
         notifications: queries::unread(desk.db, &agent.name, NOTICES)?,
         claimable: claimable(desk, &agent)?,
-        decisions: open.into_iter().filter(|one| one.status == ApprovalStatus::Approved).collect(),
+        decisions: queries::granted(desk.db, &agent.name, desk.now)?,
         budget: remaining(desk, &agent, current)?,
         assigned: tasks.iter().map(mc_core::task::Task::card).collect(),
         orders: orders(desk, &agent)?,

@@ -1,11 +1,13 @@
 //! The squad as a whole: pause, drain, the emergency stop's record, and resuming.
 
 use mc_core::{
+    actor::Actor,
     agent::{Agent, AgentStatus},
-    alert::{AlertKind, AlertStatus, Severity},
+    alert::{Alert, AlertKind, AlertStatus, Severity},
     event::Event,
     id::TaskId,
     refusal::{Refusal, RefusalKind},
+    run::RunStatus,
     squad::{AgentStop, SquadStatus, StopReport, StopState, StoppedTask},
     task::{MoveDetails, TaskState},
 };
@@ -24,6 +26,8 @@ use crate::store::{
 
 /// How the reason of every task that an emergency stop blocked begins.
 const STOPPED_BY: &str = "emergency stop: ";
+/// How the reason of every agent begins that was drained with the squad.
+const DRAINED_WITH_ALL: &str = "the squad drains: ";
 /// How many open tasks one emergency stop can block; more stay where they are, and can't run.
 const STOPPED: i64 = 100_000;
 
@@ -42,15 +46,35 @@ pub fn pause(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     receipt(desk, text, Vec::new(), approvals.len())
 }
 
-/// `squad.resume`
+/// `squad.resume`: ends a pause, and a drain of the squad for all whom it drained.
 ///
 /// # Errors
 ///
-/// `transition_refused` unless the squad is paused.
+/// `transition_refused` unless the squad is paused or was drained.
 pub fn resume(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     let reason = input::reason(reason)?;
-    change(desk, (SquadStatus::Paused, SquadStatus::Running), &reason)?;
-    receipt(desk, "the squad works again".to_owned(), Vec::new(), 0)
+    let agents = queries::agents(desk.db, false)?;
+    let drained: Vec<_> = agents.iter().filter(|agent| is_drained_with_all(agent)).collect();
+    if desk.squad()?.status != SquadStatus::Running || drained.is_empty() {
+        change(desk, (SquadStatus::Paused, SquadStatus::Running), &reason)?;
+    }
+    for agent in &drained {
+        stop::resume(desk, &agent.name, &reason)?;
+    }
+    let text = match drained.len() {
+        0 => "the squad works again".to_owned(),
+        1 => "the squad works again: 1 agent that was drained takes tasks again".to_owned(),
+        count => {
+            format!("the squad works again: {count} agents that were drained take tasks again")
+        }
+    };
+    receipt(desk, text, Vec::new(), 0)
+}
+
+/// Says whether a drain of the squad has the agent stand still, or will once its task is finished.
+fn is_drained_with_all(agent: &Agent) -> bool {
+    matches!(agent.status, AgentStatus::Drained | AgentStatus::Paused)
+        && agent.status_reason.as_ref().is_some_and(|why| why.starts_with(DRAINED_WITH_ALL))
 }
 
 /// `squad.drain`
@@ -63,7 +87,7 @@ pub fn drain(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     let agents = queries::agents(desk.db, false)?;
     let mut drained = 0;
     for agent in agents.iter().filter(|agent| agent.status == AgentStatus::Active) {
-        stop::drain(desk, &agent.name, &reason)?;
+        stop::drain(desk, &agent.name, &format!("{DRAINED_WITH_ALL}{reason}"))?;
         drained += 1;
     }
     receipt(desk, format!("{drained} agents finish their task, then pause"), Vec::new(), 0)
@@ -169,14 +193,7 @@ fn no_longer(desk: &mut Desk<'_>, one: &AgentStop, after_ms: i64) -> Result<(), 
     let Some(alert) = open.filter(|alert| alert.text.starts_with(NOT_STOPPED)) else {
         return Ok(());
     };
-    let note = Some(format!("it ended {after_ms} ms after the stop"));
-    desk.emit(Event::AlertChanged {
-        alert: alert.id,
-        task: alert.task,
-        status: AlertStatus::Resolved,
-        note,
-    })?;
-    Ok(())
+    resolve(desk, &alert, format!("it ended {after_ms} ms after the stop"))
 }
 
 /// `squad.emergency_resume`: its record. Whoever asked clears the halt once this is durable. Once
@@ -205,6 +222,9 @@ pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result
     let waiting = squad.stopped.len() - back.len();
     let event = Event::SquadStatusChanged { from: squad.status, to, tasks: back.clone() };
     desk.emit_because(&reason, event)?;
+    if squad.status == SquadStatus::Halted {
+        end_what_stood(desk)?;
+    }
     let (moved, left) = put_back(desk, &back, &reason)?;
     let works = if to == SquadStatus::Running { "the squad works" } else { "the squad is paused" };
     let more =
@@ -214,12 +234,47 @@ pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result
     receipt(desk, text, moved, 0)
 }
 
+/// Ends what the stop leaves behind: runs of before it, which would go on without a gate, and alerts
+/// about agents that had not stopped.
+fn end_what_stood(desk: &mut Desk<'_>) -> Result<(), Fail> {
+    let system = || Actor::system("emergency stop");
+    for run in queries::running(desk.db, None)? {
+        let ended = Event::RunFinished {
+            run: run.id,
+            agent: run.agent,
+            task: run.task,
+            status: RunStatus::Aborted,
+            error: Some("ended by the emergency stop: begin a new one".to_owned()),
+        };
+        desk.emit_as(system(), None, ended)?;
+    }
+    for alert in queries::open_alerts(desk.db, AlertKind::Security)? {
+        if alert.text.starts_with(NOT_STOPPED) {
+            resolve(desk, &alert, "the stop is over".to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+fn resolve(desk: &mut Desk<'_>, alert: &Alert, note: String) -> Result<(), Fail> {
+    desk.emit(Event::AlertChanged {
+        alert: alert.id,
+        task: alert.task,
+        status: AlertStatus::Resolved,
+        note: Some(note),
+    })?;
+    Ok(())
+}
+
 /// Returns the tasks that are to be moved back.
 fn chosen(
     desk: &Desk<'_>,
     stopped: &[StoppedTask],
     params: &EmergencyResume,
 ) -> Result<Vec<StoppedTask>, Fail> {
+    for agent in params.agents.iter().flatten() {
+        queries::agent(desk.db, agent)?;
+    }
     let named = params.tasks.as_deref().unwrap_or_default();
     if let Some(other) = named.iter().find(|id| !stopped.iter().any(|row| row.task == **id)) {
         let text = format!("{other} is not among the tasks that the stop blocked (`mcctl status`)");
@@ -238,6 +293,12 @@ fn chosen(
         if is_named && is_theirs {
             back.push(*row);
         }
+    }
+    let is_choice = params.agents.as_ref().is_some_and(|agents| !agents.is_empty());
+    if is_choice && back.is_empty() && desk.live.halt.is_set() {
+        let text = "the stop blocked no task of whom you chose, so it holds still: see `mcctl status`, \
+                    or resume without a choice";
+        return Err(Refusal::new(RefusalKind::InvalidParams, text).into());
     }
     Ok(back)
 }

@@ -38,7 +38,9 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     for agent in &agents {
         if agent.status == AgentStatus::Drained && agent.current_task.is_none() {
             let change = (&[AgentStatus::Drained][..], AgentStatus::Paused);
-            stop::change(desk, &agent.name, change, "drained: its task is finished")?;
+            let why: String =
+                agent.status_reason.as_deref().unwrap_or("drained").chars().take(200).collect();
+            stop::change(desk, &agent.name, change, &format!("{why}: its task is finished"))?;
         }
     }
     spawn::end_overdue(desk, &agents)?;

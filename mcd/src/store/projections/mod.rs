@@ -432,7 +432,7 @@ impl Projection<'_, '_> {
                 approval.rule,
                 approval.call_key,
                 approval.expires_at.0,
-                approval.used_at.is_some(),
+                approval.is_spent(),
                 body,
                 approval.remind_at.map(|at| at.0),
             ],

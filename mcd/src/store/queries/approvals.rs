@@ -69,6 +69,20 @@ pub fn open_approvals(db: Reader<'_>, agent: Option<&str>) -> Result<Vec<Approva
     db.bodies(sql, [agent])
 }
 
+/// Returns what an agent was granted and has not used, oldest first: its calls, and all else that
+/// was said to it until its time is over.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn granted(db: Reader<'_>, agent: &str, now: Timestamp) -> Result<Vec<Approval>, StoreError> {
+    let sql = "SELECT body FROM approvals WHERE status = 'approved' AND expires_ms > ?1
+               AND agent = ?2 ORDER BY id LIMIT 10000";
+    let mut all: Vec<Approval> = db.bodies(sql, (now.0, agent))?;
+    all.retain(|one| one.used_at.is_none());
+    Ok(all)
+}
+
 /// Returns the approval that waits or was granted for exactly this call and is not used.
 ///
 /// # Errors
