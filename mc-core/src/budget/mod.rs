@@ -236,7 +236,8 @@ pub enum ReservationStatus {
     Open,
     /// What it was for was reported.
     Settled,
-    /// It was given back, by the end of its run or call, or by a human.
+    /// It was given back, by the end of its run or call, or by a human. A late report of what it
+    /// was for settles it still.
     Released,
 }
 
@@ -260,9 +261,12 @@ pub struct Reservation {
     pub open: Amount,
     /// How it stands.
     pub status: ReservationStatus,
-    /// What was really used, where it was settled.
+    /// What was really used, where it was settled or a human said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Amount>,
+    /// The event of the usage that says so; none for the whole of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Seq>,
     /// When it was promised.
     pub at: Timestamp,
     /// When it was settled.

@@ -17,7 +17,11 @@ use mc_core::{
 use mc_proto::method::squad::{BudgetRelease, BudgetSet, Budgets};
 use serde::{Deserialize, Serialize};
 
-use super::{asking::OVERRUN, breach, input};
+use super::{
+    asking::OVERRUN,
+    breach, input,
+    run::{self, Paid, Used},
+};
 use crate::store::{
     Desk,
     desk::SetCaps,
@@ -175,6 +179,7 @@ pub(super) fn promise(
         open: amount,
         status: ReservationStatus::Open,
         used: None,
+        usage: None,
         at: desk.now,
         settled_at: None,
     };
@@ -216,7 +221,11 @@ pub(super) fn promise_call(
     if estimate <= MicroUsd::ZERO {
         return Ok(());
     }
-    let payer = payer(desk, agent, run, task)?;
+    let run = match run {
+        Some(run) => run,
+        None => newest_run(desk, agent)?.ok_or_else(|| no_run("estimated_cost_uusd"))?,
+    };
+    let payer = payer(desk, agent, Some(run), task)?;
     promise(desk, payer, Amount { uusd: estimate, tokens: 0 }, For::Call(call)).map(drop)
 }
 
@@ -236,26 +245,39 @@ pub(super) fn settle_call(
     call: &mc_core::run::ToolCall,
     end: CallEnd,
 ) -> Result<(), Fail> {
-    let open = queries::open_reservation_for(desk.db, call.id)?;
+    let promised = queries::reservation_for(desk.db, call.id)?;
+    let open = promised.as_ref().filter(|row| row.status == ReservationStatus::Open);
     let CallEnd::Ran(cost) = end else {
-        return open.map_or(Ok(()), |row| give_back(desk, &row));
+        return open.map_or(Ok(()), |row| give_back(desk, row));
     };
-    let run = call.run.or(open.as_ref().and_then(|row| row.payer.run));
-    let (Some(run), true) = (run, cost.is_some() || open.is_some()) else { return Ok(()) };
-    let (cost, state) = match (cost, &open) {
+    let (cost, state) = match (cost, open) {
         (Some(cost), _) => (cost, CostState::Reported),
         (None, Some(row)) => (row.open.uusd, CostState::Derived),
+        // Where a human has released the promise, that is the last word on it.
         (None, None) => return Ok(()),
+    };
+    let run = call.run.or(promised.as_ref().and_then(|row| row.payer.run));
+    let Some(run) = run.map_or_else(|| newest_run(desk, &call.agent), |run| Ok(Some(run)))? else {
+        return Err(no_run("cost_uusd").into());
     };
     let run = queries::run(desk.db, run)?;
     let task = call.task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let used = super::run::Used {
+    let used = Used {
         model: format!("tool:{}", call.tool),
         tokens: Tokens::default(),
         cost: budget::Cost { cost_uusd: cost, counted_uusd: cost, state },
-        promise: open,
+        paid: promised.map_or(Paid::FromWhole, Paid::Settles),
     };
-    super::run::charge(desk, &run, task.as_ref(), used)
+    run::charge(desk, &run, task.as_ref(), used)
+}
+
+/// Returns the run that pays for what an agent does outside of one.
+fn newest_run(desk: &Desk<'_>, agent: &AgentName) -> Result<Option<RunId>, Fail> {
+    Ok(queries::last_runs(desk.db, None, agent, 1)?.first().map(|run| run.id))
+}
+
+fn no_run(field: &str) -> Refusal {
+    Refusal::invalid(field, "no run pays for it: begin one with `run.start` and name it as `run`")
 }
 
 /// `budget.set`
@@ -384,7 +406,12 @@ pub fn release(desk: &mut Desk<'_>, params: &BudgetRelease) -> Result<Reservatio
     let row = queries::reservation(desk.db, params.reservation)?;
     let reason = input::reason(&params.reason)?;
     if row.status != ReservationStatus::Open {
-        return Err(Refusal::conflict(format!("{} was settled already", row.id)).into());
+        let how = match row.status {
+            ReservationStatus::Open | ReservationStatus::Settled => "settled",
+            ReservationStatus::Released => "released",
+        };
+        let text = format!("{} was {how} already: nothing of it is reserved any more", row.id);
+        return Err(Refusal::conflict(text).into());
     }
     let spent = params.spent_uusd.unwrap_or_default();
     if !(0..=CAP_LIMIT).contains(&spent.0) {
@@ -398,13 +425,13 @@ pub fn release(desk: &mut Desk<'_>, params: &BudgetRelease) -> Result<Reservatio
         let task = row.payer.task.map(|id| queries::task(desk.db, id)).transpose()?;
         let cost =
             budget::Cost { cost_uusd: spent, counted_uusd: spent, state: CostState::Reported };
-        let used = super::run::Used {
+        let used = Used {
             model: format!("corrected:{}", row.id),
             tokens: Tokens::default(),
             cost,
-            promise: None,
+            paid: Paid::Corrects(row.id),
         };
-        super::run::charge(desk, &run, task.as_ref(), used)?;
+        run::charge(desk, &run, task.as_ref(), used)?;
     }
     queries::reservation(desk.db, row.id)
 }

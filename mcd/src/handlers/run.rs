@@ -1,10 +1,11 @@
 //! Runs: the gate before them, what they may spend and have spent, and their end.
 
 use mc_core::{
+    actor::Actor,
     agent::{Agent, AgentStatus},
     budget::{self, Amount, Cost, Reservation, ReservationStatus, Taken},
     event::Event,
-    id::{RunId, TaskId},
+    id::{ReservationId, RunId, Seq, TaskId},
     money::{CostState, MicroUsd, Tokens},
     policy::Outcome,
     price::Ask,
@@ -285,35 +286,60 @@ pub fn usage(desk: &mut Desk<'_>, params: &Usage) -> Result<Spent, Fail> {
     check_cost("cost_uusd", params.cost_uusd)?;
     let model = input::needed("model", &params.model, SHORT_BYTES)?;
     let cost = price(desk, &agent, &model, (tokens, params.cost_uusd));
-    let promise = match params.reservation {
-        Some(id) => {
-            let row = queries::reservation(desk.db, id)?;
-            if row.payer.run != Some(run.id) || row.whole_run {
-                let text = format!("{id} was not made for a call of {}", run.id);
-                return Err(Refusal::forbidden(text).into());
-            }
-            let used = Amount { uusd: cost.counted_uusd, tokens: tokens.total() };
-            match row.status {
-                ReservationStatus::Settled if row.used == Some(used) => {
-                    return spent(desk, &agent, &run, None);
-                }
-                ReservationStatus::Settled => {
-                    let text = format!("{id} was settled already, with another amount");
-                    return Err(Refusal::conflict(text).into());
-                }
-                ReservationStatus::Open => Some(row),
-                ReservationStatus::Released => None,
-            }
+    let mut used = Used { model, tokens, cost, paid: Paid::FromWhole };
+    if let Some(id) = params.reservation {
+        let row = queries::reservation(desk.db, id)?;
+        is_for_a_model_call(&row, &run)?;
+        if row.status == ReservationStatus::Settled {
+            is_the_same(desk, &row, &used)?;
+            return spent(desk, &agent, &run, None);
         }
-        None => None,
-    };
+        used.paid = Paid::Settles(row);
+    }
     let task = match run.task {
         Some(task) => Some(task),
         None => single_task(desk, &agent)?,
     };
     let task = task.map(|id| queries::task(desk.db, id)).transpose()?;
-    charge(desk, &run, task.as_ref(), Used { model, tokens, cost, promise })?;
+    charge(desk, &run, task.as_ref(), used)?;
     spent(desk, &agent, &run, task.as_ref())
+}
+
+fn is_for_a_model_call(row: &Reservation, run: &Run) -> Result<(), Refusal> {
+    let text = if row.payer.run != Some(run.id) {
+        format!("{} was not made for a call of {}: name the run that reserved it", row.id, run.id)
+    } else if row.whole_run {
+        format!("{} is for the whole of {}: report its calls without `reservation`", row.id, run.id)
+    } else if let Some(call) = row.call {
+        format!("{} is for the tool call {call}: `tool.finish` settles it", row.id)
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::forbidden(text))
+}
+
+/// Refuses a report on a settled promise, unless it is the one that settled it. What was derived
+/// from the same tokens is the same, whatever they cost by now.
+fn is_the_same(desk: &Desk<'_>, row: &Reservation, now: &Used) -> Result<(), Fail> {
+    let known = row.usage.map_or(Ok(None), |seq| queries::usage_at(desk.db, seq))?;
+    let is_same = match known {
+        Some(known) => {
+            let is_priced_here = now.cost.state != CostState::Reported;
+            (&known.model, known.tokens) == (&now.model, now.tokens)
+                && (is_priced_here || known.from.cost_uusd == now.cost.cost_uusd)
+        }
+        None => row.used == Some(now.amount()),
+    };
+    if is_same {
+        return Ok(());
+    }
+    let counts = row.used.unwrap_or_default().uusd;
+    let text = format!(
+        "{} was settled already, with another amount: {counts} counts. Report what else was used \
+         without `reservation`",
+        row.id
+    );
+    Err(Refusal::conflict(text).into())
 }
 
 /// What a run has used.
@@ -321,8 +347,23 @@ pub(super) struct Used {
     pub(super) model: String,
     pub(super) tokens: Tokens,
     pub(super) cost: Cost,
-    /// The promise that it was made on; without one it is paid from the whole run's.
-    pub(super) promise: Option<Reservation>,
+    pub(super) paid: Paid,
+}
+
+impl Used {
+    fn amount(&self) -> Amount {
+        Amount { uusd: self.cost.counted_uusd, tokens: self.tokens.total() }
+    }
+}
+
+/// Which promise a usage is paid from.
+pub(super) enum Paid {
+    /// What was promised for the whole run, where something was.
+    FromWhole,
+    /// The one that it was made on. A human may have released that before.
+    Settles(Reservation),
+    /// None: a human says what was used of one that is released.
+    Corrects(ReservationId),
 }
 
 /// Records a cost and all that follows from it.
@@ -332,12 +373,16 @@ pub(super) fn charge(
     task: Option<&Task>,
     used: Used,
 ) -> Result<(), Fail> {
-    let Used { model, tokens, cost, promise } = used;
+    let amount = used.amount();
+    let Used { model, tokens, cost, paid } = used;
     let payer = payer(desk, &run.agent, Some(run.id), task)?;
-    let amount = Amount { uusd: cost.counted_uusd, tokens: tokens.total() };
-    let taken = match promise {
-        Some(row) => Some(Taken { reservation: row.id, amount: row.open, settles: true }),
-        None => for_whole_run(desk, run.id)?.map(|row| Taken {
+    let said = if let Paid::Settles(row) = &paid { row.usage } else { None };
+    let taken = match paid {
+        Paid::Settles(row) => Some(Taken { reservation: row.id, amount: row.open, settles: true }),
+        Paid::Corrects(reservation) => {
+            Some(Taken { reservation, amount: Amount::default(), settles: false })
+        }
+        Paid::FromWhole => for_whole_run(desk, run.id)?.map(|row| Taken {
             reservation: row.id,
             amount: row.open.min(amount),
             settles: false,
@@ -359,9 +404,24 @@ pub(super) fn charge(
             taken,
         )),
     })?;
+    if let Some(said) = said {
+        takes_the_place_of(desk, said, cost)?;
+    }
     let agent = queries::agent(desk.db, &run.agent)?;
     let run = queries::run(desk.db, run.id)?;
     breach::after_cost(desk, &agent, &run, &payer)?;
+    Ok(())
+}
+
+/// A report that comes after a human has said what was used: together they count as much as the
+/// higher of both. A report never lowers what a human has said.
+fn takes_the_place_of(desk: &mut Desk<'_>, said: Seq, late: Cost) -> Result<(), Fail> {
+    let Some(mut correction) = queries::usage_at(desk.db, said)? else { return Ok(()) };
+    let rest = correction.from.counted_uusd.minus(late.counted_uusd);
+    correction.to = Cost { cost_uusd: rest, counted_uusd: rest, ..correction.from };
+    let event = Event::CostCorrected { correction: Box::new(correction) };
+    let why = Some("what it was an estimate of has been reported".to_owned());
+    desk.emit_as(Actor::system("budgets"), why, event)?;
     Ok(())
 }
 

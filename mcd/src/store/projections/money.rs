@@ -166,9 +166,13 @@ impl Money<'_, '_> {
         self.each(&payer, |ledger| ledger.charge(amount, *cost_state))?;
         if let Some(Taken { reservation, amount: part, settles }) = taken {
             let mut row = queries::reservation(self.db, *reservation)?;
-            let status =
-                if *settles { ReservationStatus::Settled } else { ReservationStatus::Open };
-            row.used = Some(row.used.unwrap_or_default() + amount);
+            let status = if *settles { ReservationStatus::Settled } else { row.status };
+            if row.whole_run && status == ReservationStatus::Open {
+                row.used = Some(row.used.unwrap_or_default() + amount);
+            } else {
+                row.used = Some(amount);
+                row.usage = Some(self.recorded.seq);
+            }
             self.take(row, *part, status)?;
         }
         if let Some(task) = task {

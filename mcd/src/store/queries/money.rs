@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mc_core::{
     budget::{Caps, Correction, Cost, Ledger, Pace, Payer, Reservation, Scope, ScopeKey},
-    id::{CallId, RunId, TaskId},
+    id::{CallId, RunId, Seq, TaskId},
     money::{CostState, MicroUsd, Tokens},
     run::Run,
 };
@@ -46,16 +46,13 @@ pub fn open_reservations_of(db: Reader<'_>, run: RunId) -> Result<Vec<Reservatio
     db.bodies(sql, [run.0])
 }
 
-/// Returns the promise for a tool call that counts.
+/// Returns the promise for a tool call, however it stands.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn open_reservation_for(
-    db: Reader<'_>,
-    call: CallId,
-) -> Result<Option<Reservation>, StoreError> {
-    db.body("SELECT body FROM reservations WHERE call = ?1 AND open = 1 LIMIT 1", [call.0])
+pub fn reservation_for(db: Reader<'_>, call: CallId) -> Result<Option<Reservation>, StoreError> {
+    db.body("SELECT body FROM reservations WHERE call = ?1 ORDER BY id DESC LIMIT 1", [call.0])
 }
 
 /// Returns the promises that count, oldest first, at most `limit`.
@@ -347,6 +344,10 @@ pub fn day_costs(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// What [`usage`] reads.
+const USAGE: &str = "seq, day, run, agent, task, above, project, model, state, cost_uusd,
+    counted_uusd, input, output, cache_read, cache_write";
+
 /// Returns the usages of a span after event `after` whose cost was derived or has no price, in
 /// order, as corrections that change nothing yet.
 ///
@@ -359,18 +360,30 @@ pub fn uncertain_usages(
     after: i64,
     limit: i64,
 ) -> Result<Vec<Correction>, StoreError> {
-    let sql = "SELECT seq, day, run, agent, task, above, project, model, state, cost_uusd,
-               counted_uusd, input, output, cache_read, cache_write FROM usages
-               WHERE seq > ?3 AND day BETWEEN ?1 AND ?2
-               AND state IN ('derived', 'unpriced', 'free', 'subscription')
-               AND model NOT LIKE 'tool:%' ORDER BY seq LIMIT ?4";
-    let mut statement = db.connection().prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT {USAGE} FROM usages WHERE seq > ?3 AND day BETWEEN ?1 AND ?2
+         AND state IN ('derived', 'unpriced', 'free', 'subscription')
+         AND model NOT LIKE 'tool:%' ORDER BY seq LIMIT ?4"
+    );
+    let mut statement = db.connection().prepare_cached(&sql)?;
     let mut rows = statement.query((&span.since, &span.until, after, limit))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(usage(row)?);
     }
     Ok(found)
+}
+
+/// Returns the usage that the event `seq` recorded, as a correction that changes nothing yet.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn usage_at(db: Reader<'_>, seq: Seq) -> Result<Option<Correction>, StoreError> {
+    let sql = format!("SELECT {USAGE} FROM usages WHERE seq = ?1");
+    let mut statement = db.connection().prepare_cached(&sql)?;
+    let mut rows = statement.query([seq])?;
+    rows.next()?.map(usage).transpose()
 }
 
 fn usage(row: &rusqlite::Row<'_>) -> Result<Correction, StoreError> {

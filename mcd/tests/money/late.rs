@@ -1,0 +1,212 @@
+//! Promises that are settled late, doubled, or after a human's word: in every order each cost
+//! counts once.
+
+use mc_proto::error::ErrorKind;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, agent, human, usage};
+
+/// A run of wren with one promise, for a model call.
+struct Promised {
+    bench: Bench,
+    run: Value,
+    id: Value,
+}
+
+impl Promised {
+    fn new(amount: i64) -> Self {
+        let bench = Bench::new();
+        let run = bench.run("wren", json!({"reserve_uusd": 0}));
+        let reserve = json!({"run": run, "amount_uusd": amount});
+        let id = bench.wren("run.reserve", reserve)["reservation"].clone();
+        Self { bench, run, id }
+    }
+
+    fn report(&self, cost: i64) -> Value {
+        let mut report = usage(&self.run, cost);
+        report["reservation"] = self.id.clone();
+        report
+    }
+
+    fn settle(&self, cost: i64) {
+        self.bench.wren("run.usage", self.report(cost));
+    }
+
+    /// The same report again: it changes nothing.
+    fn again(&self, cost: i64) {
+        let head = self.bench.store.live().head();
+        self.settle(cost);
+        assert_eq!(self.bench.store.live().head(), head, "the same report again changes nothing");
+    }
+
+    fn conflicts(&self, cost: i64) {
+        let refused = self.bench.refused("run.usage", self.report(cost));
+        assert_eq!(refused, ErrorKind::Conflict, "{cost}");
+    }
+
+    fn release(&self, spent: i64) {
+        let release = json!({"reservation": self.id, "spent_uusd": spent, "reason": "the bill"});
+        self.bench.human("budget.release", release);
+    }
+
+    /// What is spent and promised, everywhere the same.
+    fn counts(&self, spent: i64, reserved: i64) {
+        let budgets = self.bench.human("budget.get", json!({"run": self.run}));
+        for row in budgets["budgets"].as_array().unwrap() {
+            let seen = (&row["spent_uusd"], &row["reserved_uusd"]);
+            assert_eq!(seen, (&json!(spent), &json!(reserved)), "{row}");
+        }
+        let run = self.bench.human("run.get", json!({"run": self.run}));
+        let wren = self.bench.human("agent.get", json!({"agent": "wren"}));
+        let by_day = self.bench.human("cost.rollup", json!({"by": ["day"]}));
+        let by_run = self.bench.human("cost.rollup", json!({"by": ["run"]}));
+        let sums = [
+            &run["cost_uusd"],
+            &wren["spent_uusd"],
+            &wren["spent_today_uusd"],
+            &by_day["total"]["cost_uusd"],
+            &by_run["total"]["cost_uusd"],
+        ];
+        assert!(sums.iter().all(|sum| **sum == json!(spent)), "{sums:?}, not {spent}");
+    }
+}
+
+#[test]
+fn settled_then_doubled_then_released() {
+    let one = Promised::new(400_000);
+    one.settle(250_000);
+    one.again(250_000);
+    one.conflicts(260_000);
+    let release = json!({"reservation": one.id, "reason": "r"});
+    assert_eq!(one.bench.ask(&human(), "budget.release", release), Err(ErrorKind::Conflict));
+    one.again(250_000);
+    one.counts(250_000, 0);
+    one.bench.rebuilds();
+}
+
+#[test]
+fn released_as_unspent_then_reported_late_counts_once() {
+    let one = Promised::new(400_000);
+    one.release(0);
+    one.counts(0, 0);
+    one.settle(250_000);
+    one.counts(250_000, 0);
+    one.again(250_000);
+    one.conflicts(1);
+    one.conflicts(300_000);
+    let release = json!({"reservation": one.id, "spent_uusd": 5, "reason": "r"});
+    assert_eq!(one.bench.ask(&human(), "budget.release", release), Err(ErrorKind::Conflict));
+    one.counts(250_000, 0);
+    one.bench.rebuilds();
+}
+
+#[test]
+fn what_a_human_said_was_spent_and_the_late_report_are_not_added_up() {
+    for (said, late) in [(120_000, 130_000), (120_000, 120_000), (120_000, 0), (120_000, 90_000)] {
+        let one = Promised::new(400_000);
+        one.release(said);
+        one.counts(said, 0);
+        one.settle(late);
+        // A report does not lower what a human has said.
+        one.counts(said.max(late), 0);
+        one.again(late);
+        one.conflicts(late + 1);
+        one.counts(said.max(late), 0);
+        one.bench.rebuilds();
+    }
+}
+
+#[test]
+fn a_report_that_comes_on_the_next_day_counts_there_and_moves_what_a_human_said() {
+    let one = Promised::new(400_000);
+    one.release(120_000);
+    one.bench.store.live().set_day("2026-09-22".into());
+    one.settle(300_000);
+    one.again(300_000);
+    let day = |day: &str| {
+        let span = json!({"by": ["day"], "since": day, "until": day});
+        one.bench.human("cost.rollup", span)["total"]["cost_uusd"].clone()
+    };
+    assert_eq!((day("2026-09-21"), day("2026-09-22")), (json!(0), json!(300_000)));
+    one.bench.rebuilds();
+}
+
+#[test]
+fn the_same_tokens_are_the_same_report_also_when_prices_have_changed() {
+    let one = Promised::new(400_000);
+    let report = json!({"run": one.run, "model": "anthropic/claude-opus-4-5",
+        "input_tokens": 1000, "output_tokens": 100, "reservation": one.id});
+    one.bench.wren("run.usage", report.clone());
+    one.counts(7500, 0);
+    let own = r#"
+        [[price]]
+        provider = "anthropic"
+        models = ["claude-opus-*"]
+        rate = { input = 2_000_000, output = 3_000_000 }
+        source = "their letter"
+        checked = "2026-09-01"
+    "#;
+    one.bench.store.live().set_prices(mcd::prices::parse(own).unwrap().into());
+    let head = one.bench.store.live().head();
+    one.bench.wren("run.usage", report.clone());
+    assert_eq!(one.bench.store.live().head(), head);
+    for (key, value) in [
+        ("input_tokens", json!(1001)),
+        ("cache_read_tokens", json!(1)),
+        ("model", json!("anthropic/claude-opus-4-1")),
+        ("cost_uusd", json!(7501)),
+    ] {
+        let mut other = report.clone();
+        other[key] = value;
+        assert_eq!(one.bench.refused("run.usage", other), ErrorKind::Conflict, "{key}");
+    }
+    one.bench.rebuilds();
+}
+
+#[test]
+fn a_tool_call_is_settled_by_its_own_end_alone_also_after_a_humans_word() {
+    let bench = Bench::new();
+    let run = bench.run("wren", json!({"reserve_uusd": 0}));
+    let check = json!({"tool": "read", "arguments": {"path": "/w/a"}, "run": run,
+        "estimated_cost_uusd": 100_000});
+    let spent = || bench.budget("agent_day", json!({}));
+    let calls: Vec<Value> =
+        (0..4).map(|_| bench.wren("tool.check", check.clone())["call"].clone()).collect();
+    let mut by_usage = usage(&run, 5);
+    by_usage["reservation"] = json!("B-1");
+    assert_eq!(bench.refused("run.usage", by_usage), ErrorKind::Forbidden);
+    for (id, said) in [("B-1", 70_000), ("B-2", 70_000), ("B-3", 0)] {
+        let release = json!({"reservation": id, "spent_uusd": said, "reason": "the bill"});
+        bench.human("budget.release", release);
+    }
+    let finish = |call: &Value, cost: Value| {
+        bench.wren("tool.finish", json!({"call": call, "status": "succeeded", "cost_uusd": cost}));
+    };
+    finish(&calls[0], json!(90_000));
+    finish(&calls[0], json!(90_000));
+    finish(&calls[1], Value::Null);
+    finish(&calls[2], json!(1));
+    finish(&calls[3], json!(40_000));
+    let seen = spent();
+    assert_eq!(seen["spent_uusd"], 90_000 + 70_000 + 1 + 40_000, "{seen}");
+    assert_eq!(seen["reserved_uusd"], 0);
+    bench.rebuilds();
+}
+
+#[test]
+fn what_a_tool_costs_outside_of_a_run_is_paid_by_the_agents_newest_one() {
+    let bench = Bench::new();
+    let check = json!({"tool": "read", "arguments": {"path": "/w/a"},
+        "estimated_cost_uusd": 100_000});
+    assert_eq!(bench.refused("tool.check", check.clone()), ErrorKind::InvalidParams, "no run yet");
+    bench.run("wren", json!({"reserve_uusd": 0}));
+    let call = bench.wren("tool.check", check.clone())["call"].clone();
+    let other = bench.wren("tool.check", check)["call"].clone();
+    let day = || bench.budget("agent_day", json!({}));
+    assert_eq!(day()["reserved_uusd"], 200_000);
+    bench.wren("tool.finish", json!({"call": call, "status": "succeeded"}));
+    let late = json!({"call": other, "status": "succeeded", "cost_uusd": 130_000});
+    assert_eq!(bench.ask(&agent("wren"), "tool.finish", late).map(drop), Ok(()));
+    assert_eq!((&day()["spent_uusd"], &day()["reserved_uusd"]), (&json!(230_000), &json!(0)));
+    bench.rebuilds();
+}

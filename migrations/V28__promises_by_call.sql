@@ -1,0 +1,4 @@
+-- The promise of a tool call is looked up however it stands: a human may have released it before the
+-- call ends.
+DROP INDEX reservations_open_by_call;
+CREATE INDEX reservations_by_call ON reservations (call) WHERE call IS NOT NULL;
