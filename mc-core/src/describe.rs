@@ -139,6 +139,7 @@ fn budget_line(recorded: &Recorded, why: &str) -> String {
         }
         Event::BudgetWarned { key, percent, .. } => format!("{key} is {percent} % spent"),
         Event::BudgetBreached { breach } => format!("{} is over: {}", breach.run, breach.text),
+        Event::BudgetDayTurned { now } => format!("budgets count {} from now on", now.day()),
         Event::CostCorrected { correction } => {
             let [from, to] =
                 [correction.from, correction.to].map(|one| amount(one.cost_uusd, one.state));

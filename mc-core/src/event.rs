@@ -26,7 +26,7 @@ use crate::{
     agent::{Agent, AgentName, AgentPatch, AgentStatus},
     alert::{Alert, AlertStatus, Notification},
     approval::{Approval, ApprovalStatus, StandingRule},
-    budget::{Amount, Breach, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
+    budget::{Amount, Breach, BudgetDay, Caps, Charge, Correction, Reservation, Scope, ScopeKey},
     delivery::{Delivery, Schedule, Sink, Try},
     evidence::Evidence,
     id::{
@@ -464,6 +464,11 @@ pub enum Event {
         now: Box<Operators>,
         /// What is different, in words.
         changes: Vec<String>,
+    },
+    /// Budgets count another day from now on.
+    BudgetDayTurned {
+        /// Which, and all that a restart goes on from.
+        now: BudgetDay,
     },
     /// The wall clock jumped by more than five seconds.
     ClockJumped {

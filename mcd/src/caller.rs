@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mc_core::{
     actor::{Actor, ActorKind, Level, Role},
     agent::{AgentName, Runtime},
+    budget::BudgetDay,
     id::NotificationId,
     operators::Operators,
     policy::Facts,
@@ -148,6 +149,11 @@ pub enum SystemCommand {
     ReportStop {
         /// All that is known by now.
         report: Box<StopReport>,
+    },
+    /// Budgets count another day.
+    TurnDay {
+        /// Which, and all that a restart goes on from.
+        now: BudgetDay,
     },
     /// The wall clock jumped.
     ClockJumped {

@@ -11,6 +11,10 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Returns milliseconds of a clock that never jumps and counts sleep; its zero means nothing.
     fn elapsed_ms(&self) -> i64;
+
+    /// Returns since which boot of the machine [`Clock::elapsed_ms`] counts; empty where nobody can
+    /// tell.
+    fn boot(&self) -> String;
 }
 
 /// The machine's clocks.
@@ -28,6 +32,11 @@ impl Clock for SystemClock {
     fn elapsed_ms(&self) -> i64 {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+    }
+
+    fn boot(&self) -> String {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        id.map(|id| id.trim().to_owned()).unwrap_or_default()
     }
 }
 
@@ -55,5 +64,9 @@ impl Clock for FixedClock {
 
     fn elapsed_ms(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
+    }
+
+    fn boot(&self) -> String {
+        "fixed".to_owned()
     }
 }

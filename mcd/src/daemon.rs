@@ -3,7 +3,7 @@
 
 use std::{fs::File, io, path::PathBuf, sync::Arc};
 
-use mc_core::squad::SquadStatus;
+use mc_core::{budget::BudgetDay, squad::SquadStatus};
 use mc_proto::{
     home::Home,
     method::{
@@ -129,14 +129,14 @@ impl Daemon {
             Host::Own => Sockets::adopt()?,
             Host::Guest => None,
         };
-        let store = open_store(&home, clock, &identity, &config)?;
+        let (store, day) = open_store(&home, clock, &identity, &config)?;
         let sockets = match sockets {
             Some(sockets) => sockets,
             None => Sockets::bind(&home, identity.mode, &lock)?,
         };
         let server = Arc::new(Server::new(store, identity, &config, &home.state));
         let is_process = host == Host::Own;
-        let setting = Setting { server: Arc::clone(&server), home, config, is_process };
+        let setting = Setting { server: Arc::clone(&server), home, config, day, is_process };
         let sides = sockets.serve(&server, workers::run(setting))?;
         tracing::info!(head = server.live().head(), "ready");
         Ok(Self { server, sides: Some(sides), _lock: lock })
@@ -185,20 +185,21 @@ fn open_store(
     clock: Arc<dyn Clock>,
     identity: &Identity,
     config: &Config,
-) -> Result<Store, StartError> {
+) -> Result<(Store, BudgetDay), StartError> {
     let halt = Halt::open(&home.halt_file());
     let setup = Setup {
         shared_uid: identity.has_shared_uid(),
         single_user: identity.mode == Mode::SingleUser,
     };
     let live = Arc::new(Live::new(clock, halt, setup));
-    live.set_day(workers::today(live.clock.now(), &config.zone()).0);
     live.set_zone(config.zone());
     if let Some(prices) = prices::load(home)? {
         live.set_prices(prices.into());
     }
     live.protect(policy::own_places(home));
     let store = Store::open(home, Arc::clone(&live))?;
+    let day = workers::day(&store, &config.zone());
+    live.set_day(day.day().to_owned());
     if live.head() == 0 || config.squad != "squad" {
         run(&store, SystemCommand::SetUp { name: config.squad.clone() })?;
     }
@@ -213,7 +214,7 @@ fn open_store(
     }
     start_policy(home, &store, &identity.agents.uids)?;
     hold_what_is_recorded(&store);
-    Ok(store)
+    Ok((store, day))
 }
 
 /// Holds a stop that the record knows of, though somebody cleared its file.

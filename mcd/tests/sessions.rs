@@ -55,6 +55,10 @@ impl Clock for Dial {
     fn elapsed_ms(&self) -> i64 {
         self.elapsed.load(Ordering::SeqCst)
     }
+
+    fn boot(&self) -> String {
+        "dial".to_owned()
+    }
 }
 
 struct Squad {

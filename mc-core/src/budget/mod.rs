@@ -14,7 +14,7 @@ use std::{fmt, ops::Add};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use day::{BudgetDay, month_of};
+pub use day::{BudgetDay, Clocks, month_of};
 pub use pace::{Breaker, Pace};
 pub use standing::{Caps, Shortage, Standing, fit, left, over};
 

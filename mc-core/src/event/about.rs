@@ -33,6 +33,7 @@ macro_rules! of_the_squad {
             | Event::PolicyActivated { .. }
             | Event::OperatorUnlocked { .. }
             | Event::OperatorsChanged { .. }
+            | Event::BudgetDayTurned { .. }
             | Event::ClockJumped { .. }
     };
 }
@@ -213,6 +214,7 @@ words! {
     PolicyActivated "policy_activated"
     OperatorUnlocked "operator_unlocked"
     OperatorsChanged "operators_changed"
+    BudgetDayTurned "budget_day_turned"
     ClockJumped "clock_jumped"
 }
 

@@ -48,6 +48,11 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
         SystemCommand::Govern { by_uid, now } => govern(desk, by_uid, now)?,
         SystemCommand::Halt { reason, .. } => return answer(&squad::halt(desk, &reason)?),
         SystemCommand::ReportStop { report } => squad::report_stop(desk, report)?,
+        SystemCommand::TurnDay { now } => {
+            if queries::budget_day(desk.db)?.as_ref() != Some(&now) {
+                desk.emit(Event::BudgetDayTurned { now })?;
+            }
+        }
         SystemCommand::ClockJumped { by_ms } => {
             desk.emit(Event::ClockJumped { by_ms })?;
             if by_ms < 0 {

@@ -16,7 +16,7 @@ use std::{
 };
 
 pub use desk::{Desk, WriterState};
-use mc_core::{agent::AgentName, event::Recorded, id::Seq};
+use mc_core::{agent::AgentName, budget::BudgetDay, event::Recorded, id::Seq};
 use mc_proto::{
     error::{ErrorKind, RpcError},
     home::Home,
@@ -122,6 +122,7 @@ pub struct Store {
 struct Inner {
     live: Arc<Live>,
     behind_ms: i64,
+    kept_day: Option<BudgetDay>,
     readers: Readers,
     queue: Mutex<Option<std::sync::mpsc::SyncSender<Job>>>,
     committed: broadcast::Sender<Arc<Vec<Committed>>>,
@@ -177,6 +178,7 @@ impl Store {
         }
         // After a clock that was set back no day is opened a second time.
         live.set_day(queries::newest_day(queries::Reader::new(&connection))?);
+        let kept_day = queries::budget_day(queries::Reader::new(&connection))?;
         let (committed, _) = broadcast::channel(FOLLOW);
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE);
         let readers = Readers::new(&path);
@@ -186,12 +188,18 @@ impl Store {
             inner: Arc::new(Inner {
                 live,
                 behind_ms,
+                kept_day,
                 readers,
                 queue: Mutex::new(Some(queue)),
                 committed,
                 writer: Mutex::new(Some(writer)),
             }),
         })
+    }
+
+    /// Returns where the budget day stood when the store was opened.
+    pub fn kept_day(&self) -> Option<&BudgetDay> {
+        self.inner.kept_day.as_ref()
     }
 
     /// Returns by how much the wall clock stood before the newest event when the store was opened;

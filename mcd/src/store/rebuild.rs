@@ -36,6 +36,7 @@ pub(super) const PROJECTED: &[&str] = &[
     "usages",
     "spend_days",
     "session_tasks",
+    "budget_day",
     "task_schedules",
     "occurrences",
 ];

@@ -7,12 +7,13 @@ mod watchdog;
 
 use std::sync::Arc;
 
+use mc_core::budget::BudgetDay;
 use mc_proto::home::Home;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::{
     runtimes::catch_up_all,
-    tick::{JUMP_MS, system, today},
+    tick::{JUMP_MS, day, system},
 };
 use crate::{config::Config, server::Server};
 
@@ -22,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) server: Arc<Server>,
     pub(crate) home: Home,
     pub(crate) config: Config,
+    /// Where the budget day stands at the start.
+    pub(crate) day: BudgetDay,
     /// Whether signals and the service manager are ours to hear.
     pub(crate) is_process: bool,
 }

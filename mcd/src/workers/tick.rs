@@ -5,13 +5,19 @@ use std::{
     time::Duration,
 };
 
-use mc_core::{actor::Actor, budget::BudgetDay, time::Timestamp};
+use mc_core::{
+    actor::Actor,
+    budget::{BudgetDay, Clocks},
+    time::Timestamp,
+};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::Setting;
 use crate::{
     caller::{Caller, SystemCommand, Work},
     live::Live,
     server::{Server, emergency},
+    store::{Answer, Store},
 };
 
 /// How often the clock is looked at.
@@ -30,11 +36,9 @@ pub(super) async fn run(setting: &Setting) {
     let zone = setting.config.zone();
     emergency::go_on(server);
     let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0 };
-    let mut day =
-        BudgetDay::begin(&live.day(), today(live.clock.now(), &zone), live.clock.elapsed_ms());
+    let mut turning = Turning { day: setting.day.clone(), kept: None, asked: None };
     loop {
-        day.look(&today(live.clock.now(), &zone).0, live.clock.elapsed_ms());
-        live.set_day(day.day().to_owned());
+        turning.look(server, &zone);
         state.watch_clock(server);
         watch_halt(server);
         state.tick(server);
@@ -43,6 +47,46 @@ pub(super) async fn run(setting: &Setting) {
         tokio::select! {
             () = pause => {}
             () = live.halt.woken() => {}
+        }
+    }
+}
+
+/// Returns where the budget day stands when the daemon starts.
+pub(crate) fn day(store: &Store, zone: &jiff::tz::TimeZone) -> BudgetDay {
+    let live = store.live();
+    let (today, old_ms) = today(live.clock.now(), zone);
+    let (elapsed_ms, boot) = (live.clock.elapsed_ms(), live.clock.boot());
+    let clocks = Clocks { today: &today, old_ms, elapsed_ms, boot: &boot };
+    // The live day is the newest that money was spent on.
+    BudgetDay::begin(store.kept_day().cloned(), &live.day(), clocks)
+}
+
+/// The budget day, and how far its last turn has come into the record.
+struct Turning {
+    day: BudgetDay,
+    kept: Option<BudgetDay>,
+    asked: Option<(BudgetDay, oneshot::Receiver<Answer>)>,
+}
+
+impl Turning {
+    /// Turns the day when it is time, and has each turn recorded: a restart goes on from it.
+    fn look(&mut self, server: &Server, zone: &jiff::tz::TimeZone) {
+        let live = server.live();
+        let (today, old_ms) = today(live.clock.now(), zone);
+        self.day.look((&today, old_ms), live.clock.elapsed_ms());
+        live.set_day(self.day.day().to_owned());
+        if let Some((day, mut answer)) = self.asked.take() {
+            match answer.try_recv() {
+                Ok(Ok(_)) => self.kept = Some(day),
+                Err(TryRecvError::Empty) => self.asked = Some((day, answer)),
+                // What can't be written now is tried again.
+                Ok(Err(_)) | Err(TryRecvError::Closed) => {}
+            }
+        }
+        if self.asked.is_none() && self.kept.as_ref() != Some(&self.day) {
+            let now = self.day.clone();
+            let work = Work::System(SystemCommand::TurnDay { now: now.clone() });
+            self.asked = server.store.submit(work).ok().map(|answer| (now, answer));
         }
     }
 }
@@ -56,7 +100,7 @@ fn watch_halt(server: &Arc<Server>) {
 }
 
 /// Returns the day of `now` in a zone, `YYYY-MM-DD`, and how long ago it began, in milliseconds.
-pub(crate) fn today(now: Timestamp, zone: &jiff::tz::TimeZone) -> (String, i64) {
+fn today(now: Timestamp, zone: &jiff::tz::TimeZone) -> (String, i64) {
     let at = now.to_jiff().unwrap_or_default().to_zoned(zone.clone());
     let began = at.start_of_day().map_or(now.0, |start| start.timestamp().as_millisecond());
     (at.date().to_string(), now.0.saturating_sub(began))

@@ -171,6 +171,7 @@ impl Bench {
             "usages",
             "spend_days",
             "session_tasks",
+            "budget_day",
         ] {
             let mut statement =
                 db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();

@@ -117,6 +117,7 @@ impl Projection<'_, '_> {
             | Event::BudgetRaised { .. }
             | Event::BudgetWarned { .. }
             | Event::BudgetBreached { .. }
+            | Event::BudgetDayTurned { .. }
             | Event::CostCorrected { .. } => self.run_event(),
             Event::ToolChecked { call } => {
                 self.put_call(call.as_ref().clone())?;

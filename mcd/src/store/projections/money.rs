@@ -24,6 +24,8 @@ const PUT_RESERVATION: &str = "INSERT INTO reservations (id, run, call, open, bo
     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET open = ?4, body = ?5";
 const PUT_PACE: &str = "INSERT INTO paces (of, body) VALUES (?1, ?2)
     ON CONFLICT (of) DO UPDATE SET body = ?2";
+const PUT_DAY: &str = "INSERT INTO budget_day (id, body) VALUES (1, ?1)
+    ON CONFLICT (id) DO UPDATE SET body = ?1";
 const PUT_SESSION: &str = "INSERT INTO session_tasks (agent, session, task) VALUES (?1, ?2, ?3)
     ON CONFLICT (agent, session) DO UPDATE SET task = ?3";
 const ADD_USAGE: &str = "INSERT INTO usages (seq, day, run, agent, task, above, project, model,
@@ -93,6 +95,10 @@ pub(super) fn apply(db: Reader<'_>, recorded: &Recorded) -> Result<(), Fail> {
         }
         Event::BudgetBreached { breach } => money.breached(breach),
         Event::CostCorrected { correction } => money.corrected(correction),
+        Event::BudgetDayTurned { now } => {
+            let body = serde_json::to_string(now).map_err(StoreError::from)?;
+            money.execute(PUT_DAY, [body])
+        }
         _ => Ok(()),
     }
 }

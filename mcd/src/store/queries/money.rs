@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mc_core::{
-    budget::{Caps, Correction, Cost, Ledger, Pace, Payer, Reservation, Scope, ScopeKey},
+    budget::{BudgetDay, Caps, Correction, Cost, Ledger, Pace, Payer, Reservation, Scope, ScopeKey},
     id::{CallId, RunId, Seq, TaskId},
     money::{CostState, MicroUsd, Tokens},
     run::Run,
@@ -183,6 +183,15 @@ pub fn has_unpriced(db: Reader<'_>, task: Option<TaskId>, agent: &str) -> Result
 /// When the store can't be read.
 pub fn newest_day(db: Reader<'_>) -> Result<String, StoreError> {
     Ok(db.text("SELECT coalesce(max(day), '') FROM spend_days", [])?.unwrap_or_default())
+}
+
+/// Returns where the budget day stood last; `None` before the first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn budget_day(db: Reader<'_>) -> Result<Option<BudgetDay>, StoreError> {
+    db.body("SELECT body FROM budget_day WHERE id = 1", [])
 }
 
 /// Days, both ends included.
