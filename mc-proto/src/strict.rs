@@ -1,7 +1,7 @@
 //! Strict JSON: duplicate keys, too many keys and too deep nesting are refused before a frame is
 //! read, and what is common to all requests is taken out of the parameters on the way.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, cell::RefCell, collections::HashSet, fmt};
 
 use mc_core::agent::AgentName;
 use serde::{
@@ -29,15 +29,37 @@ pub struct Common {
     pub second_factor: Option<SecondFactor>,
 }
 
+/// What is wrong with some JSON, and under which key.
+#[derive(Debug, thiserror::Error)]
+pub struct Wrong {
+    /// The key whose value is wrong, where it is one.
+    pub at: Option<String>,
+    /// What is wrong.
+    #[source]
+    pub error: serde_json::Error,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            Some(key) => write!(f, "`{key}`: {}", self.error),
+            None => write!(f, "{}", self.error),
+        }
+    }
+}
+
 /// Checks that `json` is one value without duplicate keys, too many keys or too deep nesting.
 ///
 /// # Errors
 ///
 /// What is wrong, with line and column.
-pub fn check(json: &[u8]) -> Result<(), serde_json::Error> {
+pub fn check(json: &[u8]) -> Result<(), Wrong> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    Shape { depth: 0 }.deserialize(&mut deserializer)?;
-    deserializer.end()
+    let at = RefCell::new(None);
+    let checked = Shape { depth: 0, at: &at }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
+    checked.map_err(|error| Wrong { at: at.into_inner(), error })
 }
 
 /// Reads the parameters of a method; `takes_agent` says that `agent` is a parameter of its own.
@@ -46,25 +68,31 @@ pub fn check(json: &[u8]) -> Result<(), serde_json::Error> {
 ///
 /// # Errors
 ///
-/// The first thing that is wrong, in serde's words.
+/// The first thing that is wrong, in serde's words, and the parameter where it is the value of one.
 pub fn params<T: DeserializeOwned>(
     raw: Option<&RawValue>,
     takes_agent: bool,
-) -> Result<(T, Common), serde_json::Error> {
-    let mut common = Common::default();
+) -> Result<(T, Common), Wrong> {
+    let (mut common, mut at) = (Common::default(), None);
     let text = raw.map_or("{}", RawValue::get);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let params =
-        T::deserialize(Outer { inner: &mut deserializer, common: &mut common, takes_agent })?;
-    deserializer.end()?;
-    Ok((params, common))
+    let outer =
+        Outer { inner: &mut deserializer, common: &mut common, at: &mut at, takes_agent };
+    let read = T::deserialize(outer).and_then(|params| deserializer.end().map(|()| params));
+    match read {
+        Ok(params) => Ok((params, common)),
+        Err(error) => Err(Wrong { at, error }),
+    }
 }
 
-struct Shape {
+#[derive(Clone, Copy)]
+struct Shape<'a> {
     depth: usize,
+    /// Where the first wrong value is noted: under the innermost key.
+    at: &'a RefCell<Option<String>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Shape {
+impl<'de> DeserializeSeed<'de> for Shape<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -72,16 +100,16 @@ impl<'de> DeserializeSeed<'de> for Shape {
     }
 }
 
-impl Shape {
+impl Shape<'_> {
     fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
         if self.depth >= JSON_DEPTH {
             return Err(E::custom(format!("nested deeper than {JSON_DEPTH}")));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..*self })
     }
 }
 
-impl<'de> Visitor<'de> for Shape {
+impl<'de> Visitor<'de> for Shape<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,15 +156,22 @@ impl<'de> Visitor<'de> for Shape {
             if few.len() + many.len() >= JSON_KEYS {
                 return Err(A::Error::custom(format!("more than {JSON_KEYS} keys in one object")));
             }
+            map.next_value_seed(self.deeper()?).inspect_err(|_| {
+                self.at.borrow_mut().get_or_insert_with(|| shown(&key));
+            })?;
             if few.len() < 16 {
                 few.push(key);
             } else {
                 many.insert(key);
             }
-            map.next_value_seed(self.deeper()?)?;
         }
         Ok(())
     }
+}
+
+/// Returns a key as an error shows it.
+fn shown(key: &str) -> String {
+    key.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 /// A key, borrowed from the input where it has no escapes.
@@ -148,6 +183,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 struct Outer<'a, D> {
     inner: D,
     common: &'a mut Common,
+    at: &'a mut Option<String>,
     takes_agent: bool,
 }
 
@@ -155,8 +191,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Outer<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Self { inner, common, takes_agent } = self;
-        inner.deserialize_map(OuterVisitor { visitor, common, takes_agent })
+        let Self { inner, common, at, takes_agent } = self;
+        inner.deserialize_map(OuterVisitor { visitor, common, at, takes_agent })
     }
 
     serde::forward_to_deserialize_any! {
@@ -168,6 +204,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Outer<'_, D> {
 struct OuterVisitor<'a, V> {
     visitor: V,
     common: &'a mut Common,
+    at: &'a mut Option<String>,
     takes_agent: bool,
 }
 
@@ -179,18 +216,28 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for OuterVisitor<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        let Self { visitor, common, takes_agent } = self;
-        visitor.visit_map(OuterMap { map, common, takes_agent })
+        let Self { visitor, common, at, takes_agent } = self;
+        visitor.visit_map(OuterMap { map, common, at, key: Cow::Borrowed(""), takes_agent })
     }
 }
 
-struct OuterMap<'a, A> {
+struct OuterMap<'a, 'de, A> {
     map: A,
     common: &'a mut Common,
+    /// Where the key of a value that is wrong is noted.
+    at: &'a mut Option<String>,
+    key: Cow<'de, str>,
     takes_agent: bool,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for OuterMap<'_, A> {
+impl<'de, A: MapAccess<'de>> OuterMap<'_, 'de, A> {
+    /// Reads a value that is common to all requests.
+    fn own<T: Deserialize<'de>>(&mut self, key: &str) -> Result<T, A::Error> {
+        self.map.next_value().inspect_err(|_| *self.at = Some(shown(key)))
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for OuterMap<'_, 'de, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -199,10 +246,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OuterMap<'_, A> {
     ) -> Result<Option<K::Value>, A::Error> {
         while let Some(Key(key)) = self.map.next_key::<Key<'de>>()? {
             match key.as_ref() {
-                "idempotency_key" => self.common.idempotency_key = Some(self.map.next_value()?),
-                "second_factor" => self.common.second_factor = Some(self.map.next_value()?),
-                "agent" if !self.takes_agent => self.common.agent = Some(self.map.next_value()?),
+                "idempotency_key" => self.common.idempotency_key = Some(self.own(&key)?),
+                "second_factor" => self.common.second_factor = Some(self.own(&key)?),
+                "agent" if !self.takes_agent => self.common.agent = Some(self.own(&key)?),
                 _ => {
+                    self.key.clone_from(&key);
                     let key =
                         seed.deserialize(IntoDeserializer::<A::Error>::into_deserializer(key));
                     return key.map(Some);
@@ -213,7 +261,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OuterMap<'_, A> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.map.next_value_seed(seed)
+        self.map.next_value_seed(seed).inspect_err(|_| *self.at = Some(shown(&self.key)))
     }
 }
 
@@ -253,6 +301,20 @@ mod tests {
         assert!(check(object(JSON_KEYS).as_bytes()).is_ok());
         assert!(check(object(JSON_KEYS + 1).as_bytes()).is_err());
         assert!(check(b"{} {}").is_err(), "one value only");
+    }
+
+    #[test]
+    fn the_key_of_a_wrong_value_is_named() {
+        let at = |text: &str| params::<Some2>(Some(&raw(text)), false).unwrap_err().at;
+        for text in [r#"{"a":0.5}"#, r#"{"a":"1"}"#, r#"{"b":"x","a":9223372036854775808}"#] {
+            assert_eq!(at(text).as_deref(), Some("a"), "{text}");
+        }
+        assert_eq!(at(r#"{"a":1,"b":7}"#).as_deref(), Some("b"));
+        assert_eq!(at(r#"{"a":1,"idempotency_key":7}"#).as_deref(), Some("idempotency_key"));
+        assert_eq!(at("{}"), None, "no value is wrong");
+        let wrong = check(br#"{"x":{"cost":1e400,"y":0}}"#).unwrap_err();
+        assert_eq!(wrong.at.as_deref(), Some("cost"));
+        assert!(wrong.to_string().starts_with("`cost`: number out of range"), "{wrong}");
     }
 
     #[test]

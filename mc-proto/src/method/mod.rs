@@ -423,7 +423,7 @@ const _: () = {
 };
 
 /// A request with what is common to all, or what is wrong with it.
-type Read = Result<(Request, Common), serde_json::Error>;
+type Read = Result<(Request, Common), strict::Wrong>;
 
 impl Request {
     /// Reads the request `method` with its parameters.
@@ -446,12 +446,18 @@ pub fn params<M: Method>(raw: Option<&RawValue>) -> Result<(M, Common), RpcError
     strict::params(raw, M::INFO.takes_agent).map_err(|error| unreadable(M::NAME, &error))
 }
 
-fn unreadable(method: &str, error: &serde_json::Error) -> RpcError {
-    let reason = error.to_string();
+fn unreadable(method: &str, wrong: &strict::Wrong) -> RpcError {
+    let reason = wrong.error.to_string();
     let reason = reason.split(" at line ").next().unwrap_or_default();
-    let field = reason.split('`').nth(1).unwrap_or("params").to_owned();
+    let Some(field) = &wrong.at else {
+        // It names what is missing, or what nobody knows.
+        let field = reason.split('`').nth(1).unwrap_or("params").to_owned();
+        let mut answer = RpcError::invalid(field, reason);
+        answer.message = format!("{method}: {reason}");
+        return answer;
+    };
     let mut answer = RpcError::invalid(field, reason);
-    answer.message = format!("{method}: {reason}");
+    answer.message = format!("{method}: `{field}`: {reason}");
     answer
 }
 
@@ -512,5 +518,9 @@ mod tests {
         assert_eq!(missing.data.fields[0].field, "title");
         let unknown = wrong("task.create", r#"{"title":"x","type":"docs","colour":1}"#);
         assert_eq!(unknown.data.fields[0].field, "colour");
+        let half = wrong("run.usage", r#"{"run":"R-1","model":"m","input_tokens":0.5}"#);
+        assert_eq!(half.data.fields[0].field, "input_tokens");
+        let text = "run.usage: `input_tokens`: invalid type: floating point `0.5`, expected i64";
+        assert_eq!(half.message, text);
     }
 }

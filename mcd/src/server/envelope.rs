@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use mc_core::refusal::FieldError;
 use mc_proto::{
     error::{ErrorKind, RpcError},
     frame::{Frame, RequestId},
@@ -30,9 +31,8 @@ pub(super) type Refused = (Option<RequestId>, RpcError);
 /// `parse` for what is no JSON, `invalid_request` for what is no request.
 #[expect(clippy::result_large_err, reason = "a refusal goes straight into the answer")]
 pub(super) fn read(line: &[u8]) -> Result<Read<'_>, Refused> {
-    if let Err(error) = strict::check(line) {
-        let kind = if error.is_data() { ErrorKind::InvalidRequest } else { ErrorKind::Parse };
-        return Err((None, RpcError::new(kind, format!("the frame can't be read: {error}"))));
+    if let Err(wrong) = strict::check(line) {
+        return Err(unreadable(line, &wrong));
     }
     let invalid = |id: Option<RequestId>, text: &str| {
         (id, RpcError::new(ErrorKind::InvalidRequest, text.to_owned()))
@@ -62,6 +62,21 @@ pub(super) fn read(line: &[u8]) -> Result<Read<'_>, Refused> {
         }
         (_, id) => Err(invalid(id, "expected `method`, or one of `result` and `error`")),
     }
+}
+
+/// Says what is wrong with JSON that is none, or none that is taken: a number without end, a key
+/// that stands twice.
+fn unreadable(line: &[u8], wrong: &strict::Wrong) -> Refused {
+    let id = id_of(line);
+    let is_json = wrong.error.is_data() || id.is_some();
+    let kind = if is_json { ErrorKind::InvalidRequest } else { ErrorKind::Parse };
+    let mut error = RpcError::new(kind, format!("the frame can't be read: {wrong}"));
+    if let Some(field) = wrong.at.as_ref().filter(|_| is_json) {
+        let reason = wrong.error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        error.data.fields.push(FieldError::new(field, reason));
+    }
+    (id, error)
 }
 
 /// Finds the id of a frame that is wrong otherwise, so that its sender can tell which it was.
@@ -123,6 +138,15 @@ mod tests {
         }
         let not_utf8: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}";
         assert!(read(not_utf8).is_err());
+    }
+
+    #[test]
+    fn a_number_without_end_is_refused_by_the_name_of_its_field() {
+        let line = br#"{"jsonrpc":"2.0","id":7,"method":"run.usage","params":{"cost_uusd":1e400}}"#;
+        let Err((id, error)) = read(line) else { panic!("1e400 was taken") };
+        assert_eq!((id, error.kind()), (Some(RequestId::Number(7)), ErrorKind::InvalidRequest));
+        assert_eq!(error.data.fields[0].field, "cost_uusd");
+        assert_eq!(error.data.fields[0].message, "number out of range");
     }
 
     #[test]
