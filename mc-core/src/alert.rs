@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::AgentName,
-    id::{AlertId, ApprovalId, NotificationId, TaskId},
+    id::{AlertId, ApprovalId, NotificationId, ReservationId, TaskId},
     time::Timestamp,
 };
 
@@ -103,6 +103,9 @@ pub struct Alert {
     /// The approval concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
+    /// The reservation concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<ReservationId>,
     /// How it stands.
     pub status: AlertStatus,
     /// Who acknowledged or resolved it.

@@ -20,7 +20,7 @@ pub use standing::{Caps, Shortage, Standing, fit, left, over};
 
 use crate::{
     agent::AgentName,
-    id::{CallId, ReservationId, RunId, Seq, TaskId},
+    id::{AlertId, CallId, ReservationId, RunId, Seq, TaskId},
     money::{CostState, MicroUsd, Tokens},
     time::Timestamp,
 };
@@ -267,6 +267,9 @@ pub struct Reservation {
     /// The event of the usage that says so; none for the whole of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Seq>,
+    /// The alert that says that nobody settles it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertId>,
     /// When it was promised.
     pub at: Timestamp,
     /// When it was settled.

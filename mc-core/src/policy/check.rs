@@ -75,6 +75,7 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
         ("approvals.red_expires", approvals.red_expires, Span::seconds(10), week),
         ("approvals.hold", approvals.hold, Span::seconds(0), Span::seconds(330)),
         ("limits.child_ttl", limits.child_ttl, Span::minutes(1), week),
+        ("budgets.unsettled", doc.budgets.unsettled, Span::minutes(1), week),
         ("limits.lease", limits.lease, Span::seconds(1), Span::minutes(1)),
     ] {
         if !(least..=most).contains(&span) {

@@ -308,6 +308,9 @@ pub struct BudgetRules {
     pub tokens: TokenCaps,
     /// When spending much faster than usual stops an agent.
     pub pace: PaceRules,
+    /// After how long an alert says that something reserved by a run that is over, or gone, is not
+    /// settled.
+    pub unsettled: Span,
 }
 
 /// Caps in tokens.
@@ -367,6 +370,7 @@ impl Default for BudgetRules {
             warn_percent: vec![80, 95],
             tokens: TokenCaps::default(),
             pace: PaceRules::default(),
+            unsettled: Span::hours(1),
         }
     }
 }

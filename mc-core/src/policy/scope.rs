@@ -108,7 +108,7 @@ patch! { BudgetPatch of BudgetRules:
         task_default_uusd: MicroUsd,
     }
     add { task_uusd: BTreeMap<String, MicroUsd>, }
-    global { squad_day_uusd, squad_month_uusd, warn_percent, tokens, pace, }
+    global { squad_day_uusd, squad_month_uusd, warn_percent, tokens, pace, unsettled, }
 }
 
 patch! { ApprovalPatch of ApprovalRules:

@@ -9,18 +9,19 @@ use mc_core::{
     },
     event::Event,
     id::{ReservationId, RunId, TaskId},
-    money::{CostState, MicroUsd, Tokens},
+    money::MicroUsd,
     policy::Policy,
     refusal::Refusal,
     task::{Task, TaskPatch},
 };
-use mc_proto::method::squad::{BudgetRelease, BudgetSet, Budgets};
+use mc_proto::method::squad::{BudgetSet, Budgets};
 use serde::{Deserialize, Serialize};
 
 use super::{
     asking::OVERRUN,
     breach, input,
-    run::{self, Paid, Used},
+    settle::{newest_run, no_run},
+    unsettled,
 };
 use crate::store::{
     Desk,
@@ -31,7 +32,7 @@ use crate::store::{
 /// What the squad is called where caps are set.
 pub(super) const SQUAD: &str = "squad";
 /// The most that a cap can be: a million dollars.
-const CAP_LIMIT: i64 = 1_000_000_000_000;
+pub(super) const CAP_LIMIT: i64 = 1_000_000_000_000;
 /// The most tokens that a cap can be.
 const TOKEN_CAP_LIMIT: i64 = 1_000_000_000_000;
 
@@ -180,6 +181,7 @@ pub(super) fn promise(
         status: ReservationStatus::Open,
         used: None,
         usage: None,
+        alert: None,
         at: desk.now,
         settled_at: None,
     };
@@ -203,7 +205,7 @@ pub(super) fn give_back(desk: &mut Desk<'_>, row: &Reservation) -> Result<(), Fa
     let Reservation { id, payer, .. } = row;
     let (agent, task) = (payer.agent.clone(), payer.task);
     desk.emit(Event::BudgetReleased { reservation: *id, agent, task })?;
-    Ok(())
+    unsettled::is_over(desk, row, "it was given back")
 }
 
 /// Returns what was promised for a run as a whole.
@@ -227,57 +229,6 @@ pub(super) fn promise_call(
     };
     let payer = payer(desk, agent, Some(run), task)?;
     promise(desk, payer, Amount { uusd: estimate, tokens: 0 }, For::Call(call)).map(drop)
-}
-
-/// How a tool call ended, as far as money is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallEnd {
-    /// It ran, and cost this where that is known.
-    Ran(Option<MicroUsd>),
-    /// It did not run.
-    Dropped,
-}
-
-/// Settles what was promised for a tool call that ended: with its cost, or, where nobody knows
-/// it, with what was promised. A call that did not run gives its promise back.
-pub(super) fn settle_call(
-    desk: &mut Desk<'_>,
-    call: &mc_core::run::ToolCall,
-    end: CallEnd,
-) -> Result<(), Fail> {
-    let promised = queries::reservation_for(desk.db, call.id)?;
-    let open = promised.as_ref().filter(|row| row.status == ReservationStatus::Open);
-    let CallEnd::Ran(cost) = end else {
-        return open.map_or(Ok(()), |row| give_back(desk, row));
-    };
-    let (cost, state) = match (cost, open) {
-        (Some(cost), _) => (cost, CostState::Reported),
-        (None, Some(row)) => (row.open.uusd, CostState::Derived),
-        // Where a human has released the promise, that is the last word on it.
-        (None, None) => return Ok(()),
-    };
-    let run = call.run.or(promised.as_ref().and_then(|row| row.payer.run));
-    let Some(run) = run.map_or_else(|| newest_run(desk, &call.agent), |run| Ok(Some(run)))? else {
-        return Err(no_run("cost_uusd").into());
-    };
-    let run = queries::run(desk.db, run)?;
-    let task = call.task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let used = Used {
-        model: format!("tool:{}", call.tool),
-        tokens: Tokens::default(),
-        cost: budget::Cost { cost_uusd: cost, counted_uusd: cost, state },
-        paid: promised.map_or(Paid::FromWhole, Paid::Settles),
-    };
-    run::charge(desk, &run, task.as_ref(), used)
-}
-
-/// Returns the run that pays for what an agent does outside of one.
-fn newest_run(desk: &Desk<'_>, agent: &AgentName) -> Result<Option<RunId>, Fail> {
-    Ok(queries::last_runs(desk.db, None, agent, 1)?.first().map(|run| run.id))
-}
-
-fn no_run(field: &str) -> Refusal {
-    Refusal::invalid(field, "no run pays for it: begin one with `run.start` and name it as `run`")
 }
 
 /// `budget.set`
@@ -395,45 +346,6 @@ fn set_of_task(
         keep(desk, (Scope::Task, id.to_string(), Some(id)), caps, reason)?;
     }
     Ok(())
-}
-
-/// `budget.release`
-///
-/// # Errors
-///
-/// `not_found`, `conflict` when it was settled already, `invalid_params`.
-pub fn release(desk: &mut Desk<'_>, params: &BudgetRelease) -> Result<Reservation, Fail> {
-    let row = queries::reservation(desk.db, params.reservation)?;
-    let reason = input::reason(&params.reason)?;
-    if row.status != ReservationStatus::Open {
-        let how = match row.status {
-            ReservationStatus::Open | ReservationStatus::Settled => "settled",
-            ReservationStatus::Released => "released",
-        };
-        let text = format!("{} was {how} already: nothing of it is reserved any more", row.id);
-        return Err(Refusal::conflict(text).into());
-    }
-    let spent = params.spent_uusd.unwrap_or_default();
-    if !(0..=CAP_LIMIT).contains(&spent.0) {
-        let text = format!("must be 0 to {CAP_LIMIT} micro-dollars");
-        return Err(Refusal::invalid("spent_uusd", text).into());
-    }
-    let (agent, task) = (row.payer.agent.clone(), row.payer.task);
-    desk.emit_because(&reason, Event::BudgetReleased { reservation: row.id, agent, task })?;
-    if let (Some(run), true) = (row.payer.run, spent > MicroUsd::ZERO) {
-        let run = queries::run(desk.db, run)?;
-        let task = row.payer.task.map(|id| queries::task(desk.db, id)).transpose()?;
-        let cost =
-            budget::Cost { cost_uusd: spent, counted_uusd: spent, state: CostState::Reported };
-        let used = Used {
-            model: format!("corrected:{}", row.id),
-            tokens: Tokens::default(),
-            cost,
-            paid: Paid::Corrects(row.id),
-        };
-        run::charge(desk, &run, task.as_ref(), used)?;
-    }
-    queries::reservation(desk.db, row.id)
 }
 
 /// What an override raises, as its statement says it.

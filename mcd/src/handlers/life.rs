@@ -53,7 +53,7 @@ fn sign(desk: &Desk<'_>, agent: &Agent) -> Option<Timestamp> {
 
 /// Returns since when it is quiet around the agent; at the earliest since the start of the
 /// daemon, which did not hear what was before.
-fn quiet_since(desk: &Desk<'_>, agent: &Agent) -> Timestamp {
+pub(super) fn quiet_since(desk: &Desk<'_>, agent: &Agent) -> Timestamp {
     sign(desk, agent).map_or(desk.live.started_at, |at| at.max(desk.live.started_at))
 }
 
@@ -220,7 +220,7 @@ fn over(desk: &Desk<'_>, alert: &Alert, agent: Option<&Agent>) -> Option<String>
     is_over.then(|| format!("{} is not silent any more", agent.name))
 }
 
-fn resolve(desk: &mut Desk<'_>, alert: &Alert, why: &str) -> Result<(), Fail> {
+pub(super) fn resolve(desk: &mut Desk<'_>, alert: &Alert, why: &str) -> Result<(), Fail> {
     let event = Event::AlertChanged {
         alert: alert.id,
         task: alert.task,

@@ -31,6 +31,7 @@ pub mod rule;
 pub mod run;
 mod schedule;
 mod spawn;
+pub mod settle;
 pub mod squad;
 pub mod stop;
 pub mod system;
@@ -38,6 +39,7 @@ pub mod task;
 pub mod thread;
 mod ticks;
 pub mod tool;
+mod unsettled;
 pub mod views;
 
 use mc_core::refusal::Refusal;
@@ -125,7 +127,7 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
         Request::ScheduleResume(p) => answer(&schedule::resume(desk, p)?),
         Request::ScheduleDelete(p) => answer(&schedule::delete(desk, p)?),
         Request::BudgetSet(p) => answer(&budget::set(desk, &p)?),
-        Request::BudgetRelease(p) => answer(&budget::release(desk, &p)?),
+        Request::BudgetRelease(p) => answer(&settle::release(desk, &p)?),
         Request::CostRecompute(p) => answer(&cost::recompute(desk, &p)?),
         Request::AlertAck(p) => answer(&alert::acknowledge(desk, p)?),
         Request::AlertResolve(p) => answer(&alert::resolve(desk, p)?),

@@ -192,9 +192,18 @@ pub(super) fn warn(desk: &mut Desk<'_>, warning: Warning) -> Result<Option<Alert
 
 /// Raises an alert, whatever is open.
 pub(super) fn raise(desk: &mut Desk<'_>, warning: Warning) -> Result<AlertId, StoreError> {
+    let alert = alert(desk, warning);
+    let id = alert.id;
+    let event = Event::AlertRaised { alert: Box::new(alert) };
+    desk.emit_as(Actor::system("alerts"), None, event)?;
+    Ok(id)
+}
+
+/// Returns the alert that a warning becomes.
+pub(super) fn alert(desk: &mut Desk<'_>, warning: Warning) -> Alert {
     let Warning { severity, kind, text, next, task, agent } = warning;
     let id = desk.next_alert();
-    let alert = Alert {
+    Alert {
         id,
         severity,
         kind,
@@ -203,13 +212,11 @@ pub(super) fn raise(desk: &mut Desk<'_>, warning: Warning) -> Result<AlertId, St
         task,
         agent,
         approval: None,
+        reservation: None,
         status: AlertStatus::Open,
         by: None,
         note: None,
         at: desk.now,
         updated_at: desk.now,
-    };
-    let event = Event::AlertRaised { alert: Box::new(alert) };
-    desk.emit_as(Actor::system("alerts"), None, event)?;
-    Ok(id)
+    }
 }

@@ -89,6 +89,7 @@ fn alert(desk: &mut Desk<'_>, approval: &Approval, left: &str) -> Event {
         task: approval.task,
         agent: Some(approval.agent.clone()),
         approval: Some(approval.id),
+        reservation: None,
         status: AlertStatus::Open,
         by: None,
         note: None,

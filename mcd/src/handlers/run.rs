@@ -1,11 +1,10 @@
 //! Runs: the gate before them, what they may spend and have spent, and their end.
 
 use mc_core::{
-    actor::Actor,
     agent::{Agent, AgentStatus},
-    budget::{self, Amount, Cost, Reservation, ReservationStatus, Taken},
+    budget::{self, Amount, Cost, ReservationStatus},
     event::Event,
-    id::{ReservationId, RunId, Seq, TaskId},
+    id::{RunId, TaskId},
     money::{CostState, MicroUsd, Tokens},
     policy::Outcome,
     price::Ask,
@@ -22,9 +21,10 @@ use mc_proto::{
 use super::{
     agent::orders,
     breach,
-    budget::{For, Own, charge_of, for_whole_run, give_back, payer, promise, standings},
+    budget::{For, Own, for_whole_run, give_back, payer, promise, standings},
     contain, input,
     moves::acting_agent,
+    settle::{Paid, Used, charge, is_for_a_model_call, is_the_same},
 };
 use crate::store::{
     Desk,
@@ -303,126 +303,6 @@ pub fn usage(desk: &mut Desk<'_>, params: &Usage) -> Result<Spent, Fail> {
     let task = task.map(|id| queries::task(desk.db, id)).transpose()?;
     charge(desk, &run, task.as_ref(), used)?;
     spent(desk, &agent, &run, task.as_ref())
-}
-
-fn is_for_a_model_call(row: &Reservation, run: &Run) -> Result<(), Refusal> {
-    let text = if row.payer.run != Some(run.id) {
-        format!("{} was not made for a call of {}: name the run that reserved it", row.id, run.id)
-    } else if row.whole_run {
-        format!("{} is for the whole of {}: report its calls without `reservation`", row.id, run.id)
-    } else if let Some(call) = row.call {
-        format!("{} is for the tool call {call}: `tool.finish` settles it", row.id)
-    } else {
-        return Ok(());
-    };
-    Err(Refusal::forbidden(text))
-}
-
-/// Refuses a report on a settled promise, unless it is the one that settled it. What was derived
-/// from the same tokens is the same, whatever they cost by now.
-fn is_the_same(desk: &Desk<'_>, row: &Reservation, now: &Used) -> Result<(), Fail> {
-    let known = row.usage.map_or(Ok(None), |seq| queries::usage_at(desk.db, seq))?;
-    let is_same = match known {
-        Some(known) => {
-            let is_priced_here = now.cost.state != CostState::Reported;
-            (&known.model, known.tokens) == (&now.model, now.tokens)
-                && (is_priced_here || known.from.cost_uusd == now.cost.cost_uusd)
-        }
-        None => row.used == Some(now.amount()),
-    };
-    if is_same {
-        return Ok(());
-    }
-    let counts = row.used.unwrap_or_default().uusd;
-    let text = format!(
-        "{} was settled already, with another amount: {counts} counts. Report what else was used \
-         without `reservation`",
-        row.id
-    );
-    Err(Refusal::conflict(text).into())
-}
-
-/// What a run has used.
-pub(super) struct Used {
-    pub(super) model: String,
-    pub(super) tokens: Tokens,
-    pub(super) cost: Cost,
-    pub(super) paid: Paid,
-}
-
-impl Used {
-    fn amount(&self) -> Amount {
-        Amount { uusd: self.cost.counted_uusd, tokens: self.tokens.total() }
-    }
-}
-
-/// Which promise a usage is paid from.
-pub(super) enum Paid {
-    /// What was promised for the whole run, where something was.
-    FromWhole,
-    /// The one that it was made on. A human may have released that before.
-    Settles(Reservation),
-    /// None: a human says what was used of one that is released.
-    Corrects(ReservationId),
-}
-
-/// Records a cost and all that follows from it.
-pub(super) fn charge(
-    desk: &mut Desk<'_>,
-    run: &Run,
-    task: Option<&Task>,
-    used: Used,
-) -> Result<(), Fail> {
-    let amount = used.amount();
-    let Used { model, tokens, cost, paid } = used;
-    let payer = payer(desk, &run.agent, Some(run.id), task)?;
-    let said = if let Paid::Settles(row) = &paid { row.usage } else { None };
-    let taken = match paid {
-        Paid::Settles(row) => Some(Taken { reservation: row.id, amount: row.open, settles: true }),
-        Paid::Corrects(reservation) => {
-            Some(Taken { reservation, amount: Amount::default(), settles: false })
-        }
-        Paid::FromWhole => for_whole_run(desk, run.id)?.map(|row| Taken {
-            reservation: row.id,
-            amount: row.open.min(amount),
-            settles: false,
-        }),
-    };
-    desk.emit(Event::RunUsed {
-        run: run.id,
-        agent: run.agent.clone(),
-        task: payer.task,
-        model,
-        tokens,
-        cost_uusd: cost.cost_uusd,
-        cost_state: cost.state,
-        day: payer.day.clone(),
-        charge: Box::new(charge_of(
-            &payer,
-            task.and_then(|task| task.project.as_ref()),
-            cost,
-            taken,
-        )),
-    })?;
-    if let Some(said) = said {
-        takes_the_place_of(desk, said, cost)?;
-    }
-    let agent = queries::agent(desk.db, &run.agent)?;
-    let run = queries::run(desk.db, run.id)?;
-    breach::after_cost(desk, &agent, &run, &payer)?;
-    Ok(())
-}
-
-/// A report that comes after a human has said what was used: together they count as much as the
-/// higher of both. A report never lowers what a human has said.
-fn takes_the_place_of(desk: &mut Desk<'_>, said: Seq, late: Cost) -> Result<(), Fail> {
-    let Some(mut correction) = queries::usage_at(desk.db, said)? else { return Ok(()) };
-    let rest = correction.from.counted_uusd.minus(late.counted_uusd);
-    correction.to = Cost { cost_uusd: rest, counted_uusd: rest, ..correction.from };
-    let event = Event::CostCorrected { correction: Box::new(correction) };
-    let why = Some("what it was an estimate of has been reported".to_owned());
-    desk.emit_as(Actor::system("budgets"), why, event)?;
-    Ok(())
 }
 
 /// Says how a run stands after what it used.

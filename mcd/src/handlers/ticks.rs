@@ -12,7 +12,7 @@ use mc_core::{
 use super::{
     approval, delivery, life,
     notify::{self, Warning},
-    reminding, schedule, spawn, stop,
+    reminding, schedule, spawn, stop, unsettled,
 };
 use crate::store::{
     Desk,
@@ -45,6 +45,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     }
     spawn::end_overdue(desk, &agents)?;
     life::watch(desk, &agents)?;
+    unsettled::watch(desk)?;
     schedule::tick(desk)?;
     delivery::tick(desk)?;
     if desk.now.0 % ANSWERS_EVERY_MS < 1000 {

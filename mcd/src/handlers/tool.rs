@@ -27,6 +27,7 @@ use super::{
     moves::acting_agent,
     redeem, rule,
     run::own_run,
+    settle,
 };
 use crate::{
     masking,
@@ -310,7 +311,7 @@ pub fn drop_call(desk: &mut Desk<'_>, params: &Drop) -> Result<ToolCall, Fail> {
         return Ok(call);
     }
     desk.emit(changed(&call, CallStatus::Dropped, None))?;
-    budget::settle_call(desk, &call, budget::CallEnd::Dropped)?;
+    settle::settle_call(desk, &call, settle::CallEnd::Dropped)?;
     if let Some(id) = call.approval {
         approval::dropped(desk, id)?;
     }
@@ -364,7 +365,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         error,
         signature,
     }))?;
-    budget::settle_call(desk, &call, budget::CallEnd::Ran(params.cost_uusd))?;
+    settle::settle_call(desk, &call, settle::CallEnd::Ran(params.cost_uusd))?;
     contain::after_call(desk, call.id)?;
     queries::call(desk.db, call.id)
 }

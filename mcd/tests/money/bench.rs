@@ -63,6 +63,11 @@ impl Bench {
         self.store.submit(work).unwrap().blocking_recv().unwrap()
     }
 
+    /// Has the daemon look at the time.
+    pub(crate) fn tick(&self) {
+        self.work(Work::System(SystemCommand::Tick)).unwrap();
+    }
+
     pub(crate) fn ask(
         &self,
         caller: &Caller,

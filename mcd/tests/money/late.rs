@@ -210,3 +210,100 @@ fn what_a_tool_costs_outside_of_a_run_is_paid_by_the_agents_newest_one() {
     assert_eq!((&day()["spent_uusd"], &day()["reserved_uusd"]), (&json!(230_000), &json!(0)));
     bench.rebuilds();
 }
+
+/// Lets time pass and the daemon look at it.
+fn after(bench: &Bench, minutes: u64) {
+    bench.clock.advance(std::time::Duration::from_mins(minutes));
+    bench.tick();
+}
+
+/// The alerts that nobody settles something, with how they stand.
+fn alerts(bench: &Bench) -> Vec<(String, String, String)> {
+    let list = bench.human("alert.list", json!({"limit": 200}));
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let rows = list["items"].as_array().unwrap().iter().rev();
+    rows.filter(|row| row["kind"] == "budget" && row["reservation"].is_string())
+        .map(|row| (text(row, "status"), text(row, "text"), text(row, "next")))
+        .collect()
+}
+
+#[test]
+fn what_an_ended_run_leaves_reserved_is_told_once_with_what_corrects_it() {
+    let one = Promised::new(400_000);
+    let bench = &one.bench;
+    bench.wren("run.finish", json!({"run": one.run, "status": "succeeded"}));
+    after(bench, 59);
+    assert_eq!(alerts(bench), [], "not yet");
+    after(bench, 1);
+    let told = alerts(bench);
+    let (status, text, next) = told.first().unwrap();
+    assert_eq!(status, "open");
+    assert_eq!(text, "B-1: $0.40 stay reserved: R-1 of wren is over and has not reported it");
+    assert!(next.contains("`mcctl budget release B-1 --spent DOLLARS --reason ...`"), "{next}");
+    after(bench, 600);
+    assert_eq!(alerts(bench).len(), 1, "once");
+    one.release(120_000);
+    assert_eq!(alerts(bench)[0].0, "resolved");
+    after(bench, 600);
+    assert_eq!(alerts(bench).len(), 1);
+    one.bench.rebuilds();
+}
+
+#[test]
+fn the_policy_says_how_long_and_a_late_report_ends_the_alert() {
+    let one = Promised::new(400_000);
+    let bench = &one.bench;
+    bench.policy("[budgets]\nunsettled = \"5m\"\n");
+    bench.wren("run.finish", json!({"run": one.run, "status": "failed"}));
+    after(bench, 5);
+    assert_eq!(alerts(bench).len(), 1);
+    let alert = bench.human("alert.list", json!({"status": "open"}))["items"][0].clone();
+    let seen = json!({"alert": alert["id"], "note": "I look it up"});
+    bench.human("alert.ack", seen);
+    after(bench, 5);
+    assert_eq!(alerts(bench)[0].0, "acknowledged");
+    one.settle(10);
+    assert_eq!(alerts(bench)[0].0, "resolved");
+    one.bench.rebuilds();
+}
+
+#[test]
+fn a_run_that_goes_on_keeps_what_it_reserved_while_its_agent_is_heard_of() {
+    let one = Promised::new(400_000);
+    let bench = &one.bench;
+    for _ in 0..25 {
+        after(bench, 4);
+        bench.wren("tool.check", json!({"tool": "read", "arguments": {"path": "/w/a"}}));
+    }
+    assert_eq!(alerts(bench), []);
+    // Who stands still is not taken for dead: its run goes on, and nobody reports for it.
+    bench.human("agent.pause", json!({"agent": "wren", "reason": "lunch"}));
+    after(bench, 59);
+    assert_eq!(alerts(bench), []);
+    after(bench, 1);
+    let told = alerts(bench);
+    assert_eq!(told[0].1, "B-1: $0.40 stay reserved: R-1 goes on, but wren is not heard of");
+    one.settle(400_000);
+    assert_eq!(alerts(bench)[0].0, "resolved");
+    one.bench.rebuilds();
+}
+
+#[test]
+fn what_was_reserved_for_a_whole_run_that_was_ended_is_told_until_its_runtime_says_so() {
+    let bench = Bench::new();
+    let spent = bench.run("wren", json!({}));
+    bench.spend("wren", &spent, 1_000_000);
+    let run = bench.run("wren", json!({}));
+    bench.spend("wren", &run, 100_000);
+    let cap = json!({"scope": "run", "of": "wren", "cap_uusd": 50_000, "reason": "r"});
+    bench.human("budget.set", cap);
+    bench.spend("wren", &run, 0);
+    assert_eq!(bench.human("run.get", json!({"run": run}))["status"], "aborted");
+    after(&bench, 60);
+    let told = alerts(&bench);
+    assert_eq!(told.len(), 1, "what holds nothing is not told: {told:?}");
+    assert!(told[0].1.starts_with("B-2: $0.90 stay reserved: R-2 of wren is over"), "{told:?}");
+    bench.wren("run.finish", json!({"run": run, "status": "aborted"}));
+    assert_eq!(alerts(&bench)[0].0, "resolved");
+    bench.rebuilds();
+}

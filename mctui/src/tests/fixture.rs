@@ -236,6 +236,7 @@ fn alert(id: i64, severity: Severity, text: &str) -> Alert {
         task: Some(TaskId(1033)),
         agent: Some(name("heron")),
         approval: None,
+        reservation: None,
         status: AlertStatus::Open,
         by: None,
         note: None,

@@ -152,7 +152,10 @@ impl Projection<'_, '_> {
                 fold::rule(&mut row, self.recorded);
                 self.put_rule(&row)
             }
-            Event::AlertRaised { alert } => self.put_alert(alert.as_ref().clone()),
+            Event::AlertRaised { alert } => {
+                money::alerted(self.db, self.recorded, alert)?;
+                self.put_alert(alert.as_ref().clone())
+            }
             Event::AlertChanged { alert, .. } => {
                 let mut row = queries::alert(self.db, *alert)?;
                 fold::alert(&mut row, self.recorded);

@@ -1,6 +1,7 @@
 //! What events mean for the money: ledgers, promises, paces, and the sums of each day.
 
 use mc_core::{
+    alert::Alert,
     budget::{
         Amount, Breach, BreachCause, Charge, Correction, Ledger, Pace, Payer, Reservation,
         ReservationStatus, Scope, ScopeKey, Taken,
@@ -101,6 +102,14 @@ pub(super) fn apply(db: Reader<'_>, recorded: &Recorded) -> Result<(), Fail> {
         }
         _ => Ok(()),
     }
+}
+
+/// Notes the alert that a promise is not settled with the promise: there is one of it.
+pub(super) fn alerted(db: Reader<'_>, recorded: &Recorded, alert: &Alert) -> Result<(), Fail> {
+    let Some(id) = alert.reservation else { return Ok(()) };
+    let mut row = queries::reservation(db, id)?;
+    row.alert = Some(alert.id);
+    Money { db, recorded }.put_reservation(&row)
 }
 
 struct Money<'a, 'b> {

@@ -7,6 +7,7 @@ use mc_core::{
     id::{CallId, RunId, Seq, TaskId},
     money::{CostState, MicroUsd, Tokens},
     run::Run,
+    time::Timestamp,
 };
 use mc_proto::method::cost::{By, RollupRow, StateSum, Sums};
 
@@ -62,6 +63,32 @@ pub fn reservation_for(db: Reader<'_>, call: CallId) -> Result<Option<Reservatio
 /// When the store can't be read.
 pub fn open_reservations(db: Reader<'_>, limit: i64) -> Result<Vec<Reservation>, StoreError> {
     db.bodies("SELECT body FROM reservations WHERE open = 1 ORDER BY id LIMIT ?1", [limit])
+}
+
+/// Returns the promises that count, were made before `before` and are the subject of no alert yet,
+/// oldest first, at most `limit`, each with its run.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn old_reservations(
+    db: Reader<'_>,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<(Reservation, Option<Run>)>, StoreError> {
+    // The texts of times are in order like the times.
+    let sql = "SELECT b.body, r.body FROM reservations b LEFT JOIN runs r ON r.id = b.run
+               WHERE b.open = 1 AND b.body ->> '$.at' <= ?1 AND b.body ->> '$.alert' IS NULL
+               ORDER BY b.id LIMIT ?2";
+    let mut statement = db.connection().prepare_cached(sql)?;
+    let mut rows = statement.query((before.to_string(), limit))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (promise, run): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let run = run.map(|body| serde_json::from_str(&body)).transpose()?;
+        found.push((serde_json::from_str(&promise)?, run));
+    }
+    Ok(found)
 }
 
 /// Returns how fast a run or an agent spends.
