@@ -76,8 +76,7 @@ pub fn params<T: DeserializeOwned>(
     let (mut common, mut at) = (Common::default(), None);
     let text = raw.map_or("{}", RawValue::get);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let outer =
-        Outer { inner: &mut deserializer, common: &mut common, at: &mut at, takes_agent };
+    let outer = Outer { inner: &mut deserializer, common: &mut common, at: &mut at, takes_agent };
     let read = T::deserialize(outer).and_then(|params| deserializer.end().map(|()| params));
     match read {
         Ok(params) => Ok((params, common)),

@@ -130,7 +130,8 @@ fn promises(open: &[Reservation], now: Timestamp) -> String {
     if open.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["RESERVED", "FOR", "RUN", "TASK", "AMOUNT", "OPEN", "SINCE"]);
+    let mut table =
+        Table::new(&["RESERVED", "FOR", "RUN", "TASK", "AMOUNT", "OPEN", "SINCE", "ALERT"]);
     for one in open {
         table.row([
             Cell::new(one.id, Tone::Strong),
@@ -140,6 +141,7 @@ fn promises(open: &[Reservation], now: Timestamp) -> String {
             cell(one.amount.uusd),
             cell(one.open.uusd),
             cell(text::age(now, one.at)),
+            maybe(one.alert),
         ]);
     }
     format!("\n{table}")

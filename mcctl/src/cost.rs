@@ -3,13 +3,17 @@
 use clap::{Args, Subcommand};
 use mc_core::{
     agent::AgentName,
+    budget::Reservation,
     id::TaskId,
     money::MicroUsd,
     price::{Price, Rate},
 };
-use mc_proto::method::cost::{
-    By, Forecast, Forecasted, PriceList, Prices, Recompute, Recomputed, RolledUp, Rollup,
-    RollupRow, Sums,
+use mc_proto::method::{
+    cost::{
+        By, Forecast, Forecasted, PriceList, Prices, Recompute, Recomputed, RolledUp, Rollup,
+        RollupRow, Sums,
+    },
+    squad::BudgetGet,
 };
 
 use crate::{
@@ -112,7 +116,11 @@ fn rollup(of: Of, cx: &mut Context) -> Result<Exit, Failure> {
     }
     let call = Rollup { by: by.clone(), since, until, agent, task, limit, cursor };
     let found = cx.call(&call)?;
-    cx.print(&found, |found| table(found, &by))?;
+    let open = if cx.is_json() { None } else { Some(cx.call(&BudgetGet::default())?) };
+    cx.print(&found, |found| {
+        let open = open.map_or(String::new(), |all| promised(&all.reservations));
+        format!("{}{open}", table(found, &by))
+    })?;
     if let (false, Some(cursor)) = (cx.is_json(), &found.next_cursor) {
         output::note(&format!("go on with --cursor {}", text::line(cursor)));
     }
@@ -161,6 +169,22 @@ fn table(found: &RolledUp, by: &[By]) -> String {
     let total = amount(&found.total);
     let span = format!("{} to {}", text::line(&found.since), text::line(&found.until));
     format!("{table}{}\n", Tone::Dim.paint(&format!("{span}: {total} in all, {share}")))
+}
+
+/// Says what of the squad's money is promised and not settled now, whatever was asked for.
+fn promised(open: &[Reservation]) -> String {
+    if open.is_empty() {
+        return String::new();
+    }
+    let sum: MicroUsd = open.iter().map(|one| one.open.uusd).sum();
+    let left = open.iter().filter(|one| one.alert.is_some()).count();
+    let left = match left {
+        0 => String::new(),
+        count => format!(", {count} of them left behind"),
+    };
+    let line =
+        format!("now reserved and not settled: {sum} in {}{left}; see mcctl budget", open.len());
+    format!("{}\n", Tone::Dim.paint(&line))
 }
 
 fn name(row: &RollupRow, has: impl Fn(By) -> bool) -> String {
@@ -275,4 +299,27 @@ fn recomputed(all: &Recomputed, dry_run: bool) -> String {
     sheet.line("cost", format!("{} is {}", all.from_uusd, all.to_uusd));
     sheet.list("now", &states);
     sheet.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_promised_is_said_with_what_is_left_behind() {
+        let one = |id: i64, uusd: i64, alert: Option<&str>| -> Reservation {
+            let mut row = serde_json::json!({
+                "id": format!("B-{id}"), "agent": "wren", "day": "2026-11-25", "status": "open",
+                "amount": {"uusd": uusd}, "open": {"uusd": uusd}, "at": "2026-11-25T10:00:00.000Z",
+            });
+            row["alert"] = alert.into();
+            serde_json::from_value(row).unwrap()
+        };
+        assert_eq!(promised(&[]), "");
+        let both = [one(1, 400_000, None), one(2, 500_000, Some("W-4"))];
+        let text = promised(&both);
+        let words =
+            "now reserved and not settled: $0.90 in 2, 1 of them left behind; see mcctl budget";
+        assert!(text.contains(words), "{text}");
+    }
 }

@@ -66,10 +66,9 @@ impl Squad {
             "mode = \"single_user\"\n[[operator]]\nname = \"ana\"\nuid = {uid}\nrole = \"admin\"\n\
              [agents]\nuids = [{uid}]\n"
         );
-        for (name, text) in [
-            ("identity.toml", identity),
-            ("config.toml", format!("time_zone = \"{zone}\"\n")),
-        ] {
+        for (name, text) in
+            [("identity.toml", identity), ("config.toml", format!("time_zone = \"{zone}\"\n"))]
+        {
             let path = home.config.join(name);
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -102,7 +101,8 @@ impl Squad {
         loop {
             let db = rusqlite::Connection::open(self.home.database()).unwrap();
             let body = db.query_row("SELECT body FROM budget_day", [], |row| row.get(0));
-            let kept = body.map_or(Value::Null, |text: String| serde_json::from_str(&text).unwrap());
+            let kept =
+                body.map_or(Value::Null, |text: String| serde_json::from_str(&text).unwrap());
             if kept["day"] == day {
                 return;
             }

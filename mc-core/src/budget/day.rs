@@ -185,8 +185,18 @@ mod tests {
             ("Africa/Cairo", "2026-04-23T22:00:00Z", 23 * 60, ["2026-04-24", "2026-04-25"]),
             ("Africa/Cairo", "2026-10-28T21:00:00Z", 25 * 60, ["2026-10-29", "2026-10-30"]),
             // This one by half an hour.
-            ("Australia/Lord_Howe", "2026-10-03T13:30:00Z", 23 * 60 + 30, ["2026-10-04", "2026-10-05"]),
-            ("Australia/Lord_Howe", "2026-04-04T13:00:00Z", 24 * 60 + 30, ["2026-04-05", "2026-04-06"]),
+            (
+                "Australia/Lord_Howe",
+                "2026-10-03T13:30:00Z",
+                23 * 60 + 30,
+                ["2026-10-04", "2026-10-05"],
+            ),
+            (
+                "Australia/Lord_Howe",
+                "2026-04-04T13:00:00Z",
+                24 * 60 + 30,
+                ["2026-04-05", "2026-04-06"],
+            ),
         ] {
             for restarts_every in [i64::MAX, 7, 60] {
                 let mut machine = Machine::at(start, zone);
@@ -273,7 +283,10 @@ mod tests {
     fn where_nobody_can_tell_the_boot_the_wall_clock_counts() {
         let clocks = |today| Clocks { today, old_ms: 0, elapsed_ms: 0, boot: "" };
         let day = BudgetDay::begin(None, "", clocks("2026-11-25"));
-        assert_eq!(BudgetDay::begin(Some(day.clone()), "", clocks("2026-11-26")).day(), "2026-11-26");
+        assert_eq!(
+            BudgetDay::begin(Some(day.clone()), "", clocks("2026-11-26")).day(),
+            "2026-11-26"
+        );
         assert_eq!(BudgetDay::begin(Some(day), "", clocks("2026-11-24")).day(), "2026-11-25");
     }
 }

@@ -96,12 +96,8 @@ pub(super) fn budgets(
             rows.push(row);
         }
     }
-    let mut reservations = queries::open_reservations(db, PROMISES)?;
-    reservations.retain(|one| {
-        params.agent.as_ref().is_none_or(|name| one.payer.agent == *name)
-            && params.task.is_none_or(|task| one.payer.task == Some(task))
-            && params.run.is_none_or(|run| one.payer.run == Some(run))
-    });
+    let only = (params.agent.as_deref(), params.task);
+    let reservations = queries::open_reservations(db, only, params.run, PROMISES)?;
     Ok(Budgets { day, budgets: rows, reservations })
 }
 

@@ -408,5 +408,6 @@ pub(super) fn own_run(desk: &Desk<'_>, agent: &Agent, id: RunId) -> Result<Run, 
     if run.agent == agent.name {
         return Ok(run);
     }
-    Err(Refusal::forbidden(format!("{id} is a run of {}", run.agent)).into())
+    let text = format!("{id} is a run of {}: name one of your own", run.agent);
+    Err(Refusal::forbidden(text).into())
 }

@@ -159,11 +159,7 @@ pub(super) enum CallEnd {
 
 /// Settles what was promised for a tool call that ended: with its cost, or, where nobody knows
 /// it, with what was promised. A call that did not run gives its promise back.
-pub(super) fn settle_call(
-    desk: &mut Desk<'_>,
-    call: &ToolCall,
-    end: CallEnd,
-) -> Result<(), Fail> {
+pub(super) fn settle_call(desk: &mut Desk<'_>, call: &ToolCall, end: CallEnd) -> Result<(), Fail> {
     let promised = queries::reservation_for(desk.db, call.id)?;
     let open = promised.as_ref().filter(|row| row.status == ReservationStatus::Open);
     let CallEnd::Ran(cost) = end else {
@@ -226,8 +222,7 @@ pub fn release(desk: &mut Desk<'_>, params: &BudgetRelease) -> Result<Reservatio
     if let (Some(run), true) = (row.payer.run, spent > MicroUsd::ZERO) {
         let run = queries::run(desk.db, run)?;
         let task = row.payer.task.map(|id| queries::task(desk.db, id)).transpose()?;
-        let cost =
-            Cost { cost_uusd: spent, counted_uusd: spent, state: CostState::Reported };
+        let cost = Cost { cost_uusd: spent, counted_uusd: spent, state: CostState::Reported };
         let used = Used {
             model: format!("corrected:{}", row.id),
             tokens: Tokens::default(),

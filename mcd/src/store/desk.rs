@@ -175,7 +175,9 @@ fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
         SystemCommand::Govern { .. } => (Actor::system("identity"), "identity.toml"),
         SystemCommand::Tick => (Actor::system("timer"), "timer"),
         SystemCommand::RuntimeDetached { .. } => (Actor::system("runtimes"), "connection"),
-        SystemCommand::TurnDay { .. } | SystemCommand::ClockJumped { .. } => (Actor::system("clock"), "clock"),
+        SystemCommand::TurnDay { .. } | SystemCommand::ClockJumped { .. } => {
+            (Actor::system("clock"), "clock")
+        }
         SystemCommand::Delivered { .. } => (Actor::system("runtimes"), "runtime.deliver"),
     };
     (

@@ -1,10 +1,11 @@
 //! What the screen of costs shows, and when it asks.
 
 use mc_core::{
-    budget::{Charge, Scope},
+    budget::{Amount, Charge, Payer, Reservation, ReservationStatus, Scope},
     event::Event,
-    id::{RunId, TaskId},
+    id::{AlertId, ReservationId, RunId, TaskId},
     money::{CostState, MicroUsd, Tokens},
+    time::Timestamp,
 };
 use mc_proto::method::{
     cost::{DaySpend, Forecasted, RolledUp, RollupRow, StateSum, Sums},
@@ -114,9 +115,33 @@ pub(super) fn costs(day: Option<&str>, picture: &Snapshot) -> Costs {
         budgets: Budgets {
             day: TODAY.to_owned(),
             budgets: budgets(picture),
-            reservations: Vec::new(),
+            reservations: vec![reserved(7, 45, None), reserved(9, 75, Some(AlertId(3)))],
         },
         forecast: forecast(),
+    }
+}
+
+fn reserved(id: i64, cents: i64, alert: Option<AlertId>) -> Reservation {
+    let amount = Amount { uusd: MicroUsd::cents(cents), tokens: 0 };
+    Reservation {
+        id: ReservationId(id),
+        payer: Payer {
+            run: Some(RunId(id)),
+            agent: "heron".parse().unwrap(),
+            task: None,
+            above: Vec::new(),
+            day: TODAY.to_owned(),
+        },
+        call: None,
+        whole_run: false,
+        amount,
+        open: amount,
+        status: ReservationStatus::Open,
+        used: None,
+        usage: None,
+        alert,
+        at: Timestamp(0),
+        settled_at: None,
     }
 }
 

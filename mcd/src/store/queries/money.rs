@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use mc_core::{
-    budget::{BudgetDay, Caps, Correction, Cost, Ledger, Pace, Payer, Reservation, Scope, ScopeKey},
+    budget::{
+        BudgetDay, Caps, Correction, Cost, Ledger, Pace, Payer, Reservation, Scope, ScopeKey,
+    },
     id::{CallId, RunId, Seq, TaskId},
     money::{CostState, MicroUsd, Tokens},
     run::Run,
@@ -56,13 +58,23 @@ pub fn reservation_for(db: Reader<'_>, call: CallId) -> Result<Option<Reservatio
     db.body("SELECT body FROM reservations WHERE call = ?1 ORDER BY id DESC LIMIT 1", [call.0])
 }
 
-/// Returns the promises that count, oldest first, at most `limit`.
+/// Returns the promises that count, of one agent, task or run where one is named, oldest first, at
+/// most `limit`.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn open_reservations(db: Reader<'_>, limit: i64) -> Result<Vec<Reservation>, StoreError> {
-    db.bodies("SELECT body FROM reservations WHERE open = 1 ORDER BY id LIMIT ?1", [limit])
+pub fn open_reservations(
+    db: Reader<'_>,
+    (agent, task): Only<'_>,
+    run: Option<RunId>,
+    limit: i64,
+) -> Result<Vec<Reservation>, StoreError> {
+    let sql = "SELECT body FROM reservations WHERE open = 1 AND (?1 IS NULL OR run = ?1)
+               AND (?2 IS NULL OR body ->> '$.agent' = ?2)
+               AND (?3 IS NULL OR body ->> '$.task' = ?3) ORDER BY id LIMIT ?4";
+    let task = task.map(|task| task.to_string());
+    db.bodies(sql, (run.map(|run| run.0), agent, task, limit))
 }
 
 /// Returns the promises that count, were made before `before` and are the subject of no alert yet,

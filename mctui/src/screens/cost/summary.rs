@@ -1,7 +1,7 @@
 //! What stands above the groups: the day against its cap, its end, and how well all that is known.
 
 use mc_core::{
-    budget::Scope,
+    budget::{Reservation, Scope},
     money::{CostState, MicroUsd},
     time::Timestamp,
 };
@@ -105,17 +105,25 @@ fn month(known: &Costs) -> Line {
             .then(of_budget(month)),
         None => line,
     };
-    let count = budgets.reservations.len();
-    let line = if count > 0 {
-        line.own(Token::Pending, format!(" · {count} reservations open"))
-    } else {
-        line
-    };
+    let line = line.then(promised(&budgets.reservations));
     let forecast = &known.forecast;
     let days: Vec<MicroUsd> = forecast.days.iter().map(|day| day.uusd).collect();
     let trend = forecast.trend_percent.map(|trend| format!(", {trend:+}%")).unwrap_or_default();
     let week = format!("  14 days {}  mean {} a day{trend}", spark(&days), forecast.mean_uusd);
     line.own(Token::Dim, week)
+}
+
+/// What is reserved and not settled; what an alert says nobody settles stands out.
+fn promised(open: &[Reservation]) -> Line {
+    if open.is_empty() {
+        return Line::new();
+    }
+    let sum: MicroUsd = open.iter().map(|one| one.open.uusd).sum();
+    let line = Line::new().own(Token::Pending, format!(" · {sum} reserved in {}", open.len()));
+    match open.iter().filter(|one| one.alert.is_some()).count() {
+        0 => line,
+        count => line.own(Token::Warn, format!(", {count} left behind")),
+    }
 }
 
 /// How much of the money is known in which way, and how much is attributed.
