@@ -105,7 +105,7 @@ fn month(known: &Costs) -> Line {
             .then(of_budget(month)),
         None => line,
     };
-    let line = line.then(promised(&budgets.reservations));
+    let line = line.then(open(&budgets.reservations));
     let forecast = &known.forecast;
     let days: Vec<MicroUsd> = forecast.days.iter().map(|day| day.uusd).collect();
     let trend = forecast.trend_percent.map(|trend| format!(", {trend:+}%")).unwrap_or_default();
@@ -113,16 +113,14 @@ fn month(known: &Costs) -> Line {
     line.own(Token::Dim, week)
 }
 
-/// What is reserved and not settled; what an alert says nobody settles stands out.
-fn promised(open: &[Reservation]) -> Line {
-    if open.is_empty() {
-        return Line::new();
-    }
-    let sum: MicroUsd = open.iter().map(|one| one.open.uusd).sum();
-    let line = Line::new().own(Token::Pending, format!(" · {sum} reserved in {}", open.len()));
-    match open.iter().filter(|one| one.alert.is_some()).count() {
-        0 => line,
-        count => line.own(Token::Warn, format!(", {count} left behind")),
+/// How many reservations are open; those that an alert says nobody settles stand out.
+fn open(all: &[Reservation]) -> Line {
+    let line = Line::new();
+    let left = all.iter().filter(|one| one.alert.is_some()).count();
+    match (all.len(), left) {
+        (0, _) => line,
+        (count, 0) => line.own(Token::Pending, format!(" · {count} open")),
+        (count, left) => line.own(Token::Warn, format!(" · {left} of {count} left behind")),
     }
 }
 
