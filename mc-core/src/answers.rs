@@ -62,6 +62,9 @@ pub struct AnswerFacts<'a> {
     pub agents: &'a [Agent],
     /// The tasks among `depends_on` that are not closed.
     pub open_dependencies: &'a [TaskId],
+    /// What the rules of assignment make of it while it is in Inbox; `None` where there is none
+    /// about it.
+    pub by_rule: Option<&'a str>,
 }
 
 struct Case<'a> {
@@ -228,6 +231,11 @@ impl<'a> Case<'a> {
             events.extend(self.last(created));
         } else {
             parts = vec![parts.join(", ")];
+            parts.extend(
+                self.task.by_rule.as_ref().map(|by| {
+                    format!("rec: given by {}: {}", by.rule, redact::preview(&by.why, 200))
+                }),
+            );
             let gives = |r: &Recorded| match &r.event {
                 Event::TaskClaimed { .. } => true,
                 Event::TaskMoved { details, .. } => details.assignees.is_some(),
@@ -330,7 +338,11 @@ impl<'a> Case<'a> {
         }
         let id = self.task.id;
         let text = match self.task.state {
-            TaskState::Inbox => "a specialist or lead: claim it · or operator: assign it".into(),
+            TaskState::Inbox => {
+                let rule = self.facts.by_rule.map(|text| format!("rec: {text} · "));
+                let by_hand = "a specialist or lead: claim it · or operator: assign it";
+                format!("{}{by_hand}", rule.unwrap_or_default())
+            }
             TaskState::Assigned | TaskState::InProgress => self.next_of_assignee(),
             TaskState::Review => {
                 let reviewers = names(&self.task.reviewers);

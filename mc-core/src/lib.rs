@@ -8,6 +8,7 @@ pub mod agent;
 pub mod alert;
 pub mod answers;
 pub mod approval;
+pub mod assign;
 pub mod budget;
 pub mod canonical;
 pub mod clean;

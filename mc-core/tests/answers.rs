@@ -53,7 +53,8 @@ fn approval() -> Approval {
 fn ask(task: &Task, timeline: &[Recorded], approvals: &[Approval]) -> Answers {
     let agents = [agent("wren", Autonomy::Specialist)];
     let now = Timestamp(10_000);
-    let facts = AnswerFacts { now, approvals, agents: &agents, open_dependencies: &[] };
+    let facts =
+        AnswerFacts { now, approvals, agents: &agents, open_dependencies: &[], by_rule: None };
     answers(task, timeline, &facts)
 }
 
@@ -134,7 +135,8 @@ fn a_paused_agent_is_for_the_operator_to_resume() {
     paused.status_reason = Some("lunch".into());
     let agents = [paused];
     let now = Timestamp(0);
-    let facts = AnswerFacts { now, approvals: &[], agents: &agents, open_dependencies: &[] };
+    let facts =
+        AnswerFacts { now, approvals: &[], agents: &agents, open_dependencies: &[], by_rule: None };
     let found = answers(&task(TaskState::InProgress), &[], &facts);
     assert!(found.next.text.starts_with("operator: resume wren"), "{}", found.next.text);
 }

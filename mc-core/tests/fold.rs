@@ -67,6 +67,59 @@ fn a_blocked_task_remembers_where_it_was_through_an_approval() {
 }
 
 #[test]
+fn why_this_agent_is_kept_until_somebody_else_decides_who_does_it() {
+    let wren = || agent("wren", Autonomy::Specialist).name;
+    let kite = || agent("kite", Autonomy::Specialist).name;
+    let by_rule = || MoveDetails {
+        reason: Some("least loaded of 2: wren 0, kite 1".into()),
+        assignees: Some(vec![wren()]),
+        rule: Some("assign.docs".into()),
+        ..MoveDetails::default()
+    };
+    let given = || {
+        let mut row = Task { assignees: vec![], ..task(TaskState::Inbox) };
+        let event = moved(TaskState::Inbox, TaskState::Assigned, by_rule());
+        fold::task(&mut row, &at(2, Actor::system("assign.docs"), event));
+        row
+    };
+    let row = given();
+    let by = row.by_rule.clone().unwrap();
+    assert_eq!((by.rule.as_str(), by.at), ("assign.docs", Timestamp(2000)));
+    assert_eq!(by.why, "least loaded of 2: wren 0, kite 1");
+    assert_eq!((&row.assignees, &row.subscribers), (&vec![wren()], &vec!["wren".to_owned()]));
+
+    // The work goes on: it stays. Another assignee, by whichever way: it is over.
+    let mut row = given();
+    let start = moved(TaskState::Assigned, TaskState::InProgress, MoveDetails::default());
+    fold::task(&mut row, &at(3, Actor::agent("wren"), start));
+    assert!(row.by_rule.is_some() && !row.put_back);
+    let patch =
+        |name| mc_core::task::TaskPatch { assignees: Some(vec![name]), ..Default::default() };
+    fold::task(&mut row, &at(4, ana(), Event::TaskUpdated { task: row.id, patch: patch(wren()) }));
+    assert!(row.by_rule.is_some(), "nobody else");
+    fold::task(&mut row, &at(5, ana(), Event::TaskUpdated { task: row.id, patch: patch(kite()) }));
+    assert_eq!(row.by_rule, None);
+    let mut row = given();
+    let details = MoveDetails { assignees: Some(vec![kite()]), ..MoveDetails::default() };
+    fold::task(&mut row, &at(3, ana(), moved(TaskState::Assigned, TaskState::Blocked, details)));
+    assert_eq!(row.by_rule, None);
+
+    let mut row = given();
+    let back = moved(TaskState::Assigned, TaskState::Inbox, MoveDetails::default());
+    fold::task(&mut row, &at(3, ana(), back));
+    assert_eq!((row.by_rule.as_ref(), row.put_back), (None, true));
+    let by_hand = MoveDetails { assignees: Some(vec![kite()]), ..MoveDetails::default() };
+    fold::task(&mut row, &at(4, ana(), moved(TaskState::Inbox, TaskState::Assigned, by_hand)));
+    assert!(row.put_back, "for good");
+
+    // What comes back from Blocked to where it was is not taken from anybody.
+    let mut row = Task { assignees: vec![], ..task(TaskState::Blocked) };
+    let back = moved(TaskState::Blocked, TaskState::Inbox, MoveDetails::default());
+    fold::task(&mut row, &at(2, ana(), back));
+    assert!(!row.put_back);
+}
+
+#[test]
 fn acceptance_is_kept_and_reopening_clears_it() {
     let mut row = task(TaskState::Review);
     let note = Some("fine".to_owned());
@@ -200,6 +253,7 @@ fn papers(bits: u16) -> MoveDetails {
         feedback: has(4).then(|| "shorter".into()),
         note: has(5).then(|| "fine".into()),
         assignees: has(7).then(|| vec![agent("wren", Autonomy::Specialist).name]),
+        rule: None,
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::{
     acts::Act,
-    check,
+    assign, check,
     closed::Closed,
     doc::{PolicyDoc, QuietRules, TASK_DOLLARS},
     examples,
@@ -73,6 +73,7 @@ impl Policy {
         check::lists(&doc, &mut errors);
         check::numbers(&doc, &mut errors);
         scope::check(&doc, &mut errors);
+        assign::check(&doc, &mut errors);
         let quiet = compile_quiet(&doc.quiet_hours, &mut errors);
         for (task_type, dollars) in TASK_DOLLARS {
             let cap = MicroUsd::cents(dollars * 100);

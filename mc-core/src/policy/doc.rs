@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Risk,
     acts::Act,
+    assign::AssignDoc,
     rules::{Examples, RuleDoc},
     scope::ScopeDoc,
 };
@@ -57,6 +58,9 @@ pub struct PolicyDoc {
     pub agents: LifeRules,
     /// When people are not disturbed without need.
     pub quiet_hours: QuietRules,
+    /// Which tasks of the Inbox the system gives to whom, the first that fits; none by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assign: Vec<AssignDoc>,
     /// Own rules that count everywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleDoc>,

@@ -7,6 +7,7 @@
 
 mod acts;
 mod arguments;
+mod assign;
 mod check;
 mod closed;
 mod commands;
@@ -28,6 +29,7 @@ mod standing;
 mod tools;
 
 pub use acts::Act;
+pub use assign::{AssignDoc, AssignMatch, Candidates, Choose};
 pub use compile::Policy;
 pub use decide::decide;
 pub use doc::{

@@ -153,6 +153,17 @@ pub struct TaskDecision {
     pub note: String,
 }
 
+/// How a task came to its assignee where no person and no agent gave it to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ByRule {
+    /// The rule of assignment, such as `assign.code`.
+    pub rule: String,
+    /// Why this agent, in one sentence.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
@@ -177,6 +188,12 @@ pub struct Task {
     /// The agents that are to do it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assignees: Vec<AgentName>,
+    /// The rule that gave it to them, and why; `None` where somebody else did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_rule: Option<ByRule>,
+    /// Whether a person took it back from its assignees to Inbox: then no rule gives it out again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub put_back: bool,
     /// The agents that are to judge it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reviewers: Vec<AgentName>,
@@ -189,6 +206,9 @@ pub struct Task {
     /// Tasks that must be closed before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<TaskId>,
+    /// When the last task that it depended on closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted_at: Option<Timestamp>,
     /// The project it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -418,4 +438,7 @@ pub struct MoveDetails {
     /// Who is to do it from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignees: Option<Vec<AgentName>>,
+    /// The rule of assignment that gives it to them; the system's alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }

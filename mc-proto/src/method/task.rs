@@ -228,6 +228,7 @@ impl Transition {
             feedback: self.feedback,
             note: self.note,
             assignees: self.assignees,
+            rule: None,
         }
     }
 }

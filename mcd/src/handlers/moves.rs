@@ -434,6 +434,7 @@ fn clean(details: MoveDetails) -> Result<MoveDetails, Fail> {
         feedback: input::maybe("feedback", details.feedback)?,
         note: input::maybe("note", details.note)?,
         assignees: details.assignees,
+        rule: None,
     })
 }
 
