@@ -201,7 +201,8 @@ fn lines(file: &Path, findings: &Findings) -> String {
         put!(out, "{file}:{}:{}: {text}\n", finding.line, finding.column);
     }
     if findings.valid {
-        put!(out, "{file} is good\n");
+        let but = if findings.findings.is_empty() { "" } else { ", but for the above" };
+        put!(out, "{file} is good{but}\n");
     }
     out
 }

@@ -23,6 +23,8 @@ use mcd::{
 };
 use serde_json::{Value, json};
 
+#[path = "store/assigning.rs"]
+mod assigning;
 #[path = "store/day.rs"]
 mod day;
 #[path = "store/life.rs"]

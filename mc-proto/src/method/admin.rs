@@ -85,7 +85,7 @@ pub struct Finding {
 pub struct Findings {
     /// Whether the file would be taken.
     pub valid: bool,
-    /// What is wrong with it.
+    /// What is wrong with it; where it would be taken, what to look at once more.
     pub findings: Vec<Finding>,
 }
 

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod alert;
 pub mod approval;
 pub mod asking;
+mod assigning;
 mod binding;
 mod breach;
 pub mod budget;
@@ -205,7 +206,7 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::ToolList(p) => answer(&lists::calls(db, p)?),
         Request::PolicyGet(p) => answer(&views::policy(db, live, p.version)?),
         Request::PolicyHistory(p) => answer(&lists::policies(db, p)?),
-        Request::PolicyValidate(p) => answer(&crate::policy::validate(&p.toml)),
+        Request::PolicyValidate(p) => answer(&policy::validate(db, &p.toml)?),
         Request::PolicyReplay(p) => answer(&replay::replay(db, live, p)?),
         Request::PolicyTest(p) => answer(&policy::test(db, live, caller, p)?),
         Request::ApprovalList(p) => answer(&lists::approvals(db, caller, p)?),

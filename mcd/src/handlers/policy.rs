@@ -12,10 +12,11 @@ use mc_core::{
 };
 use mc_proto::{
     limits::SHORT_BYTES,
-    method::admin::{PolicyActivate, PolicyTest, PolicyVersion},
+    method::admin::{Findings, PolicyActivate, PolicyTest, PolicyVersion},
 };
 
 use super::{
+    assigning,
     budget::{Caplist, Own},
     input,
     notify::{self, Warning},
@@ -112,6 +113,22 @@ fn bring_into_force(
     let version = newest.map_or(1, |policy| policy.version + 1);
     desk.emit(Event::PolicyActivated { version, sha256, text: text.to_owned(), note })?;
     Ok(Some(version))
+}
+
+/// `policy.validate`: what is wrong with a file; of one that would be taken, which of its rules of
+/// assignment name agents that are not there, or that take no such task.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn validate(db: Reader<'_>, toml: &str) -> Result<Findings, Fail> {
+    let policy = match crate::policy::parse(toml) {
+        Ok(policy) => policy,
+        Err(findings) => return Ok(Findings { valid: false, findings }),
+    };
+    let remarks = assigning::remarks(db, &policy)?;
+    let findings = remarks.iter().map(|one| mc_proto::findings::located(toml, one)).collect();
+    Ok(Findings { valid: true, findings })
 }
 
 /// `policy.test`: what a call would get; records nothing.

@@ -1,4 +1,5 @@
-//! Dependencies: when the last one closes, the thread says so and the assignees are told.
+//! Dependencies: when the last one closes, the thread says so, and the assignees are told; a task
+//! without any is offered to the rules of assignment.
 
 use mc_core::{
     actor::Actor,
@@ -9,7 +10,10 @@ use mc_core::{
     task::{Task, TaskState, waits::PROMOTER},
 };
 
-use super::notify::{self, Notice};
+use super::{
+    assigning,
+    notify::{self, Notice},
+};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -46,5 +50,5 @@ fn promote(desk: &mut Desk<'_>, task: &Task, closed: TaskId) -> Result<(), Fail>
         let text = text.clone();
         notify::send(desk, Notice { to: name, kind, text, task: Some(task.id) })?;
     }
-    Ok(())
+    assigning::offer(desk, task.id)
 }

@@ -16,7 +16,7 @@ use mc_proto::{
     method::task::{Create, Update},
 };
 
-use super::{input, moves::acting_agent, notify};
+use super::{assigning, input, moves::acting_agent, notify};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -40,7 +40,8 @@ pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     desk.emit(Event::TaskCreated { task: Box::new(task) })?;
     let task = queries::task(desk.db, id)?;
     notify::assigned(desk, &task, &assignees)?;
-    Ok(task)
+    assigning::offer(desk, id)?;
+    queries::task(desk.db, id)
 }
 
 /// Creates the task of an occurrence, as the schedule.
@@ -58,6 +59,7 @@ pub(super) fn create_due(
     desk.emit_as(actor, Some(reason), Event::TaskCreated { task: Box::new(task) })?;
     let task = queries::task(desk.db, id)?;
     notify::assigned(desk, &task, &assignees)?;
+    assigning::offer(desk, id)?;
     Ok(id)
 }
 

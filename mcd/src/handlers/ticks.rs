@@ -10,7 +10,7 @@ use mc_core::{
 };
 
 use super::{
-    approval, delivery, life,
+    approval, assigning, delivery, life,
     notify::{self, Warning},
     reminding, schedule, spawn, stop, unsettled,
 };
@@ -47,6 +47,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     life::watch(desk, &agents)?;
     unsettled::watch(desk)?;
     schedule::tick(desk)?;
+    assigning::tick(desk)?;
     delivery::tick(desk)?;
     if desk.now.0 % ANSWERS_EVERY_MS < 1000 {
         let kept = i64::try_from(ANSWERS_KEPT.as_millis()).unwrap_or(i64::MAX);

@@ -20,7 +20,7 @@ use mc_proto::method::{
     thread::ArtifactContent,
 };
 
-use super::{cost, delivery};
+use super::{assigning, cost, delivery};
 use crate::{
     caller::Caller,
     live::Live,
@@ -122,11 +122,13 @@ pub(super) fn answers(db: Reader<'_>, live: &Live, id: TaskId) -> Result<Answers
     for name in task.assignees.iter().chain(&task.reviewers) {
         agents.extend(queries::find_agent(db, name)?);
     }
+    let by_rule = assigning::explain(db, live, (&live.policy(), &task))?;
     let facts = AnswerFacts {
         now: live.clock.now(),
         approvals: &approvals,
         agents: &agents,
         open_dependencies: &open_dependencies,
+        by_rule: by_rule.as_deref(),
     };
     Ok(mc_core::answers::answers(&task, &timeline, &facts))
 }

@@ -1,8 +1,11 @@
 //! Tasks and what belongs to them.
 
+use std::collections::BTreeMap;
+
 use mc_core::{
     alert::Alert,
     approval::Approval,
+    assign::Waiting,
     id::TaskId,
     message::Artifact,
     run::Run,
@@ -69,6 +72,51 @@ pub fn board(db: Reader<'_>, open: i64, closed: i64) -> Result<Vec<TaskCard>, St
 pub fn inbox(db: Reader<'_>, limit: i64) -> Result<Vec<Task>, StoreError> {
     let sql = "SELECT body FROM tasks WHERE state = 'inbox' ORDER BY priority, id LIMIT ?1";
     db.bodies(sql, [limit])
+}
+
+/// Says whether any task is in Inbox.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn has_inbox(db: Reader<'_>) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE state = 'inbox' LIMIT 1)";
+    Ok(db.number(sql, [])? > 0)
+}
+
+/// Returns what rules of assignment look at in Inbox tasks, most urgent first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn waiting(db: Reader<'_>, limit: i64) -> Result<Vec<Waiting>, StoreError> {
+    let sql = "SELECT body FROM tasks WHERE state = 'inbox' ORDER BY priority, id LIMIT ?1";
+    db.bodies(sql, [limit])
+}
+
+/// Goes from the open tasks to their assignees, so that it does not grow with those that are closed.
+const LOADS: &str = "
+    SELECT a.agent, count(*), sum(t.state IN ('assigned', 'in_progress'))
+    FROM tasks t CROSS JOIN task_assignees a ON a.task = t.id
+    WHERE t.state IN ('assigned', 'in_progress', 'review', 'needs_approval', 'blocked')
+    GROUP BY a.agent";
+
+/// Returns for each agent with open tasks how many it has, and how many of them it has before it or
+/// in progress.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn loads(db: Reader<'_>) -> Result<BTreeMap<String, (u64, u64)>, StoreError> {
+    let mut statement = db.connection().prepare_cached(LOADS)?;
+    let mut rows = statement.query([])?;
+    let mut loads = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (open, in_hand): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let counts = (u64::try_from(open).unwrap_or(0), u64::try_from(in_hand).unwrap_or(0));
+        loads.insert(row.get(0)?, counts);
+    }
+    Ok(loads)
 }
 
 /// Returns the state of a task, if it exists.
