@@ -95,9 +95,15 @@ fn why_this_agent_is_kept_until_somebody_else_decides_who_does_it() {
     assert!(row.by_rule.is_some() && !row.put_back);
     let patch =
         |name| mc_core::task::TaskPatch { assignees: Some(vec![name]), ..Default::default() };
-    fold::task(&mut row, &at(4, ana(), Event::TaskUpdated { task: TaskId(1), patch: patch(wren()) }));
+    fold::task(
+        &mut row,
+        &at(4, ana(), Event::TaskUpdated { task: TaskId(1), patch: patch(wren()) }),
+    );
     assert!(row.by_rule.is_some(), "nobody else");
-    fold::task(&mut row, &at(5, ana(), Event::TaskUpdated { task: TaskId(1), patch: patch(kite()) }));
+    fold::task(
+        &mut row,
+        &at(5, ana(), Event::TaskUpdated { task: TaskId(1), patch: patch(kite()) }),
+    );
     assert_eq!(row.by_rule, None);
     let mut row = given();
     let details = MoveDetails { assignees: Some(vec![kite()]), ..MoveDetails::default() };

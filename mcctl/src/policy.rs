@@ -9,7 +9,8 @@ use mc_core::{
     policy::{Decision, Outcome, PolicyDoc},
 };
 use mc_proto::method::admin::{
-    Findings, PolicyActivate, PolicyGet, PolicyHistory, PolicyTest, PolicyValidate, PolicyVersion,
+    Findings, Offered, PolicyActivate, PolicyGet, PolicyHistory, PolicyOffer, PolicyTest,
+    PolicyValidate, PolicyVersion,
 };
 use serde_json::{Map, Value};
 use similar::TextDiff;
@@ -72,13 +73,18 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// The tool.
-    #[arg(required_unless_present = "trace")]
+    #[arg(required_unless_present_any = ["trace", "offer"])]
     tool: Option<String>,
     /// Look a recorded trace through instead, as `mcctl audit export` prints it, and say where work
     /// goes in circles; exit code 1 when it does.
     #[arg(long = "loop", value_name = "FILE", conflicts_with_all =
         ["tool", "arguments", "named", "arg", "cwd", "agent", "task"])]
     trace: Option<PathBuf>,
+    /// Say instead to whom the rules of assignment would give this task, and why; exit code 1 when
+    /// they give it to nobody.
+    #[arg(long = "assign", value_name = "T-n", conflicts_with_all =
+        ["tool", "arguments", "named", "arg", "cwd", "agent", "task", "trace"])]
+    offer: Option<TaskId>,
     /// Its arguments as a JSON object.
     #[arg(value_name = "JSON", conflicts_with_all = ["arg", "named"])]
     arguments: Option<String>,
@@ -141,6 +147,13 @@ fn check(args: CheckArgs, cx: &mut Context) -> Result<Exit, Failure> {
         };
         return trace::run(file, &toml, cx);
     }
+    if let Some(task) = args.offer {
+        let toml = text_of(None, args.policy.as_deref())?;
+        let offered = cx.call(&PolicyOffer { task, toml })?;
+        cx.print(&offered, offer)?;
+        let is_given = offered.agent.is_some() && offered.not_now.is_none();
+        return Ok(if is_given { Exit::Done } else { Exit::Unwell });
+    }
     let test = PolicyTest {
         tool: args.tool.unwrap_or_default(),
         arguments: arguments(args.arguments.or(args.named).as_deref(), &args.arg)?,
@@ -183,6 +196,16 @@ fn verdict(decision: &Decision) -> String {
     sheet.toned("decision", word(decision.outcome), toned);
     sheet.toned("risk", word(decision.risk), approval::tone(decision.risk));
     sheet.line("rule", &decision.rule).line("because", &decision.reason);
+    sheet.to_string()
+}
+
+fn offer(offered: &Offered) -> String {
+    let mut sheet = Sheet::default();
+    let who = offered.agent.as_ref().map_or("nobody", |agent| agent.as_str());
+    let tone = if offered.agent.is_some() { Tone::Good } else { Tone::Warn };
+    sheet.toned("goes to", who, tone);
+    sheet.maybe("rule", offered.rule.as_ref()).line("because", &offered.why);
+    sheet.maybe("but not now", offered.not_now.as_ref());
     sheet.to_string()
 }
 
@@ -278,6 +301,21 @@ mod tests {
         assert_eq!(arguments(Some(r#"{"n":1}"#), &[]).unwrap()["n"], 1);
         assert!(arguments(Some("{"), &[]).is_err());
         assert!(arguments(None, &["x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn an_offer_says_who_by_which_rule_why_and_what_stands_in_its_way() {
+        let offered = serde_json::from_value(serde_json::json!({
+            "task": "T-7", "rule": "assign.docs", "agent": "kite", "not_now": "it waits for T-3",
+            "why": "type docs; kite is the only one free",
+        }))
+        .unwrap();
+        let text = offer(&offered);
+        for words in ["kite", "assign.docs", "type docs; kite is", "it waits for T-3"] {
+            assert!(text.contains(words), "{text}");
+        }
+        let none = serde_json::from_value(serde_json::json!({"task": "T-7", "why": "no rule"}));
+        assert!(offer(&none.unwrap()).contains("nobody"));
     }
 
     #[test]

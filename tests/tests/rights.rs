@@ -75,6 +75,7 @@ fn other_acts() -> Vec<(&'static str, Value)> {
     vec![
         ("agent.evidence", json!({"agent": "crow"})),
         ("audit.export", json!({})),
+        ("policy.offer", json!({"task": "T-1"})),
         ("admin.health", json!({})),
         ("schedule.create", json!({"cron": "0 9 * * *", "zone": "UTC", "task": daily})),
         ("schedule.update", json!({"schedule": "J-1", "rev": 1, "set": {"cron": "0 8 * * *"}})),

@@ -111,6 +111,35 @@ pub struct PolicyTest {
     pub toml: Option<String>,
 }
 
+/// `policy.offer`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyOffer {
+    /// The task.
+    pub task: TaskId,
+    /// A candidate instead of the policy in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toml: Option<String>,
+}
+
+/// What `policy.offer` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Offered {
+    /// The task.
+    pub task: TaskId,
+    /// The rule that decides about it, such as `assign.code`; `None` where none is about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Who would get it; `None` where nobody can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// Why this agent, or why nobody.
+    pub why: String,
+    /// Why no rule gives it out at the moment, whoever is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_now: Option<String>,
+}
+
 /// `audit.verify`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

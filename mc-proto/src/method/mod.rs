@@ -300,6 +300,8 @@ methods! {
     PolicyActivate(admin::PolicyActivate) "policy.activate" Human Command needs Admin[Policy] -> admin::PolicyVersion;
     "Says which recorded calls a candidate policy would have answered otherwise."
     PolicyReplay(replay::PolicyReplay) "policy.replay" Human Query -> replay::Replayed;
+    "Says to whom the rules of assignment would give a task, and why, and records nothing."
+    PolicyOffer(admin::PolicyOffer) "policy.offer" Human Query -> admin::Offered;
     "Says what a call would get, and records nothing."
     PolicyTest(admin::PolicyTest) "policy.test" All Query takes agent -> mc_core::policy::Decision;
 

@@ -67,7 +67,11 @@ fn sheet(task: &Task, now: Timestamp) -> Sheet {
     sheet.maybe("because", task.blocked_reason.as_ref());
     sheet.maybe("came from", task.resume_state);
     sheet.line("type", format!("{}, priority {}", task.task_type, task.priority));
-    sheet.list("assignees", &task.assignees).list("reviewers", &task.reviewers);
+    sheet.list("assignees", &task.assignees);
+    sheet.maybe("given by", task.by_rule.as_ref().map(|by| format!("{}: {}", by.rule, by.why)));
+    let by_hand = "by a person: no rule of assignment gives it out";
+    sheet.maybe("put back", task.put_back.then_some(by_hand));
+    sheet.list("reviewers", &task.reviewers);
     sheet.maybe("holder", task.holder.as_ref().map(|name| format!("{name}, fence {}", task.fence)));
     sheet.maybe("parent", task.parent).list("depends on", &task.depends_on);
     sheet.maybe("project", task.project.as_ref()).list("labels", &task.labels);
@@ -107,7 +111,10 @@ pub(crate) fn detail(detail: &Detail, now: Timestamp) -> String {
     let mut sheet = sheet(task, now);
     sheet.list("open moves", &detail.moves);
     let waits = Waits::of(&task.depends_on, |id| detail.waits_for.contains(id));
-    sheet.maybe("dependencies", waits).list("parts", &detail.children);
+    let since = task.promoted_at.filter(|_| waits.as_ref().is_some_and(Waits::is_over));
+    sheet.maybe("dependencies", waits);
+    let since = since.map(|at| format!("{} ({} ago)", text::when(at), text::age(now, at)));
+    sheet.maybe("promoted since", since).list("parts", &detail.children);
     let mut out = format!("{}{sheet}", heading(task));
     section(&mut out, "Description", some(&task.description));
     let steps = task.work_plan.iter().enumerate();
@@ -262,6 +269,7 @@ mod tests {
                 "id": "T-9", "rev": 1, "title": "x", "type": "docs", "priority": 2,
                 "state": "assigned", "state_since": "2026-01-01T00:00:00Z", "budget_uusd": 0,
                 "depends_on": ["T-4", "T-5", "T-7"], "waits_for": waits_for,
+                "promoted_at": "2025-12-31T23:00:00Z",
                 "created_by": {"kind": "human", "name": "ana", "level": "L1"},
                 "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
                 "moves": [], "checklist": [], "artifacts": [], "approvals": [], "run_list": [],
@@ -273,7 +281,32 @@ mod tests {
         let waiting = shown(&["T-5", "T-7"]);
         let line = "waits for 2 of 3 · open: T-5, T-7 · closed: T-4";
         assert!(waiting.contains(line), "{waiting}");
+        assert!(!waiting.contains("promoted since"), "it depends on others again: {waiting}");
         let free = shown(&[]);
         assert!(free.contains("waited for 3 · closed: T-4, T-5, T-7"), "{free}");
+        let line = free.lines().find(|line| line.starts_with("promoted since")).unwrap();
+        assert!(line.contains("2025-12-31 23:00:00 UTC (1h"), "{line}");
+    }
+
+    #[test]
+    fn a_task_says_which_rule_gave_it_and_why_to_this_agent() {
+        let shown = |more: serde_json::Value| {
+            let mut fields = json!({
+                "id": "T-9", "rev": 1, "title": "x", "type": "docs", "priority": 2,
+                "state": "assigned", "state_since": "2026-01-01T00:00:00Z", "budget_uusd": 0,
+                "assignees": ["wren"],
+                "created_by": {"kind": "human", "name": "ana", "level": "L1"},
+                "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+            });
+            fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let row: Task = serde_json::from_value(fields).unwrap();
+            task(&row, Timestamp(1_767_225_600_000))
+        };
+        let why = "type docs; least loaded of 2: wren 0, kite 1; left out: crow is paused";
+        let by_rule = json!({"rule": "assign.docs", "why": why, "at": "2026-01-01T00:00:00Z"});
+        let given = shown(json!({"by_rule": by_rule}));
+        assert!(given.contains(&format!("assign.docs: {why}")), "{given}");
+        assert!(!shown(json!({})).contains("given by"));
+        assert!(shown(json!({"put_back": true})).contains("put back"));
     }
 }

@@ -12,13 +12,14 @@ use mc_core::{
     assign::{Hand, Waiting, choose},
     budget::{self, Payer},
     id::TaskId,
-    policy::{AssignDoc, Policy},
+    policy::Policy,
     refusal::FieldError,
     squad::SquadStatus,
     task::{MoveDetails, Task, TaskState},
     time::Timestamp,
     words,
 };
+use mc_proto::method::admin::{Offered, PolicyOffer};
 
 use super::{
     budget::{Caplist, Own},
@@ -134,31 +135,54 @@ fn give(desk: &mut Desk<'_>, task: &Waiting, hands: &mut [Hand]) -> Result<bool,
     Ok(true)
 }
 
-/// Says what the rules of a policy make of a task in Inbox; `None` where none is about it.
-pub(super) fn explain(
-    db: Reader<'_>,
-    live: &Live,
-    (policy, task): (&Policy, &Task),
-) -> Result<Option<String>, Fail> {
-    let rules: &[AssignDoc] = &policy.doc().assign;
-    let waiting = Waiting::from(task);
-    if waiting.state != TaskState::Inbox || !rules.iter().any(|one| one.tasks.is_about(&waiting)) {
+/// `policy.offer`: to whom a task would go, and why; records nothing.
+///
+/// # Errors
+///
+/// `not_found` for an unknown task, `invalid_params` for a candidate that is no policy.
+pub(super) fn offered(db: Reader<'_>, live: &Live, params: &PolicyOffer) -> Result<Offered, Fail> {
+    let policy = super::policy::candidate(live, params.toml.as_deref())?;
+    judge(db, live, (&policy, &queries::task(db, params.task)?))
+}
+
+/// Says what the rules of the policy in force make of a task in Inbox; `None` where none is about it.
+pub(super) fn explain(db: Reader<'_>, live: &Live, task: &Task) -> Result<Option<String>, Fail> {
+    if task.state != TaskState::Inbox {
         return Ok(None);
     }
-    let open = queries::open_among(db, &waiting.depends_on)?;
-    if let Some(why) = waiting.not_now(&open) {
-        return Ok(Some(format!("no rule gives it out: {why}")));
+    let Offered { rule, agent, why, not_now, .. } = judge(db, live, (&live.policy(), task))?;
+    Ok(match (rule, agent, not_now) {
+        (None, ..) => None,
+        (Some(_), _, Some(not_now)) => Some(format!("no rule gives it out: {not_now}")),
+        (Some(rule), Some(agent), None) => Some(format!("{rule} gives it to {agent}: {why}")),
+        (Some(rule), None, None) => Some(format!("{rule}: {why}")),
+    })
+}
+
+fn judge(db: Reader<'_>, live: &Live, (policy, task): (&Policy, &Task)) -> Result<Offered, Fail> {
+    let (rules, waiting) = (&policy.doc().assign, Waiting::from(task));
+    let mut offered = Offered {
+        task: task.id,
+        rule: None,
+        agent: None,
+        why: "no rule of assignment is about it".to_owned(),
+        not_now: None,
+    };
+    if !rules.iter().any(|one| one.tasks.is_about(&waiting)) {
+        return Ok(offered);
     }
+    offered.not_now = waiting.not_now(&queries::open_among(db, &task.depends_on)?);
     if live.halt.is_set() || queries::squad(db)?.status != SquadStatus::Running {
-        return Ok(Some("no rule gives it out: the squad stands still".to_owned()));
+        offered.not_now = Some("the squad stands still".to_owned());
     }
     let set = queries::all_caps(db)?;
     let hands = hands(&Caplist { db, policy, set: &set }, live, live.clock.now())?;
-    let choice = choose(rules, &waiting, &hands);
-    Ok(choice.map(|choice| {
-        let who = choice.agent().map(|agent| format!(" goes to {agent}")).unwrap_or_default();
-        format!("{}{who}: {}", choice.rule(), choice.why())
-    }))
+    if let Some(choice) = choose(rules, &waiting, &hands) {
+        offered.rule = Some(choice.rule());
+        offered.agent = choice.agent().cloned();
+        offered.why = choice.why();
+    }
+    Ok(offered)
 }
 
 /// Says which rules name agents that are not there, or that could never get one of their tasks.

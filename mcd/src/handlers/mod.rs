@@ -208,6 +208,7 @@ fn read(db: Reader<'_>, live: &Live, caller: &Caller, request: &Request) -> Resu
         Request::PolicyHistory(p) => answer(&lists::policies(db, p)?),
         Request::PolicyValidate(p) => answer(&policy::validate(db, &p.toml)?),
         Request::PolicyReplay(p) => answer(&replay::replay(db, live, p)?),
+        Request::PolicyOffer(p) => answer(&assigning::offered(db, live, p)?),
         Request::PolicyTest(p) => answer(&policy::test(db, live, caller, p)?),
         Request::ApprovalList(p) => answer(&lists::approvals(db, caller, p)?),
         Request::RuleList(p) => answer(&lists::rules(db, p)?),

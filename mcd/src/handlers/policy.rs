@@ -1,5 +1,7 @@
 //! The policy: what a call would get, and how a version comes into force.
 
+use std::sync::Arc;
+
 use mc_core::{
     actor::Actor,
     alert::{AlertKind, AlertStatus, Severity},
@@ -7,7 +9,7 @@ use mc_core::{
     canonical,
     event::Event,
     money::MicroUsd,
-    policy::{self, Call, Decision, World},
+    policy::{self, Call, Decision, Policy, World},
     refusal::Refusal,
 };
 use mc_proto::{
@@ -131,6 +133,15 @@ pub fn validate(db: Reader<'_>, toml: &str) -> Result<Findings, Fail> {
     Ok(Findings { valid: true, findings })
 }
 
+/// Returns the policy that is asked about: a candidate, or the one in force.
+pub(super) fn candidate(live: &Live, toml: Option<&str>) -> Result<Arc<Policy>, Fail> {
+    let Some(toml) = toml else { return Ok(live.policy()) };
+    crate::policy::parse(toml).map(Arc::new).map_err(|findings| {
+        let first = findings.first().map_or_else(String::new, |one| one.message.clone());
+        Refusal::invalid("toml", first).into()
+    })
+}
+
 /// `policy.test`: what a call would get; records nothing.
 ///
 /// # Errors
@@ -142,13 +153,7 @@ pub fn test(
     caller: &Caller,
     params: &PolicyTest,
 ) -> Result<Decision, Fail> {
-    let policy = match &params.toml {
-        None => live.policy(),
-        Some(toml) => crate::policy::parse(toml).map(std::sync::Arc::new).map_err(|findings| {
-            let first = findings.first().map_or_else(String::new, |one| one.message.clone());
-            Refusal::invalid("toml", first)
-        })?,
-    };
+    let policy = candidate(live, params.toml.as_deref())?;
     let name = params.agent.as_ref().or(caller.agent.as_ref());
     let agent = match name {
         Some(name) => queries::agent(db, name)?,

@@ -122,7 +122,7 @@ pub(super) fn answers(db: Reader<'_>, live: &Live, id: TaskId) -> Result<Answers
     for name in task.assignees.iter().chain(&task.reviewers) {
         agents.extend(queries::find_agent(db, name)?);
     }
-    let by_rule = assigning::explain(db, live, (&live.policy(), &task))?;
+    let by_rule = assigning::explain(db, live, &task)?;
     let facts = AnswerFacts {
         now: live.clock.now(),
         approvals: &approvals,

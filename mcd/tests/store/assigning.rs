@@ -87,8 +87,8 @@ fn a_new_task_goes_to_the_least_loaded_and_says_why_to_whom_it_concerns() {
 
     let timeline = bench.human("task.timeline", json!({"task": "T-1"})).unwrap();
     let items = timeline["items"].as_array().unwrap();
-    let moved = items.iter().find(|item| item["recorded"]["event"]["kind"] == "task_moved");
-    let moved = &moved.unwrap()["recorded"];
+    let moved = items.iter().find(|item| item["event"]["kind"] == "task_moved");
+    let moved = moved.unwrap();
     assert_eq!(moved["actor"], json!({"kind": "system", "name": "assign.docs"}));
     assert_eq!((&moved["cause"], &moved["reason"]), (&json!("task.create"), &json!(why)));
     let told = bench.ask(&agent("kite"), "notification.list", json!({})).unwrap();
@@ -267,7 +267,7 @@ fn a_tick_that_gives_out_many_looks_at_the_urgent_ones_and_ends() {
     bench.rules(&format!("{DOCS}[agents]\ncapacity = 40\n"));
     bench.tick();
     let count = |state: &str| {
-        let filter = json!({"filter": format!("is:{state}")});
+        let filter = json!({"filter": format!("state:{state}")});
         bench.human("task.list", filter).unwrap()["total"].as_i64().unwrap()
     };
     assert_eq!((count("assigned"), count("inbox")), (100, 30), "a hundred at once");
@@ -315,6 +315,30 @@ fn a_file_that_would_be_taken_says_which_rules_find_nobody() {
     );
     let broken = said("[[assign]]\nname = \"a\"\nchose = \"first\"\n");
     assert_eq!((&broken["valid"], &broken["findings"][0]["line"]), (&json!(false), &json!(3)));
+}
+
+#[test]
+fn an_offer_says_who_would_get_it_by_the_rules_in_force_or_by_a_candidate() {
+    let bench = bench("");
+    bench.new_task(json!({}));
+    let offer = |more: Value| {
+        let mut params = json!({"task": "T-1"});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        bench.human("policy.offer", params)
+    };
+    let none = json!({"task": "T-1", "why": "no rule of assignment is about it"});
+    assert_eq!(offer(json!({})).unwrap(), none);
+    let head = bench.store.live().head();
+    let candidate = json!({"toml": DOCS});
+    let would = offer(candidate.clone()).unwrap();
+    assert_eq!((&would["agent"], &would["rule"]), (&json!("kite"), &json!("assign.docs")));
+    assert_eq!(would["why"], "type docs; least loaded of 3: kite 0, owl 0, wren 0");
+    assert_eq!(bench.store.live().head(), head, "nothing is recorded");
+    bench.is_in_inbox("T-1");
+    bench.human("squad.pause", json!({"reason": "lunch"})).unwrap();
+    assert_eq!(offer(candidate).unwrap()["not_now"], "the squad stands still");
+    assert_eq!(offer(json!({"toml": "assign = 1"})), Err(ErrorKind::InvalidParams));
+    assert_eq!(bench.human("policy.offer", json!({"task": "T-9"})), Err(ErrorKind::NotFound));
 }
 
 #[test]

@@ -154,6 +154,7 @@ impl TaskScreen {
         if shape.tall == Tall::Tiny {
             lines = vec![self.answers.next(width)];
         } else {
+            lines.extend(self.by_rule());
             lines.extend(self.dependencies(scene));
             lines.extend(self.answers.lines(width));
         }
@@ -193,6 +194,14 @@ impl TaskScreen {
             )
             .own(Token::Money, money(card.spent_uusd, card.unpriced))
             .own(Token::Dim, format!(" of {}", card.budget_uusd))
+    }
+
+    /// Returns the line about why this agent has the task, where a rule gave it to them.
+    fn by_rule(&self) -> Option<Line> {
+        let by = self.detail.as_ref()?.task.by_rule.as_ref()?;
+        let line = Line::new().own(Token::Dim, format!(" given {} by ", clock(by.at)));
+        let line = line.says(Token::Key, &text::line(&by.rule)).own(Token::Dim, ": ");
+        Some(line.says(Token::Fg, &text::line(&by.why)))
     }
 
     /// Returns the line about what the task depends on, and since when it waits for nothing.

@@ -16,7 +16,7 @@ use mc_core::{
     policy::{Outcome, Risk},
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{Squad, SquadStatus},
-    task::{MoveDetails, TaskCard, TaskState},
+    task::{ByRule, MoveDetails, TaskCard, TaskState},
     time::Timestamp,
 };
 use mc_proto::method::{
@@ -525,6 +525,8 @@ pub(super) struct Stage {
     pub(super) details: Vec<Detail>,
     /// The thread that all tasks have.
     pub(super) thread: Vec<ThreadMessage>,
+    /// The rule that gave all tasks to their assignees.
+    pub(super) by_rule: Option<ByRule>,
 }
 
 impl Stage {
@@ -544,6 +546,7 @@ impl Stage {
             picture: snapshot(),
             details,
             thread: thread(),
+            by_rule: None,
         }
     }
 
@@ -608,7 +611,11 @@ impl Stage {
             Call::Spend(_) => Reply::Spend(Box::new(super::cost::runs())),
             Call::Rules(all) => Reply::Rules(rules(*all)),
             Call::Challenge(act) => Reply::Challenged(act.clone(), Box::new(challenged())),
-            Call::Task(task) => Reply::Task(Box::new(task_detail(*task))),
+            Call::Task(task) => {
+                let mut detail = task_detail(*task);
+                detail.task.by_rule.clone_from(&self.by_rule);
+                Reply::Task(Box::new(detail))
+            }
             Call::Whoami => Reply::Whoami(hello().actor),
             Call::Unlock(_) | Call::Lock | Call::Act(..) => return None,
         }))

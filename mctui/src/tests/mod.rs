@@ -1,5 +1,6 @@
 //! The console as a whole, with a fixed clock and a fixed squad.
 
+mod assigned;
 mod behaviour;
 mod budgets;
 mod cost;
