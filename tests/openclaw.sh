@@ -6,12 +6,14 @@
 # MC_CACHE   where the gateway is kept (default: .cache in the repository)
 # MC_BIN     directory of built programs (default: they are built)
 # MC_KEEP=1  leaves the walk's directory behind, with every log
+# MC_PART    only this part, with a squad of its own: `money`
 set -uo pipefail
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 HERE=$REPO/tests/openclaw
 CACHE=${MC_CACHE:-$REPO/.cache}/openclaw
 OPENCLAW_VERSION=2026.9.6 NODE_VERSION=24.21.0
-T=$(mktemp -d /tmp/mc-walk.XXXXXX)
+ROOT=$(mktemp -d /tmp/mc-walk.XXXXXX)
+T=$ROOT
 MC=$T/mc WS=$T/workspace TMUX_NAME=mc-walk-$$
 GW_PORT=$((20000 + RANDOM % 10000)) MOCK_PORT=$((30000 + RANDOM % 10000)) GW_TOKEN=walk-$RANDOM$RANDOM
 unset MC_HOME MC_SOCKET MC_AGENT MC_TOKEN_FILE TMUX
@@ -22,10 +24,14 @@ cleanup() {
   tmux -L "$TMUX_NAME" kill-server 2>/dev/null
   for name in gateway bridge mcd model; do stop "$name"; done
   if [[ ${MC_KEEP:-} == 1 || $failures -gt 0 ]]; then
-    note "logs: $T"
+    note "logs: $ROOT"
     tail -n 15 "$T"/mcd.log "$T"/bridge.log 2>/dev/null
   fi
-  [[ ${MC_KEEP:-} == 1 ]] || rm -rf "$T"
+  [[ ${MC_KEEP:-} == 1 ]] || rm -rf "$ROOT"
+}
+finish() {
+  printf '\n%d failure(s)\n' "$failures"
+  exit $((failures > 0))
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -46,6 +52,11 @@ cd "$REPO" || exit 1
 if [[ -n ${MC_BIN:-} ]]; then BIN=$MC_BIN; else
   cargo build -q --locked -p mcd -p mcctl -p mctui -p mc-openclaw || give_up 'the programs do not build'
   BIN=${CARGO_TARGET_DIR:-$REPO/target}/debug
+fi
+
+if [[ ${MC_PART:-} == money ]]; then
+  . "$HERE/money.sh"
+  finish
 fi
 
 # --- A squad, a gateway, and the two joined by one command -----------------------------------------
@@ -207,5 +218,7 @@ check 'and the alert ends when the plugin is back' within 60 calm
 
 # --- The record ---------------------------------------------------------------------------------------------
 check 'the journal verifies' mc audit verify
-printf '\n%d failure(s)\n' "$failures"
-exit $((failures > 0))
+
+# --- Money, with a squad of its own -------------------------------------------------------------------------
+. "$HERE/money.sh"
+finish

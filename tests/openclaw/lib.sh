@@ -40,7 +40,7 @@ start_bridge() {
   echo $! >"$T/bridge.pid"; disown
 }
 start_model() {
-  MOCK_PORT=$MOCK_PORT MOCK_LOG=$T/model.jsonl setsid "$NODE" "$HERE/mock-model.mjs" >>"$T/model.log" 2>&1 &
+  MOCK_PORT=$MOCK_PORT MOCK_LOG=$T/model.jsonl MOCK_BILL=$T/bill.jsonl setsid "$NODE" "$HERE/mock-model.mjs" >>"$T/model.log" 2>&1 &
   echo $! >"$T/model.pid"; disown
   within 10 model_calls
 }

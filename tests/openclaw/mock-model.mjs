@@ -1,12 +1,16 @@
 // A model that does as it is told: an OpenAI-compatible server whose answers stand in the conversation.
 //
 // The newest user message that holds `MOCK:[step, ...]` is the script; step n answers the n-th model
-// call after it, so the server keeps no state. A step is {"tool", "args"} or {"text"}. Every request's
-// messages go to the file MOCK_LOG, one JSON array a line: what the model was shown. GET /calls counts.
+// call after it, so the server keeps no state. A step is {"tool", "args"} or {"text"}; with "usage"
+// ({prompt_tokens, completion_tokens}) it says what it used, with "ms" it takes that long. Every request's
+// messages go to the file MOCK_LOG, one JSON array a line: what the model was shown. The file MOCK_BILL
+// gets a line for each call that is over: {call, began, ended, cut, usage}, times in milliseconds; `cut`
+// says that nobody waited for the end. GET /calls counts.
 import fs from "node:fs";
 import http from "node:http";
 
 const port = Number(process.env.MOCK_PORT);
+const USUAL = { prompt_tokens: 1000, completion_tokens: 100 };
 let calls = 0;
 
 const textOf = (content) => (typeof content === "string" ? content : (content ?? []).map((part) => part.text ?? "").join(""));
@@ -39,18 +43,30 @@ function step(messages) {
   return { text: "no script" };
 }
 
-function answer(request, response, body) {
-  const { text = "", tool, args = {} } = step(body.messages ?? []);
+/** Writes down what a call cost, once it is over. */
+function bill(response, entry) {
+  if (!process.env.MOCK_BILL) return;
+  response.on("close", () => {
+    const line = { ...entry, ended: Date.now(), cut: !response.writableFinished };
+    fs.appendFileSync(process.env.MOCK_BILL, `${JSON.stringify(line)}\n`);
+  });
+}
+
+async function answer(response, body) {
+  const { text = "", tool, args = {}, usage = USUAL, ms = 0 } = step(body.messages ?? []);
   const id = `mock-${++calls}`;
+  bill(response, { call: calls, began: Date.now(), usage });
   const tools = tool ? [{ index: 0, id: `call_${id}`, type: "function", function: { name: tool, arguments: JSON.stringify(args) } }] : [];
   const base = { id, object: "chat.completion.chunk", created: 1, model: body.model };
   const send = (more) => response.write(`data: ${JSON.stringify({ ...base, ...more })}\n\n`);
   const delta = (part, reason = null) => send({ choices: [{ index: 0, delta: part, finish_reason: reason }] });
   response.setHeader("content-type", "text/event-stream");
   delta({ role: "assistant", content: text });
+  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+  if (response.destroyed) return;
   for (const call of tools) delta({ tool_calls: [call] });
   delta({}, tools.length > 0 ? "tool_calls" : "stop");
-  send({ choices: [], usage: { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 } });
+  send({ choices: [], usage: { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens } });
   response.end("data: [DONE]\n\n");
 }
 
@@ -62,6 +78,6 @@ http
     for await (const chunk of request) chunks.push(chunk);
     const body = JSON.parse(Buffer.concat(chunks).toString() || "{}");
     fs.appendFileSync(process.env.MOCK_LOG, `${JSON.stringify(body.messages ?? [])}\n`);
-    answer(request, response, body);
+    await answer(response, body);
   })
   .listen(port, "127.0.0.1");
