@@ -6,7 +6,10 @@ use mc_core::{
     agent::{Agent, AgentStatus},
     alert::{AlertKind, Severity},
     approval::ApprovalStatus,
-    budget::{self, Amount, Breach, BreachCause, Caps, Payer, Scope, ScopeKey, Shortage, Standing},
+    budget::{
+        self, Amount, Breach, BreachCause, Caps, Payer, Reservation, Scope, ScopeKey, Shortage,
+        Standing,
+    },
     event::Event,
     id::{ApprovalId, RunId, TaskId},
     money::MicroUsd,
@@ -16,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{
     asking,
-    budget::{Own, Raise, SQUAD, payer, standings},
+    budget::{Own, Raise, SQUAD, for_whole_run, payer, standings},
     notify::{self, Warning},
 };
 use crate::store::{
@@ -40,27 +43,63 @@ pub(super) fn after_cost(
     for one in &all {
         warn(desk, payer, one)?;
     }
-    let over: Vec<(Standing, Shortage)> = all
-        .iter()
-        .filter_map(|one| {
-            let shortage = budget::fit(std::slice::from_ref(one), Amount::default()).err()?;
-            Some((one.clone(), shortage))
-        })
-        .collect();
-    if let Some((first, shortage)) = over.first() {
-        if run.status == RunStatus::Running {
-            end(desk, run, payer, (BreachCause::Cap, &first.key, &shortage.text))?;
-            for (standing, shortage) in &over {
-                ask(desk, agent, run, payer, (standing, shortage))?;
-            }
-        }
-        let day = over.iter().find(|(one, shortage)| one.pauses_agent() && !shortage.waits);
-        if let Some((_, shortage)) = day {
-            pause(desk, agent, &shortage.text)?;
-        }
+    let over = short(&all);
+    if over.is_empty() {
+        return trips(desk, agent, run, payer);
+    }
+    if run.status == RunStatus::Running {
+        stop(desk, agent, (run, payer), &over)?;
+    }
+    let used_up: Vec<&Standing> =
+        over.iter().filter(|(_, shortage)| !shortage.waits).map(|(one, _)| one).collect();
+    stop_others(desk, run, &used_up)?;
+    let day = over.iter().find(|(one, shortage)| one.pauses_agent() && !shortage.waits);
+    if let Some((_, shortage)) = day {
+        pause(desk, agent, &shortage.text)?;
+    }
+    Ok(())
+}
+
+/// Returns the scopes in which nothing more may be spent, and why.
+fn short(all: &[Standing]) -> Vec<(Standing, Shortage)> {
+    let one = |one: &Standing| {
+        let shortage = budget::fit(std::slice::from_ref(one), Amount::default()).err()?;
+        Some((one.clone(), shortage))
+    };
+    all.iter().filter_map(one).collect()
+}
+
+/// Ends a run that may spend nothing more, and asks for what would let its work go on.
+fn stop(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    (run, payer): (&Run, &Payer),
+    over: &[(Standing, Shortage)],
+) -> Result<(), Fail> {
+    let Some((first, shortage)) = over.first() else { return Ok(()) };
+    end(desk, run, payer, (BreachCause::Cap, &first.key, &shortage.text))?;
+    for (standing, shortage) in over {
+        ask(desk, agent, run, payer, (standing, shortage))?;
+    }
+    Ok(())
+}
+
+/// Stops the runs beside this one that pay from a scope which is used up. What was promised to a run
+/// as a whole is all that its runtime ever asks for: it would begin its next call unasked.
+fn stop_others(desk: &mut Desk<'_>, run: &Run, used_up: &[&Standing]) -> Result<(), Fail> {
+    if used_up.iter().all(|one| one.key.scope == Scope::Run) {
         return Ok(());
     }
-    trips(desk, agent, run, payer)
+    for other in queries::running(desk.db, None)? {
+        let whole = for_whole_run(desk, other.id)?.filter(|_| other.id != run.id);
+        let Some(Reservation { payer, .. }) = whole else { continue };
+        let agent = queries::agent(desk.db, &other.agent)?;
+        let all = standings(desk, &agent, &payer, Own::All)?;
+        let is_used_up = |one: &Standing| used_up.iter().any(|known| known.key == one.key);
+        let over: Vec<_> = short(&all).into_iter().filter(|(one, _)| is_used_up(one)).collect();
+        stop(desk, &agent, (&other, &payer), &over)?;
+    }
+    Ok(())
 }
 
 /// Warns of a share once; a higher one anew.

@@ -202,6 +202,48 @@ fn a_day_that_is_spent_pauses_the_agent_and_an_override_lets_it_go_on() {
 }
 
 #[test]
+fn a_cap_of_all_that_is_passed_ends_every_run_that_does_not_ask_again() {
+    let bench = Bench::new();
+    let cap = json!({"scope": "squad_day", "cap_uusd": 1_000_000, "reason": "r"});
+    bench.human("budget.set", cap);
+    let names = ["a0", "a1", "a2", "a3"];
+    for name in names {
+        bench.register(name, json!({"run_cap_uusd": 330_000}));
+    }
+    let tasks = names.map(|name| bench.started(name, json!({})));
+    let runs = names.map(|name| {
+        // The last one asks before each of its calls.
+        let more = if name == "a3" { json!({"reserve_uusd": 0}) } else { json!({}) };
+        bench.run(name, more)
+    });
+    let squad = || bench.budget("squad_day", json!({}));
+    assert_eq!(squad()["reserved_uusd"], 990_000);
+    bench.spend("a0", &runs[0], 320_000);
+    bench.spend("a1", &runs[1], 320_000);
+    bench.spend("a2", &runs[2], 329_999);
+    let status = |run: &Value| bench.human("run.get", json!({"run": run}))["status"].clone();
+    assert_eq!(runs.each_ref().map(status), ["running"; 4], "nobody is over yet");
+    assert_eq!(bench.spend("a2", &runs[2], 70_000)["state"], "stop", "one call too dear");
+    assert_eq!(runs.each_ref().map(status), ["aborted", "aborted", "aborted", "running"]);
+    let states = tasks.each_ref().map(|task| bench.task(task)["state"].clone());
+    assert_eq!(states, ["needs_approval", "needs_approval", "needs_approval", "in_progress"]);
+    let rules: Vec<Value> = bench.pending().iter().map(|one| one["rule"].clone()).collect();
+    assert_eq!(rules.iter().filter(|rule| **rule == "budget.squad_day").count(), 3, "{rules:?}");
+    let critical = bench.alerts().into_iter().filter(|(severity, _)| severity == "critical");
+    assert_eq!(critical.count(), 3);
+    let asked = bench.by("a3", "run.reserve", json!({"run": runs[3], "amount_uusd": 1}));
+    assert_eq!(asked["decision"], "ask");
+    // Calls that were in flight still count, and what was promised goes back as the runs end.
+    bench.spend("a0", &runs[0], 10_000);
+    for (name, run) in names.iter().zip(&runs) {
+        bench.by(name, "run.finish", json!({"run": run, "status": "aborted"}));
+    }
+    let end = squad();
+    assert_eq!((&end["spent_uusd"], &end["reserved_uusd"]), (&json!(1_049_999), &json!(0)));
+    bench.rebuilds();
+}
+
+#[test]
 fn a_denied_override_blocks_the_task_and_raises_nothing() {
     let bench = Bench::new();
     let task = bench.started("wren", json!({"budget_uusd": 100_000}));
