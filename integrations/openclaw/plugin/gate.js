@@ -59,9 +59,9 @@ function isHarmlessRead(file, workspace) {
 }
 
 export class Gate {
-  /** `parts`: `link`, `state`, `config`, `log(text)`. */
-  constructor({ link, state, config, log }) {
-    Object.assign(this, { link, state, config, log });
+  /** `parts`: `link`, `state`, `config`, `outbox`, `stopper`, `log(text)`. */
+  constructor({ link, state, config, outbox, stopper, log }) {
+    Object.assign(this, { link, state, config, outbox, stopper, log });
   }
 
   /** The run gate: asks before a turn; `{outcome}` for the host. */
@@ -84,6 +84,8 @@ export class Gate {
     state.saw(agent, session);
     if (ctx.workspaceDir) state.workspaces.set(session, ctx.workspaceDir);
     const known = runId ? state.runs.get(runId) : undefined;
+    if (known?.over) throw new Error(`this turn was ended: ${known.over}`);
+    await this.#reported();
     if (known && !known.finished) {
       // The host may ask twice for one turn; the daemon still has the last word on each tool call.
       state.current.set(session, runId);
@@ -100,7 +102,8 @@ export class Gate {
       ...(runId ? { external_id: oneLine(runId, 200) } : {}),
     }, signal);
     if (!/^R-\d+$/.test(started?.run ?? "")) throw new Error("the answer to run.start is not understood, so nothing starts");
-    const run = { run: started.run, task: started.task, agent, session, sessionId: ctx.sessionId };
+    const granted = Number.isFinite(started.reserved_uusd) ? started.reserved_uusd : 0;
+    const run = { run: started.run, task: started.task, agent, session, sessionId: ctx.sessionId, granted, used: 0 };
     state.stopped.delete(agent);
     if (run.task) state.tasks.set(agent, run.task);
     if (runId) {
@@ -113,7 +116,7 @@ export class Gate {
   /** The tool gate: `undefined` lets the call run, anything else is a block with its reason. */
   async tool(event, ctx) {
     const tool = event?.toolName;
-    if (WRAPPERS.has(tool)) return undefined;
+    if (WRAPPERS.has(tool)) return this.#wrapper(event, ctx);
     const agent = agentName(this.config, ctx, event);
     if (typeof tool !== "string" || !agent) return block("Mission Control does not know whose call this is, so it did not run.");
     try {
@@ -127,6 +130,18 @@ export class Gate {
     }
   }
 
+  /** What goes before the next model call: all that was used until now has to be known first. */
+  async #reported() {
+    if (!(await this.outbox.settled())) throw new Away("what was used until now could not be reported");
+  }
+
+  /** Plumbing is not judged, but the model is called again after it. */
+  async #wrapper(event, ctx) {
+    await this.outbox.settled();
+    const over = this.state.runs.get(event?.runId ?? ctx?.runId)?.over;
+    return over === undefined ? undefined : block(ended(over));
+  }
+
   async #judge(call) {
     const { tool, agent, event, ctx } = call;
     const params = event.params ?? {};
@@ -134,6 +149,8 @@ export class Gate {
     const session = ctx?.sessionKey;
     this.state.saw(agent, session);
     const run = await this.#runOf(event, ctx);
+    await this.#reported();
+    if (run?.over) return block(ended(run.over));
     // Only commands run elsewhere: file tools always start from the workspace, whatever they are told.
     const cwd = SHELL_TOOLS.has(tool) ? this.#cwd(params, session) : this.state.workspaces.get(session);
     const answer = await this.#ask("tool.check", {
@@ -152,8 +169,9 @@ export class Gate {
       case "allow":
         return this.#allowed(call, answer);
       case "ask":
-        return call.isRepeated ? block(waitText(answer)) : this.#hold(call, answer);
+        return call.isRepeated ? this.#unanswered(call, answer) : this.#hold(call, answer);
       case "deny":
+        if (answer.rule === "run.ended") this.#cut(call, answer.reason);
         if (/^(squad|agent)\./.test(answer.rule ?? "")) this.state.stopped.add(agent);
         return block(denied(answer.reason, answer.call, answer.rule));
       default:
@@ -211,7 +229,18 @@ export class Gate {
     }
     this.#drop(agent, asked.call);
     if (signal?.aborted) return block("The turn was ended while this call waited; it did not run.");
+    return this.#unanswered(call, asked);
+  }
+
+  /** Nobody has decided. Where it is money that is missing, the turn ends: its next model call costs too. */
+  #unanswered(call, asked) {
+    if (/^budget\./.test(asked.rule ?? "")) this.#cut(call, asked.reason);
     return block(waitText(asked));
+  }
+
+  #cut({ event, ctx }, reason) {
+    const run = this.state.runs.get(event.runId ?? ctx?.runId);
+    if (run && !run.finished && !run.over) this.stopper.cut(run, reason);
   }
 
   #holdUntil(asked) {
@@ -226,7 +255,7 @@ export class Gate {
     switch (answer?.decision) {
       case "allow":
         // The yes is one call's: an equal one that waits beside it asks again.
-        if (answer.call !== asked.call) return { result: block(waitText(asked)) };
+        if (answer.call !== asked.call) return { result: this.#unanswered(call, asked) };
         return { result: this.#allowed(call, answer) };
       case "deny":
         // Approved, but for an equal call that is no longer held: asking again uses the approval.
@@ -252,6 +281,8 @@ export class Gate {
 
   /** What may go on without the daemon. */
   #withoutDaemon({ tool, agent, event, ctx, error }) {
+    const over = this.state.runs.get(event.runId ?? ctx?.runId)?.over;
+    if (over !== undefined) return block(ended(over));
     const stopped = this.state.halted !== false || this.state.stopped.has(agent) || haltFileSaysStop(this.config.haltFile ?? this.state.haltFile);
     const green = GREEN_WHEN_AWAY.has(tool) && (tool !== "read" || isHarmlessRead(event.params?.path ?? event.params?.file_path, this.state.workspaces.get(ctx?.sessionKey)));
     if (green && !stopped) return undefined;
@@ -277,6 +308,10 @@ function waitText(asked) {
     `Not now: waiting for ${oneLine(asked.approval, 20)}. A person has to decide: ${oneLine(asked.reason, 400)}. The call did not run and this is no error. ` +
     "Do other work or end your turn; you will be told when it is decided. If it is approved, repeat exactly the same call."
   );
+}
+
+function ended(why) {
+  return `Mission Control has ended this turn (${oneLine(why, 300)}), so the call did not run. End your turn.`;
 }
 
 function denied(reason, call, by) {

@@ -8,6 +8,7 @@ import { Away, Refusal } from "./link.js";
 
 const MAX_ITEMS = 5000;
 const RETRY_MS = 1000;
+const SETTLE_MS = 2000;
 const MAX_BYTES = 4 * 1024 * 1024;
 const NAME = /^queue-(\d+)-[0-9a-f]+\.jsonl$/;
 
@@ -20,23 +21,40 @@ export class Outbox {
     this.dropped = 0;
     this.stored = false;
     this.sending = false;
+    this.waiting = new Set();
     this.file = dir ? path.join(dir, `queue-${process.pid}-${state.boot}.jsonl`) : undefined;
     link.onUp(() => void this.send());
   }
 
-  /** Takes a report; never throws. `params` get a key of their own. */
-  push(method, params) {
-    const item = { method, params: { ...params, idempotency_key: this.state.key() } };
-    const line = `${JSON.stringify(item)}\n`;
+  /** Takes a report; never throws. `params` get a key of their own; `heard` gets the answer, if one comes. */
+  push(method, params, heard) {
+    const report = { method, params: { ...params, idempotency_key: this.state.key() } };
+    const line = `${JSON.stringify(report)}\n`;
     if (this.items.length >= MAX_ITEMS || this.bytes + line.length > MAX_BYTES) {
       this.dropped += 1;
       if (this.dropped === 1) this.log("the queue of reports is full; newer ones are lost until the daemon is back");
       return;
     }
-    this.items.push(item);
+    this.items.push({ ...report, heard });
     this.bytes += line.length;
     if (this.stored) this.#append(line);
     void this.send();
+  }
+
+  /** Waits until all that was reported so far is taken or refused; says whether it is. */
+  settled(timeoutMs = SETTLE_MS) {
+    if (this.items.length === 0) return Promise.resolve(true);
+    void this.send();
+    return new Promise((resolve) => {
+      const end = (isSettled) => {
+        clearTimeout(timer);
+        this.waiting.delete(wait);
+        resolve(isSettled);
+      };
+      const wait = { last: this.items.at(-1), end };
+      const timer = setTimeout(() => end(false), timeoutMs);
+      this.waiting.add(wait);
+    });
   }
 
   /** Sends what waits; stops at the first that can't be sent. */
@@ -46,7 +64,8 @@ export class Outbox {
     try {
       while (this.items.length > 0) {
         if (!(await this.#sendFirst())) return this.#store();
-        this.items.shift();
+        const sent = this.items.shift();
+        for (const wait of this.waiting) if (wait.last === sent) wait.end(true);
       }
       this.bytes = 0;
       if (this.dropped > 0) this.log(`${this.dropped} reports were lost while the daemon was away`);
@@ -58,9 +77,10 @@ export class Outbox {
   }
 
   async #sendFirst() {
-    const { method, params } = this.items[0];
+    const { method, params, heard } = this.items[0];
+    let answer;
     try {
-      await this.link.call(method, params);
+      answer = await this.link.call(method, params);
     } catch (error) {
       const isBusy = error instanceof Refusal && (error.kind === "rate_limited" || error.kind === "unavailable");
       if (error instanceof Away || isBusy) {
@@ -70,15 +90,19 @@ export class Outbox {
         return false;
       }
       this.log(`${method} was refused: ${error.message}`);
+      return true;
     }
+    heard?.(answer);
     return true;
   }
 
+  /** Keeps what could not be sent, and tells those who wait for it. */
   #store() {
+    for (const wait of this.waiting) wait.end(false);
     if (!this.file || this.stored) return;
     try {
       fs.mkdirSync(this.dir, { recursive: true, mode: 0o700 });
-      fs.writeFileSync(this.file, this.items.map((item) => `${JSON.stringify(item)}\n`).join(""), { mode: 0o600 });
+      fs.writeFileSync(this.file, this.items.map(({ method, params }) => `${JSON.stringify({ method, params })}\n`).join(""), { mode: 0o600 });
       this.stored = true;
     } catch (error) {
       this.log(`reports can't be kept on disk: ${error.message}`);

@@ -11,9 +11,9 @@ const WORK_LINE_MS = 1000;
 const FINALIZE_MS = 2000;
 
 export class Reporter {
-  /** `parts`: `link`, `state`, `outbox`, `config`, `log(text)`. */
-  constructor({ link, state, outbox, config, log }) {
-    Object.assign(this, { link, state, outbox, config, log });
+  /** `parts`: `link`, `state`, `outbox`, `stopper`, `config`, `log(text)`. */
+  constructor({ link, state, outbox, stopper, config, log }) {
+    Object.assign(this, { link, state, outbox, stopper, config, log });
   }
 
   /** `before_message_write`: an assistant message carries what its model call used. */
@@ -23,7 +23,8 @@ export class Reporter {
     const run = this.state.currentRun(ctx?.sessionKey ?? event?.sessionKey);
     if (message?.role !== "assistant" || !usage || !run) return;
     const cost = usage.cost?.total;
-    this.outbox.push("run.usage", {
+    const known = Number.isFinite(cost) && cost >= 0 ? { cost_uusd: Math.ceil(cost * 1e6 - 1e-3) } : {};
+    const report = {
       agent: run.agent,
       run: run.run,
       model: oneLine([message.provider, message.model].filter(Boolean).join("/") || "unknown", 200),
@@ -31,8 +32,22 @@ export class Reporter {
       output_tokens: count(usage.output),
       cache_read_tokens: count(usage.cacheRead),
       cache_write_tokens: count(usage.cacheWrite),
-      ...(Number.isFinite(cost) && cost >= 0 ? { cost_uusd: Math.ceil(cost * 1e6 - 1e-3) } : {}),
+      ...known,
+    };
+    this.outbox.push("run.usage", report, (answer) => {
+      if (answer?.state === "stop") this.#spent(run, "nothing more may be spent");
     });
+    run.used = (run.used ?? 0) + (known.cost_uusd ?? 0);
+    // While nobody can be asked, what was granted at the start is all there is.
+    const isUsedUp = run.granted > 0 && run.used >= run.granted;
+    if (isUsedUp && !this.link.isUp) this.#spent(run, "Mission Control is away, and what it had granted is spent");
+  }
+
+  /** Ends a turn at once that would begin its next model call unasked. */
+  #spent(run, reason) {
+    if (run.finished || run.over) return;
+    this.log(`${run.run} of ${run.agent} is ended: ${reason}`);
+    this.stopper.cut(run, reason);
   }
 
   /** `after_tool_call`: how an allowed call ended. */
@@ -60,6 +75,8 @@ export class Reporter {
     const run = this.state.runs.get(event?.runId ?? ctx?.runId);
     if (!run || run.finished) return undefined;
     try {
+      // One more pass is one more model call: only if what was used until now is known to leave room.
+      if (!(await this.outbox.settled(FINALIZE_MS)) || run.over) return undefined;
       const asked = await this.link.call("run.finalize", { agent: run.agent, run: run.run }, { timeoutMs: FINALIZE_MS });
       if (asked?.decision !== "revise") return undefined;
       const reason = String(asked.instruction);

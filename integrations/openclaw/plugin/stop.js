@@ -45,7 +45,7 @@ export class Stopper {
     for (const [key, runId] of this.state.current) {
       const run = this.state.runs.get(runId);
       if (!run || run.agent !== agent || !this.#isWithin(key, wanted)) continue;
-      if (this.#cut(run, reason)) ended += 1;
+      if (this.cut(run, reason)) ended += 1;
       else left += 1;
     }
     return { ended: left === 0, detail: `${ended} turn(s) cut in the gateway, ${left} left` };
@@ -61,7 +61,9 @@ export class Stopper {
     return false;
   }
 
-  #cut(run, reason) {
+  /** Ends one turn; says whether it could. Whatever of it still comes is refused. */
+  cut(run, reason) {
+    run.over ??= oneLine(reason, 300);
     try {
       return Boolean(run.sessionId && this.abort?.(run.sessionId, { reason: new Error(`Mission Control: ${oneLine(reason, 200)}`) }));
     } catch (error) {

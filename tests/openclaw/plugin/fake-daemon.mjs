@@ -8,6 +8,7 @@ import { Link } from "../../../integrations/openclaw/plugin/link.js";
 import { Outbox } from "../../../integrations/openclaw/plugin/outbox.js";
 import { Reporter } from "../../../integrations/openclaw/plugin/report.js";
 import { State } from "../../../integrations/openclaw/plugin/state.js";
+import { Stopper } from "../../../integrations/openclaw/plugin/stop.js";
 import { TaskTool } from "../../../integrations/openclaw/plugin/task-tool.js";
 
 /** Never answers: what a handler returns to leave a question open. */
@@ -91,8 +92,11 @@ export function plugin(daemon, more = {}) {
   const link = new Link({ socketPath: config.socketPath, tokenFile, client: { name: "test", version: "0" }, attach, log });
   link.onUp(({ attached }) => Object.assign(state, { halted: attached.halted, haltFile: attached.halt_file, holdMs: attached.hold_ms }));
   const outbox = new Outbox({ link, state, dir: config.queueDir, log });
-  const parts = { link, state, config, outbox, log };
-  return { ...parts, logged, gate: new Gate(parts), reporter: new Reporter(parts), tasks: new TaskTool(parts) };
+  const cut = [];
+  const stopper = new Stopper({ state, log });
+  stopper.abort = (sessionId) => cut.push(sessionId) > 0;
+  const parts = { link, state, config, outbox, stopper, log };
+  return { ...parts, logged, cut, gate: new Gate(parts), reporter: new Reporter(parts), tasks: new TaskTool(parts) };
 }
 
 /** A tool call as the host describes it. */
