@@ -4,8 +4,8 @@
 // call after it, so the server keeps no state. A step is {"tool", "args"} or {"text"}; with "usage"
 // ({prompt_tokens, completion_tokens}) it says what it used, with "ms" it takes that long. Every request's
 // messages go to the file MOCK_LOG, one JSON array a line: what the model was shown. The file MOCK_BILL
-// gets a line for each call that is over: {call, began, ended, cut, usage}, times in milliseconds; `cut`
-// says that nobody waited for the end. GET /calls counts.
+// gets a line for each call that is over: {call, script, began, ended, cut, usage}: `script` is the word
+// before MOCK, times are in milliseconds, `cut` says that nobody waited for the end. GET /calls counts.
 import fs from "node:fs";
 import http from "node:http";
 
@@ -38,7 +38,8 @@ function step(messages) {
     if (begin < 0) continue;
     const steps = JSON.parse(arrayAt(text, begin + 5));
     const done = messages.slice(at + 1).filter((message) => message.role === "assistant").length;
-    return steps[done] ?? { text: `the script has only ${steps.length} steps` };
+    const script = text.slice(0, begin).trim().split(/\s+/).at(-1);
+    return { script, ...(steps[done] ?? { text: `the script has only ${steps.length} steps` }) };
   }
   return { text: "no script" };
 }
@@ -53,9 +54,9 @@ function bill(response, entry) {
 }
 
 async function answer(response, body) {
-  const { text = "", tool, args = {}, usage = USUAL, ms = 0 } = step(body.messages ?? []);
+  const { script, text = "", tool, args = {}, usage = USUAL, ms = 0 } = step(body.messages ?? []);
   const id = `mock-${++calls}`;
-  bill(response, { call: calls, began: Date.now(), usage });
+  bill(response, { call: calls, script, began: Date.now(), usage });
   const tools = tool ? [{ index: 0, id: `call_${id}`, type: "function", function: { name: tool, arguments: JSON.stringify(args) } }] : [];
   const base = { id, object: "chat.completion.chunk", created: 1, model: body.model };
   const send = (more) => response.write(`data: ${JSON.stringify({ ...base, ...more })}\n\n`);

@@ -12,6 +12,10 @@ const WRAPPERS = new Set(["tool_search", "tool_describe", "tool_call", "tool_sea
 /** What may go on while the daemon is away: reads of the session's own things. */
 const GREEN_WHEN_AWAY = new Set(["session_status", "update_plan", "memory_search", "memory_get", "mc_task", "read"]);
 const SECRET_NAME = /(^|[/._-])(env|ssh|aws|gnupg|netrc|npmrc|pgpass|id_[a-z0-9]+|pem|key|token|secret|credential|password)s?([/._-]|$)/i;
+/** A turn that the host begins by itself to take up one that did not end by itself. */
+const RECOVERY = "main_session_restart_recovery";
+/** What the bridge begins in the place of a turn that it ends. */
+const INTERRUPT = /^mc-interrupt-/;
 const MAX_ARGUMENTS = 128 * 1024;
 const AWAIT_MS = 25_000;
 const RETRY_MS = 250;
@@ -85,6 +89,9 @@ export class Gate {
     if (ctx.workspaceDir) state.workspaces.set(session, ctx.workspaceDir);
     const known = runId ? state.runs.get(runId) : undefined;
     if (known?.over) throw new Error(`this turn was ended: ${known.over}`);
+    if (INTERRUPT.test(runId ?? "")) throw new Error("the turn before this one was ended, and nothing goes on in its place");
+    const cut = state.cut.get(session);
+    if (cut && triggerOf(ctx) === RECOVERY) throw new Error(`what was ended is not taken up again by itself: ${cut}`);
     await this.#reported();
     if (known && !known.finished) {
       // The host may ask twice for one turn; the daemon still has the last word on each tool call.
@@ -105,6 +112,7 @@ export class Gate {
     const granted = Number.isFinite(started.reserved_uusd) ? started.reserved_uusd : 0;
     const run = { run: started.run, task: started.task, agent, session, sessionId: ctx.sessionId, granted, used: 0 };
     state.stopped.delete(agent);
+    state.cut.delete(session);
     if (run.task) state.tasks.set(agent, run.task);
     if (runId) {
       state.runs.set(runId, run);

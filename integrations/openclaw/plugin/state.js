@@ -23,6 +23,8 @@ export class State {
     this.runs = new Recent();
     /** sessionKey → runId of the turn that goes on */
     this.current = new Recent();
+    /** sessionKey → why its last turn was ended by us */
+    this.cut = new Recent();
     /** sessionKey → absolute workspace directory */
     this.workspaces = new Recent();
     /** child sessionKey → R-n of the run that spawned it */

@@ -64,6 +64,7 @@ export class Stopper {
   /** Ends one turn; says whether it could. Whatever of it still comes is refused. */
   cut(run, reason) {
     run.over ??= oneLine(reason, 300);
+    this.state.cut.set(run.session, run.over);
     try {
       return Boolean(run.sessionId && this.abort?.(run.sessionId, { reason: new Error(`Mission Control: ${oneLine(reason, 200)}`) }));
     } catch (error) {

@@ -48,7 +48,9 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
     gate(desk, &agent)?;
     if let Some(external) = &params.external_id {
         input::at_most("external_id", external, SHORT_BYTES)?;
-        if let Some(run) = queries::run_by_external_id(desk.db, &agent.name, external)? {
+        let known = queries::run_by_external_id(desk.db, &agent.name, external)?;
+        // One that is over was tried again by its runtime: that costs anew, so it is a new run.
+        if let Some(run) = known.filter(|run| run.status == RunStatus::Running) {
             return started(desk, &agent, &run);
         }
     }

@@ -39,6 +39,21 @@ fn a_run_reserves_its_cap_at_start_spends_from_it_and_gives_the_rest_back() {
 }
 
 #[test]
+fn a_run_that_its_runtime_tries_again_after_its_end_is_asked_for_anew() {
+    let bench = Bench::new();
+    let start = || json!({"session": "s", "external_id": "x"});
+    assert_eq!(bench.run("wren", start()), "R-1");
+    assert_eq!(bench.run("wren", start()), "R-1", "it goes on");
+    bench.spend("wren", &json!("R-1"), 1_000_000);
+    let again = bench.wren("run.start", start());
+    assert_eq!((&again["run"], &again["reserved_uusd"]), (&json!("R-2"), &json!(1_000_000)));
+    bench.wren("run.finish", json!({"run": "R-2", "status": "failed"}));
+    let cap = json!({"scope": "squad_day", "cap_uusd": 1_000_000, "reason": "r"});
+    bench.human("budget.set", cap);
+    assert_eq!(bench.refused("run.start", start()), ErrorKind::Forbidden, "nothing is left");
+}
+
+#[test]
 fn runs_beside_each_other_get_what_is_left_and_then_nothing() {
     let bench = Bench::new();
     for reserved in [1_000_000, 1_000_000, 1_000_000] {

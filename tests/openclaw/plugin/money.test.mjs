@@ -57,6 +57,19 @@ test("a turn whose use was too much is cut, and nothing of it is let through", a
   assert.deepEqual(mc.cut, ["id-1"], "once");
 });
 
+test("what was cut is not taken up again by the gateway, nor by what the bridge puts in its place", async (t) => {
+  const { daemon, mc } = await turn(t, { "run.usage": () => ({ state: "stop" }) });
+  mc.reporter.message(usage(0.3), CTX);
+  await until(() => mc.cut.length === 1, "the cut");
+  const begin = (runId, more) => mc.gate.run({}, { ...CTX, runId, ...more });
+  const recovery = { inputProvenance: { kind: "internal_system", sourceTool: "main_session_restart_recovery" } };
+  assert.match((await begin("run-2", recovery)).message, /not taken up again/);
+  assert.match((await begin("mc-interrupt-1")).message, /nothing goes on in its place/);
+  assert.equal(daemon.calls("run.start").length, 1, "neither is even asked for");
+  assert.equal((await begin("run-3")).outcome, "pass", "a person may begin a turn");
+  assert.equal((await begin("run-4", recovery)).outcome, "pass", "and that one may be taken up");
+});
+
 test("a turn is not sent back before what it used is known to leave room", async (t) => {
   const { daemon, mc } = await turn(t, { "run.usage": () => ({ state: "stop" }), "run.finalize": () => ({ decision: "revise", instruction: "submit" }) });
   mc.reporter.message(usage(0.3), CTX);
