@@ -1,15 +1,16 @@
 // A model that does as it is told: an OpenAI-compatible server whose answers stand in the conversation.
 //
-// The newest user message that holds `MOCK:[step, ...]` is the script; step n answers the n-th model
+// The newest user message that holds `NAME MOCK:[step, ...]` is the script; step n answers the n-th model
 // call after it, so the server keeps no state. A step is {"tool", "args"} or {"text"}; with "usage"
 // ({prompt_tokens, completion_tokens}) it says what it used, with "ms" it takes that long. Every request's
 // messages go to the file MOCK_LOG, one JSON array a line: what the model was shown. The file MOCK_BILL
-// gets a line for each call that is over: {call, script, began, ended, cut, usage}: `script` is the word
-// before MOCK, times are in milliseconds, `cut` says that nobody waited for the end. GET /calls counts.
+// gets a line for each call that is over: {call, script, began, ended, cut, usage}: `script` is its NAME,
+// times are in milliseconds, `cut` says that nobody waited for the end. GET /calls counts.
 import fs from "node:fs";
 import http from "node:http";
 
 const port = Number(process.env.MOCK_PORT);
+const SCRIPT = /(?<![^\s])([\w-]+) MOCK:\[/;
 const USUAL = { prompt_tokens: 1000, completion_tokens: 100 };
 let calls = 0;
 
@@ -34,11 +35,11 @@ function arrayAt(text, from) {
 function step(messages) {
   for (let at = messages.length - 1; at >= 0; at--) {
     const text = messages[at].role === "user" ? textOf(messages[at].content) : "";
-    const begin = text.indexOf("MOCK:[");
-    if (begin < 0) continue;
-    const steps = JSON.parse(arrayAt(text, begin + 5));
+    const found = SCRIPT.exec(text);
+    if (!found) continue;
+    const steps = JSON.parse(arrayAt(text, found.index + found[0].length - 1));
     const done = messages.slice(at + 1).filter((message) => message.role === "assistant").length;
-    const script = text.slice(0, begin).trim().split(/\s+/).at(-1);
+    const script = found[1];
     return { script, ...(steps[done] ?? { text: `the script has only ${steps.length} steps` }) };
   }
   return { text: "no script" };

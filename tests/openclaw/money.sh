@@ -47,6 +47,13 @@ show='{"tool":"mc_task","args":{"action":"show"}}' look='{"tool":"exec","args":{
 search='{"tool":"tool_search","args":{"query":"weather"}}'
 # turn_of NAME SESSION STEPS: runs a turn of that agent to its end.
 turn_of() { gateway turn "agent:${1%%-*}:$2" "$1 MOCK:[$3{\"text\":\"done\"}]" >"$T/$1.turn" 2>&1; }
+# figures: sets the variables that figures.mjs prints.
+figures() {
+  mc audit export --json >"$T/journal.jsonl"
+  "$NODE" "$HERE/figures.mjs" "$T/journal.jsonl" "$T/bill.jsonl" 1000000 30 150 >"$T/figures.json" || return 1
+  eval "$(json 'Object.entries(d).filter(([, v]) => typeof v === "number").map(([k, v]) => k + "=" + v).join("\n")' <"$T/figures.json")"
+}
+dollars() { printf '%d.%06d' $(($1 / 1000000)) $(($1 % 1000000)); }
 # begins TASK: takes a task and starts it, cheaply.
 begins() {
   local used=(100 10)
@@ -55,7 +62,8 @@ begins() {
 }
 # spawns: hands a part of the work to a sub-agent of the gateway.
 spawns() {
-  local child="child MOCK:[$(step "$look")$(step "$show"){\"text\":\"the child is done\"}]"
+  local child
+  child="wren-child MOCK:[$(step "$look")$(step "$show")$(step '{"text":"the child is done"}' | sed 's/,$//')]"
   step "$("$NODE" -e 'console.log(JSON.stringify({ tool: "tool_call", args: { id: "openclaw:core:sessions_spawn", args: { task: process.argv[1], label: "child" } } }))' "$child")"
 }
 out_of_money() { grep -q "the squad's day has spent" "$1" && ! grep -q 'wait for other runs' "$1"; }
@@ -77,7 +85,62 @@ works crow T-2 900 90 & jobs+=($!)
 works finch T-3 500 150 & jobs+=($!)
 for at in 0 1 2; do check "money: ${AGENTS[at]} works until the squad's dollar is spent" wait "${jobs[at]}"; done
 note "money: that took $(($(now_ms) - began)) ms"
-tail -n +1 "$T"/*.turn
-mc budget --json; mc cost --by task,agent --json
-mc run list --json; mc task list --json
-mc audit export --json > "$T/journal.jsonl"
+check 'money: both books are read' figures
+note "money: squad cap $(dollars "$cap"), spent $(dollars "$spent"), reserved $(dollars "$reserved"), overshoot $(dollars "$overshoot"), calls in flight $in_flight ($(dollars "$in_flight_uusd"))"
+note "money: $calls calls, $cut cut off, billed $(dollars "$billed"); most ever spent and promised when something was granted: $(dollars "$committed")"
+check 'money: the dollar is spent' test "$spent" -ge "$cap"
+check 'money: at granting, what is spent and promised is within the cap' test "$committed" -le "$cap"
+check 'money: it is passed by no more than the calls in flight cost' test "$overshoot" -le "$in_flight_uusd"
+check 'money: and by no more on the bill of the model' test $((billed - cap)) -le "$in_flight_uusd"
+check 'money: of each agent at most one call was in flight' test "$in_flight_most" -le 1
+check 'money: every call of the model was one that somebody wanted' test "$unscripted" = 0
+
+# --- Nothing more, and everybody is told ------------------------------------------------------------------
+before=$(model_calls)
+for agent in "${AGENTS[@]}"; do
+  turn_of "$agent-after" after "$(used=(100 10) && step "$look")"
+  holds "money: $agent begins no turn any more" "$(cat "$T/$agent-after.turn")" "the squad's day has spent"
+done
+check 'money: and no model was called' test "$(model_calls)" = "$before"
+mc run list --limit 200 --json >"$T/runs.json"
+mc approval list --status pending --json >"$T/approvals.json"
+ended=$(json 'd.items.filter((r) => /ended by the budget/.test(r.error ?? "")).length' <"$T/runs.json")
+check 'money: runs were ended by the budget' test "$ended" -gt 0
+waiting=$(json '[...new Set(d.items.filter((r) => /ended by the budget/.test(r.error ?? "")).map((r) => r.task))].join(" ")' <"$T/runs.json")
+for task in $waiting; do
+  holds "money: $task waits for a person" "$(mc task show "$task" --json | json d.state)" needs_approval
+done
+holds 'money: a person is asked to raise the cap of the squad' "$(json 'd.items.map((a) => a.kind + " " + a.rule).join()' <"$T/approvals.json")" 'budget_override budget.squad_day'
+holds 'money: a critical alert says so' "$(mc alert list --json | json 'd.items.filter((a) => a.severity === "critical" && a.status === "open").map((a) => a.text).join()')" "the squad's day has spent"
+
+# --- Whose it is ---------------------------------------------------------------------------------------------
+mc cost --by task --json >"$T/cost.json"
+attributed=$(json d.attributed <"$T/cost.json")
+note "money: attributed to an agent and a task: $((attributed / 100)).$(printf %02d $((attributed % 100))) %"
+check 'money: at least 95 % is attributed' test "$attributed" -ge 9500
+holds 'money: a sub-agent ran below the run that spawned it, on its task' \
+  "$(json 'd.items.filter((r) => r.session.includes(":subagent:") && r.parent_run && r.cost_uusd > 0).map((r) => r.agent + " " + r.task).join()' <"$T/runs.json")" 'wren T-1'
+sum=$(json 'd.items.filter((r) => r.task === "T-1").reduce((sum, r) => sum + r.cost_uusd, 0)' <"$T/runs.json")
+check 'money: and what it spent stands on that task' test "$(mc task show T-1 --json | json d.spent_uusd)" -le "$sum" -a "$(mc task show T-1 --json | json d.spent_uusd)" -gt 0
+check 'money: the journal verifies' mc audit verify
+
+# --- A runtime that can ask ------------------------------------------------------------------------------------
+for name in gateway bridge mcd model; do stop "$name"; done
+T=$ROOT/asks MC=$ROOT/asks/mc
+mkdir -p "$T"
+(umask 077; printf 'four words are good\n' >"$T/passphrase")
+check 'money: another squad is set up' mc init --single-user --squad asks --operator ana --agent wren --agent crow --agent finch
+start_mcd || give_up 'the daemon does not start'
+start_model || give_up 'the model does not start'
+mc budget set squad_day --cap 1.00 --reason 'a dollar for all' >/dev/null
+for agent in "${AGENTS[@]}"; do mc agent update "$agent" --run-cap 0.90 >/dev/null; done
+asks() { "$NODE" "$HERE/asker.mjs" "$MC/run/agent/mcd.sock" "http://127.0.0.1:$MOCK_PORT/v1" "$1" "$MC/config/tokens/$1.token" "$2" "$3" >"$T/$1.asked" 2>&1; }
+asks wren 700 70 & jobs=($!)
+asks crow 900 90 & jobs+=($!)
+asks finch 500 150 & jobs+=($!)
+for at in 0 1 2; do check "money: ${AGENTS[at]} asks before each call until nothing is left" wait "${jobs[at]}"; done
+check 'money: both books are read' figures
+note "money: who asks: squad cap $(dollars "$cap"), spent $(dollars "$spent"), reserved $(dollars "$reserved"), overshoot $(dollars "$overshoot"), $calls calls, billed $(dollars "$billed"), most spent and promised $(dollars "$committed")"
+check 'money: who asks never passes the cap' test "$committed" -le "$cap" -a "$spent" -le "$cap" -a "$billed" -le "$cap"
+check 'money: and spends it to the last token' test "$spent" -gt $((cap - 30)) -a "$spent" = "$billed"
+note "money: the part took $((SECONDS - part_began)) s"
