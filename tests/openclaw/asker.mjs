@@ -15,15 +15,20 @@ socket.on("data", (data) => {
   rest += data;
   for (let end; (end = rest.indexOf("\n")) >= 0; rest = rest.slice(end + 1)) {
     const { id, result, error } = JSON.parse(rest.slice(0, end));
-    if (error) waiting.get(id)?.reject(new Error(JSON.stringify(error)));
-    else waiting.get(id)?.resolve(result);
+    waiting.get(id)?.({ result, error });
   }
 });
 
-function ask(method, params) {
+/** Asks, and again later where too much was asked at once. */
+async function ask(method, params) {
   const id = randomUUID();
   socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
-  return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+  const { result, error } = await new Promise((resolve) => waiting.set(id, resolve));
+  if (error === undefined) return result;
+  const afterMs = error.data?.retry_after_ms;
+  if (afterMs === undefined) throw new Error(`${method}: ${error.message}`);
+  await new Promise((resolve) => setTimeout(resolve, afterMs));
+  return ask(method, params);
 }
 const command = (method, params) => ask(method, { ...params, idempotency_key: randomUUID() });
 

@@ -35,7 +35,7 @@ check 'money: three agents of one gateway are under Mission Control' within 30 s
 mc budget set squad_day --cap 1.00 --reason 'a dollar for all' >/dev/null
 for agent in "${AGENTS[@]}"; do
   mc task create "Notes of $agent" --type docs --description 'Collect what changed.' >/dev/null
-  mc agent update "$agent" --run-cap 0.25 --can-spawn true >/dev/null
+  mc agent update "$agent" --run-cap 0.30 --can-spawn true >/dev/null
 done
 note "money: ready after $((SECONDS - part_began)) s"
 
@@ -45,8 +45,11 @@ step() { printf '%s,"usage":{"prompt_tokens":%d,"completion_tokens":%d},"ms":200
 show='{"tool":"mc_task","args":{"action":"show"}}' look='{"tool":"exec","args":{"command":"ls -la"}}'
 # Plumbing of the gateway that no gate judges: the model is called again after it all the same.
 search='{"tool":"tool_search","args":{"query":"weather"}}'
+# A turn that leaves no word on its task is sent back once, so it says so twice.
+cheap=(100 10)
+ends() { local used=("${cheap[@]}"); step '{"text":"done"}'; step '{"text":"done"}' | sed 's/,$//'; }
 # turn_of NAME SESSION STEPS: runs a turn of that agent to its end.
-turn_of() { gateway turn "agent:${1%%-*}:$2" "$1 MOCK:[$3{\"text\":\"done\"}]" >"$T/$1.turn" 2>&1; }
+turn_of() { gateway turn "agent:${1%%-*}:$2" "$1 MOCK:[$3$(ends)]" >"$T/$1.turn" 2>&1; }
 # figures: sets the variables that figures.mjs prints.
 figures() {
   mc audit export --json >"$T/journal.jsonl"
@@ -54,36 +57,42 @@ figures() {
   eval "$(json 'Object.entries(d).filter(([, v]) => typeof v === "number").map(([k, v]) => k + "=" + v).join("\n")' <"$T/figures.json")"
 }
 dollars() { printf '%d.%06d' $(($1 / 1000000)) $(($1 % 1000000)); }
-# begins TASK: takes a task and starts it, cheaply.
+# begins NAME TASK [STEPS]: takes a task and starts it.
 begins() {
-  local used=(100 10)
-  step '{"tool":"mc_task","args":{"action":"claim","task":"'"$1"'"}}'
-  step '{"tool":"mc_task","args":{"action":"start","steps":["a","b","c"]}}'
+  local used=("${cheap[@]}")
+  turn_of "$1-begins" work "$(step '{"tool":"mc_task","args":{"action":"claim","task":"'"$2"'"}}')$(
+    step '{"tool":"mc_task","args":{"action":"start","steps":["a","b","c"]}}')${3:-}"
 }
 # spawns: hands a part of the work to a sub-agent of the gateway.
 spawns() {
-  local child
-  child="wren-child MOCK:[$(step "$look")$(step "$show")$(step '{"text":"the child is done"}' | sed 's/,$//')]"
+  local used=("${cheap[@]}") child
+  child="wren-child MOCK:[$(step "$look")$(step "$show")$(ends)]"
   step "$("$NODE" -e 'console.log(JSON.stringify({ tool: "tool_call", args: { id: "openclaw:core:sessions_spawn", args: { task: process.argv[1], label: "child" } } }))' "$child")"
 }
+child_is_back() { mc run list --json | json 'd.items.filter((r) => r.status !== "running").map((r) => r.trigger).join()' | grep -q subagent_announce; }
 out_of_money() { grep -q "the squad's day has spent" "$1" && ! grep -q 'wait for other runs' "$1"; }
-# works NAME TASK INPUT OUTPUT: turn after turn of dear calls, until the squad's budget refuses.
+# works NAME INPUT OUTPUT: turn after turn of dear calls, until the squad's budget refuses.
 works() {
-  local used=("$3" "$4") n first
-  first=$(begins "$2")
-  [[ $1 == wren ]] && first+=$(spawns)
-  turn_of "$1-0" first "$first"
+  local used=("$2" "$3") n
   for n in {1..20}; do
-    turn_of "$1-$n" work "$(for _ in 1 2; do step "$look"; step "$show"; step "$search"; done)"
+    turn_of "$1-$n" work "$(for _ in 1 2 3 4; do step "$look"; step "$show"; step "$search"; done)"
     out_of_money "$T/$1-$n.turn" && return 0
   done
   return 1
 }
+# each WHAT: waits for the three that were begun last, in the order of AGENTS.
+each() { local at; for at in 0 1 2; do check "money: ${AGENTS[at]} $1" wait "${jobs[at]}"; done; }
+
+begins wren T-1 "$(spawns)" & jobs=($!)
+begins crow T-2 & jobs+=($!)
+begins finch T-3 & jobs+=($!)
+each 'has begun its task'
+check 'money: a sub-agent has done its part' within 30 child_is_back
 began=$(now_ms)
-works wren T-1 700 70 & jobs=($!)
-works crow T-2 900 90 & jobs+=($!)
-works finch T-3 500 150 & jobs+=($!)
-for at in 0 1 2; do check "money: ${AGENTS[at]} works until the squad's dollar is spent" wait "${jobs[at]}"; done
+works wren 700 70 & jobs=($!)
+works crow 900 90 & jobs+=($!)
+works finch 500 150 & jobs+=($!)
+each "works until the squad's dollar is spent"
 note "money: that took $(($(now_ms) - began)) ms"
 check 'money: both books are read' figures
 note "money: squad cap $(dollars "$cap"), spent $(dollars "$spent"), reserved $(dollars "$reserved"), overshoot $(dollars "$overshoot"), calls in flight $in_flight ($(dollars "$in_flight_uusd"))"
@@ -98,7 +107,7 @@ check 'money: every call of the model was one that somebody wanted' test "$unscr
 # --- Nothing more, and everybody is told ------------------------------------------------------------------
 before=$(model_calls)
 for agent in "${AGENTS[@]}"; do
-  turn_of "$agent-after" after "$(used=(100 10) && step "$look")"
+  turn_of "$agent-after" after "$(used=("${cheap[@]}") && step "$look")"
   holds "money: $agent begins no turn any more" "$(cat "$T/$agent-after.turn")" "the squad's day has spent"
 done
 check 'money: and no model was called' test "$(model_calls)" = "$before"
@@ -138,7 +147,7 @@ asks() { "$NODE" "$HERE/asker.mjs" "$MC/run/agent/mcd.sock" "http://127.0.0.1:$M
 asks wren 700 70 & jobs=($!)
 asks crow 900 90 & jobs+=($!)
 asks finch 500 150 & jobs+=($!)
-for at in 0 1 2; do check "money: ${AGENTS[at]} asks before each call until nothing is left" wait "${jobs[at]}"; done
+each 'asks before each call until nothing is left'
 check 'money: both books are read' figures
 note "money: who asks: squad cap $(dollars "$cap"), spent $(dollars "$spent"), reserved $(dollars "$reserved"), overshoot $(dollars "$overshoot"), $calls calls, billed $(dollars "$billed"), most spent and promised $(dollars "$committed")"
 check 'money: who asks never passes the cap' test "$committed" -le "$cap" -a "$spent" -le "$cap" -a "$billed" -le "$cap"

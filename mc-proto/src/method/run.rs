@@ -35,7 +35,7 @@ pub struct Start {
     /// The run that spawned it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_run: Option<RunId>,
-    /// The runtime's own id of the run; the same id returns the same run.
+    /// The runtime's own id of the run; while that run goes on, the same id returns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// How much to reserve for the whole run; by default what its caps let it spend. 0 where the
