@@ -76,8 +76,10 @@ fn stop(
     (run, payer): (&Run, &Payer),
     over: &[(Standing, Shortage)],
 ) -> Result<(), Fail> {
-    let Some((first, shortage)) = over.first() else { return Ok(()) };
-    end(desk, run, payer, (BreachCause::Cap, &first.key, &shortage.text))?;
+    let Some((first, _)) = over.first() else { return Ok(()) };
+    // All that is used up: a person who raises one cap alone would see the next run end by another.
+    let texts: Vec<&str> = over.iter().map(|(_, shortage)| shortage.text.as_str()).collect();
+    end(desk, run, payer, (BreachCause::Cap, &first.key, &texts.join("; ")))?;
     for (standing, shortage) in over {
         ask(desk, agent, run, payer, (standing, shortage))?;
     }

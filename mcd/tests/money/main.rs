@@ -245,7 +245,13 @@ fn a_cap_of_all_that_is_passed_ends_every_run_that_does_not_ask_again() {
     let rules: Vec<Value> = bench.pending().iter().map(|one| one["rule"].clone()).collect();
     assert_eq!(rules.iter().filter(|rule| **rule == "budget.squad_day").count(), 3, "{rules:?}");
     let critical = bench.alerts().into_iter().filter(|(severity, _)| severity == "critical");
-    assert_eq!(critical.count(), 3);
+    let texts: Vec<String> = critical.map(|(_, text)| text).collect();
+    assert_eq!(texts.len(), 3);
+    assert!(texts.iter().all(|text| text.contains("the squad's day has spent $1.04 of $1.00")));
+    assert!(
+        texts[0].contains("the run has spent $0.40 of $0.33; "),
+        "all that is used up: {texts:?}"
+    );
     let asked = bench.by("a3", "run.reserve", json!({"run": runs[3], "amount_uusd": 1}));
     assert_eq!(asked["decision"], "ask");
     // Calls that were in flight still count, and what was promised goes back as the runs end.
