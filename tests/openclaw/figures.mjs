@@ -7,15 +7,18 @@ const [journal, bill] = process.argv.slice(2, 4).map((file) => fs.readFileSync(f
 const [cap, rateIn, rateOut] = process.argv.slice(4).map(Number);
 
 const open = new Map();
+const running = new Set();
 const recorded = new Map();
-let [spent, reserved, committed, passed] = [0, 0, 0, undefined];
+let [spent, reserved, committed, beside, passed] = [0, 0, 0, 0, undefined];
 const settle = (id, part, settles) => {
   const left = settles ? 0 : open.get(id) - part;
   reserved -= open.get(id) - left;
   open.set(id, left);
 };
 for (const { at, event } of journal) {
-  if (event.kind === "budget_reserved") {
+  if (event.kind === "run_started") beside = Math.max(beside, running.add(event.run.id).size);
+  else if (event.kind === "run_finished") running.delete(event.run);
+  else if (event.kind === "budget_reserved") {
     open.set(event.reservation.id, event.reservation.open.uusd);
     reserved += event.reservation.open.uusd;
     // At granting, what is spent and promised is never more than the cap.
@@ -53,6 +56,7 @@ console.log(
     spent,
     reserved,
     committed,
+    beside,
     overshoot: Math.max(0, spent - cap),
     passed,
     in_flight: flying.length,

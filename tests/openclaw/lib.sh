@@ -21,6 +21,8 @@ now_ms() { date +%s%3N; }
 
 # json EXPRESSION: evaluates it over the JSON document `d` on standard input.
 json() { "$NODE" -e 'const d = JSON.parse(require("fs").readFileSync(0)); const v = eval(process.argv[1]); console.log(typeof v === "object" ? JSON.stringify(v) : String(v ?? ""))' "$1"; }
+# json_lines EXPRESSION: the same, `d` being the list of the JSON documents on the lines of standard input.
+json_lines() { sed '1s/^/[/; $!s/$/,/; $s/$/]/' | json "$1"; }
 
 mc() { "$BIN/mcctl" --home "$MC" --passphrase-file "$T/passphrase" "$@"; }
 
