@@ -2,7 +2,8 @@
 //
 // The newest user message that holds `NAME MOCK:[step, ...]` is the script; step n answers the n-th model
 // call after it, so the server keeps no state. A step is {"tool", "args"} or {"text"}; with "usage"
-// ({prompt_tokens, completion_tokens}) it says what it used, with "ms" it takes that long. Every request's
+// ({prompt_tokens, completion_tokens}) it says what it used, with "ms" it takes that long, with "meet" it
+// waits until so many steps with "meet" have been asked for, once (half a minute at most). Every request's
 // messages go to the file MOCK_LOG, one JSON array a line: what the model was shown. The file MOCK_BILL
 // gets a line for each call that is over: {call, script, began, ended, cut, usage}: `script` is its NAME,
 // times are in milliseconds, `cut` says that nobody waited for the end. GET /calls counts.
@@ -12,6 +13,8 @@ import http from "node:http";
 const port = Number(process.env.MOCK_PORT);
 const SCRIPT = /(?<![^\s])([\w-]+) MOCK:\[/;
 const USUAL = { prompt_tokens: 1000, completion_tokens: 100 };
+const held = [];
+let met = 0;
 let calls = 0;
 
 const textOf = (content) => (typeof content === "string" ? content : (content ?? []).map((part) => part.text ?? "").join(""));
@@ -45,6 +48,16 @@ function step(messages) {
   return { text: "no script" };
 }
 
+/** Holds a call until `count` of them are there; from then on nobody is held. */
+async function meet(count) {
+  if (++met >= count) for (const go of held.splice(0)) go();
+  if (met >= count) return;
+  await new Promise((resolve) => {
+    held.push(resolve);
+    setTimeout(resolve, 30_000);
+  });
+}
+
 /** Writes down what a call cost, once it is over. */
 function bill(response, entry) {
   if (!process.env.MOCK_BILL) return;
@@ -55,7 +68,7 @@ function bill(response, entry) {
 }
 
 async function answer(response, body) {
-  const { script, text = "", tool, args = {}, usage = USUAL, ms = 0 } = step(body.messages ?? []);
+  const { script, text = "", tool, args = {}, usage = USUAL, ms = 0, meet: count } = step(body.messages ?? []);
   const id = `mock-${++calls}`;
   bill(response, { call: calls, script, began: Date.now(), usage });
   const tools = tool ? [{ index: 0, id: `call_${id}`, type: "function", function: { name: tool, arguments: JSON.stringify(args) } }] : [];
@@ -64,6 +77,7 @@ async function answer(response, body) {
   const delta = (part, reason = null) => send({ choices: [{ index: 0, delta: part, finish_reason: reason }] });
   response.setHeader("content-type", "text/event-stream");
   delta({ role: "assistant", content: text });
+  if (count) await meet(count);
   if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
   if (response.destroyed) return;
   for (const call of tools) delta({ tool_calls: [call] });

@@ -78,7 +78,7 @@ more_than() { (($(billed_calls) > $1)); }
 works() {
   local used=("$2" "$3") n
   for n in {1..20}; do
-    turn_of "$1-$n" work "$(for _ in 1 2 3 4; do step "$look"; step "$show"; step "$search"; done)"
+    turn_of "$1-$n" work "$(step "${search%\}},\"meet\":3}")$(for _ in 1 2 3 4; do step "$look"; step "$show"; step "$search"; done)"
     out_of_money "$T/$1-$n.turn" && return 0
     # Told to wait for other runs: until they have gone on.
     grep -q "the squad's day has spent" "$T/$1-$n.turn" && within 10 more_than "$(billed_calls)"
