@@ -99,6 +99,14 @@ pub fn has_secret(text: &str) -> bool {
     })
 }
 
+/// Says whether masking `text` took out more than parts of words: a blank, the end of a line, or a
+/// sign that a shell acts on. A person who is shown the rest does not see what would run.
+pub fn hides_commands(text: &str, masked: &str) -> bool {
+    let acts = |c: &char| c.is_whitespace() || ";|&`$(){}<>".contains(*c);
+    let count = |text: &str| text.chars().filter(acts).count();
+    text != masked && count(masked) != count(text)
+}
+
 /// Says whether a secret of a known kind stands anywhere in `value`.
 pub fn value_has_secret(value: &Value) -> bool {
     match value {

