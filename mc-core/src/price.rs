@@ -276,7 +276,8 @@ impl PriceTable {
 
     /// Returns what a use cost, and how that is known.
     ///
-    /// What the runtime reports is believed, but not that something cost nothing that has a price.
+    /// What the runtime reports is believed, but not that tokens cost nothing: a runtime that knows no
+    /// price says so too.
     pub fn cost(&self, ask: &Ask<'_>, tokens: Tokens, reported: Option<MicroUsd>) -> Cost {
         let exact = |cost_uusd, state| Cost { cost_uusd, counted_uusd: cost_uusd, state };
         let row = self.find(ask);
@@ -288,7 +289,9 @@ impl PriceTable {
         let derived = row.and_then(|row| row.of(tokens));
         match (reported, derived) {
             (Some(reported), derived)
-                if reported.0 > 0 || derived.is_none_or(|cost| cost.0 == 0) =>
+                if reported.0 > 0
+                    || derived.is_some_and(|cost| cost.0 == 0)
+                    || tokens.total() == 0 =>
             {
                 exact(reported, CostState::Reported)
             }

@@ -49,6 +49,8 @@ pub(super) fn after_cost(
     }
     if run.status == RunStatus::Running {
         stop(desk, agent, (run, payer), &over)?;
+    } else {
+        stop_late(desk, agent, (run, payer), &over)?;
     }
     let used_up: Vec<&Standing> =
         over.iter().filter(|(_, shortage)| !shortage.waits).map(|(one, _)| one).collect();
@@ -84,6 +86,34 @@ fn stop(
         ask(desk, agent, run, payer, (standing, shortage))?;
     }
     Ok(())
+}
+
+/// What is reported after a run's end counts all the same. Where it passes a cap, something of that
+/// session goes on, whoever said that it had ended.
+fn stop_late(
+    desk: &mut Desk<'_>,
+    agent: &Agent,
+    (run, payer): (&Run, &Payer),
+    over: &[(Standing, Shortage)],
+) -> Result<(), Fail> {
+    let by_budget = run.error.as_ref().is_some_and(|why| why.starts_with(ENDED));
+    let open = queries::open_approvals(desk.db, Some(&agent.name))?;
+    let is_asked = |one: &Standing| {
+        open.iter().any(|asked| {
+            asked.status == ApprovalStatus::Pending
+                && (asked.task, asked.rule.as_str()) == (payer.task, one.key.scope.rule())
+        })
+    };
+    let Some((first, shortage)) = over.iter().find(|(one, _)| !by_budget && !is_asked(one)) else {
+        return Ok(());
+    };
+    let (key, text) = (first.key.clone(), shortage.text.clone());
+    breached(desk, run, payer, (BreachCause::Cap, &key, &text))?;
+    for (standing, shortage) in over {
+        ask(desk, agent, run, payer, (standing, shortage))?;
+    }
+    let text = format!("{}: {} has ended, and more of it was reported: {text}", run.agent, run.id);
+    alert(desk, payer, Severity::Critical, text, "decide on the override, or cancel the task")
 }
 
 /// Stops the runs beside this one that pay from a scope which is used up. What was promised to a run
@@ -147,14 +177,13 @@ fn alert(
     Ok(())
 }
 
-/// Ends a run: nothing further of it is allowed, and its session is ordered ended.
-fn end(
+/// Records that a run spent too much: its session is ordered ended.
+fn breached(
     desk: &mut Desk<'_>,
     run: &Run,
     payer: &Payer,
     (cause, key, text): (BreachCause, &ScopeKey, &str),
 ) -> Result<(), Fail> {
-    let system = || Actor::system("budgets");
     let breach = Breach {
         cause,
         key: key.clone(),
@@ -164,15 +193,30 @@ fn end(
         session: run.session.clone(),
         text: text.to_owned(),
     };
-    desk.emit_as(system(), None, Event::BudgetBreached { breach: Box::new(breach) })?;
+    let event = Event::BudgetBreached { breach: Box::new(breach) };
+    desk.emit_as(Actor::system("budgets"), None, event)?;
+    Ok(())
+}
+
+/// How the error of a run begins that was ended for its spending.
+const ENDED: &str = "ended by the budget: ";
+
+/// Ends a run: nothing further of it is allowed, and its session is ordered ended.
+fn end(
+    desk: &mut Desk<'_>,
+    run: &Run,
+    payer: &Payer,
+    (cause, key, text): (BreachCause, &ScopeKey, &str),
+) -> Result<(), Fail> {
+    breached(desk, run, payer, (cause, key, text))?;
     let ended = Event::RunFinished {
         run: run.id,
         agent: run.agent.clone(),
         task: payer.task,
         status: RunStatus::Aborted,
-        error: Some(format!("ended by the budget: {text}")),
+        error: Some(format!("{ENDED}{text}")),
     };
-    desk.emit_as(system(), None, ended)?;
+    desk.emit_as(Actor::system("budgets"), None, ended)?;
     let text = format!("{}: {} is ended: {text}", run.agent, run.id);
     alert(desk, payer, Severity::Critical, text, "decide on the override, or cancel the task")
 }

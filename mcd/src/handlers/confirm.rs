@@ -9,8 +9,9 @@ use mc_core::{
     policy::Outcome,
     redact,
     refusal::Refusal,
-    run::{CallStatus, SecondLock, ToolCall},
+    run::{CallStatus, RunStatus, SecondLock, ToolCall},
     squad::SquadStatus,
+    task::TaskState,
 };
 use mc_proto::{
     limits::{ARGUMENT_BYTES, SHORT_BYTES},
@@ -128,6 +129,16 @@ fn objection(
     let Some(granted) = granted else {
         return Ok(Some(void(format!("it comes too late after {} was allowed", call.id))));
     };
+    if let Some(run) = call.run.map(|id| queries::run(desk.db, id)).transpose()?
+        && run.status != RunStatus::Running
+    {
+        return Ok(Some(void(format!("{} of it has ended", run.id))));
+    }
+    if let Some(task) = call.task.map(|id| queries::task(desk.db, id)).transpose()?
+        && task.state == TaskState::Blocked
+    {
+        return Ok(Some(void(format!("{} is blocked", task.id))));
+    }
     // What was granted before a stop, a pause or a restart does not come back with the resume.
     let since = [Some(desk.live.started_at), squad.since, agent.status_since];
     let is_void = since.into_iter().flatten().any(|since| granted <= since);

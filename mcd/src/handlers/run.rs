@@ -25,6 +25,7 @@ use super::{
     contain, input,
     moves::acting_agent,
     settle::{Paid, Used, charge, is_for_a_model_call, is_the_same},
+    spawn,
 };
 use crate::store::{
     Desk,
@@ -54,8 +55,11 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
             return started(desk, &agent, &run);
         }
     }
-    let task = attribute(desk, &agent, &params)?;
     let parent_run = params.parent_run.map(|id| queries::run(desk.db, id)).transpose()?;
+    if let Some(parent) = &parent_run {
+        may_come_from(desk, &agent, parent)?;
+    }
+    let task = attribute(desk, &agent, &params)?;
     let run = Run {
         id: desk.next_run(),
         agent: agent.name.clone(),
@@ -177,6 +181,19 @@ fn attribute(desk: &Desk<'_>, agent: &Agent, params: &Start) -> Result<Option<Ta
         return Ok(queries::run(desk.db, parent)?.task);
     }
     Ok(agent.serves)
+}
+
+/// Refuses a run below one of an agent that has nothing to do with it: its cost would be another's.
+/// An adapter knows better which of its sessions began which.
+fn may_come_from(desk: &Desk<'_>, agent: &Agent, parent: &Run) -> Result<(), Fail> {
+    if desk.caller.adapter.is_some() || spawn::is_of(desk, agent, &parent.agent)? {
+        return Ok(());
+    }
+    let text = format!(
+        "{} is a run of {}, which is no parent of {}: leave `parent_run` out",
+        parent.id, parent.agent, agent.name
+    );
+    Err(Refusal::forbidden(text).into())
 }
 
 fn is_its_own(agent: &Agent, task: &Task) -> bool {

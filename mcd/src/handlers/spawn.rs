@@ -126,6 +126,19 @@ const fn rank(autonomy: Autonomy) -> u8 {
     }
 }
 
+/// Says whether an agent is `other`, or one of those below it.
+pub(super) fn is_of(desk: &Desk<'_>, agent: &Agent, other: &AgentName) -> Result<bool, Fail> {
+    let mut above = Some(agent.name.clone());
+    for _ in 0..=DEEPEST {
+        let Some(name) = above else { break };
+        if name == *other {
+            return Ok(true);
+        }
+        above = queries::agent(desk.db, &name)?.parent;
+    }
+    Ok(false)
+}
+
 fn depth(desk: &Desk<'_>, agent: &Agent) -> Result<u64, Fail> {
     let mut depth = 0;
     let mut parent = agent.parent.clone();

@@ -135,9 +135,35 @@ pub(super) fn check_fields(desk: &Desk<'_>, params: &Create) -> Result<Vec<Field
     check_names(desk, "reviewers", &params.reviewers, &mut wrong)?;
     check_patch(desk, &as_patch(params), None, &mut wrong)?;
     if let Some(parent) = params.parent {
-        check_exists(desk, "parent", parent, &mut wrong)?;
+        check_parent(desk, parent, &mut wrong)?;
     }
     Ok(wrong)
+}
+
+/// What a task costs is paid by the tasks above it too: by all of them, and only by those that an
+/// agent has a part in.
+fn check_parent(desk: &Desk<'_>, parent: TaskId, wrong: &mut Vec<FieldError>) -> Result<(), Fail> {
+    if queries::task_state(desk.db, parent)?.is_none() {
+        wrong.push(FieldError::new("parent", format!("task `{parent}` not found")));
+        return Ok(());
+    }
+    let above = queries::task(desk.db, parent)?;
+    if queries::tasks_above(desk.db, parent)?.len() >= queries::TASK_DEPTH {
+        let text = format!("tasks go at most {} deep", queries::TASK_DEPTH);
+        wrong.push(FieldError::new("parent", text));
+    }
+    let Some(agent) = desk.caller.agent.as_ref().filter(|_| !desk.caller.is_human()) else {
+        return Ok(());
+    };
+    let agent = queries::agent(desk.db, agent)?;
+    let is_part = above.is_assigned_to(&agent.name)
+        || agent.serves == Some(parent)
+        || above.created_by.name == agent.name.as_str();
+    if !is_part && agent.autonomy != Autonomy::Lead {
+        let text = format!("{parent} is not yours: a part of it would spend its budget");
+        wrong.push(FieldError::new("parent", text));
+    }
+    Ok(())
 }
 
 fn as_patch(params: &Create) -> TaskPatch {

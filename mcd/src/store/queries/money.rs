@@ -17,7 +17,7 @@ use super::{Fail, Reader};
 use crate::store::StoreError;
 
 /// How far up the tasks above a task are followed.
-const DEPTH: usize = 8;
+pub const TASK_DEPTH: usize = 8;
 
 /// Returns the ledger of a scope; an empty one where nothing was spent.
 ///
@@ -148,7 +148,7 @@ pub fn in_progress_of(db: Reader<'_>, agent: &str) -> Result<Vec<TaskId>, StoreE
 pub fn tasks_above(db: Reader<'_>, task: TaskId) -> Result<Vec<TaskId>, StoreError> {
     let mut above: Vec<TaskId> = Vec::new();
     let mut of = task;
-    while above.len() < DEPTH {
+    while above.len() < TASK_DEPTH {
         let sql = "SELECT coalesce(max(parent), 0) FROM tasks WHERE id = ?1";
         let parent = TaskId(db.number(sql, [of.0])?);
         if parent.0 == 0 || parent == task || above.contains(&parent) {
