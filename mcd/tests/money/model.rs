@@ -12,12 +12,14 @@ const SQUAD_CAP: i64 = 2_500_000;
 const POLICY: &str = "[budgets.pace]\ntimes = 0\n[limits]\nactive_agents = 10_000\n\
                       pending_per_agent = 1000\npending_per_squad = 10_000\n";
 
-/// A run of the model: whose, on what, what it has spent, what is promised to each of its calls.
+/// A run of the model: whose, on what, what it has spent, what is promised to each of its calls, and
+/// what a human has said of those that are released and not reported.
 struct Run {
     agent: usize,
     task: usize,
     spent: i64,
     promised: Vec<Option<i64>>,
+    said: Vec<Option<i64>>,
     is_over: bool,
 }
 
@@ -116,13 +118,14 @@ impl History {
     }
 
     fn step(mut self) -> Self {
-        let act = if self.runs.is_empty() { 0 } else { self.dice.roll(20) };
+        let act = if self.runs.is_empty() { 0 } else { self.dice.roll(22) };
         let run = self.dice.roll(self.runs.len());
         match act {
             0..4 => self.start(),
             4..10 => self.reserve(run),
             10..16 => self.spend(run),
             16..19 => self.finish(run),
+            19..21 => self.release(run),
             _ if self.dice.roll(5) == 0 => self.bench = self.bench.again(&self.day),
             _ => {}
         }
@@ -135,7 +138,8 @@ impl History {
         let params = json!({"session": "s", "task": self.tasks[task], "reserve_uusd": 0});
         let caller = self::agent(&name(self.seed, agent));
         let started = self.bench.ask(&caller, "run.start", params);
-        self.model.runs.push(Run { agent, task, spent: 0, promised: Vec::new(), is_over: false });
+        let (promised, said) = (Vec::new(), Vec::new());
+        self.model.runs.push(Run { agent, task, spent: 0, promised, said, is_over: false });
         let may = !self.model.paused[agent] && self.model.fits(self.model.runs.len() - 1, 0);
         assert_eq!(started.is_ok(), may, "start, seed {}", self.seed);
         match started {
@@ -160,6 +164,7 @@ impl History {
         assert_eq!(answer["decision"] == "allow", fits, "reserve, seed {}: {answer}", self.seed);
         if fits {
             self.model.runs[run].promised.push(Some(amount));
+            self.model.runs[run].said.push(None);
             self.promises[run].push(answer["reservation"].clone());
         }
     }
@@ -168,17 +173,39 @@ impl History {
     fn spend(&mut self, run: usize) {
         let cost = self.dice.amount();
         let mut params = usage(&self.runs[run], cost);
-        let open = self.model.runs[run].promised.iter().position(Option::is_some);
-        if let Some(at) = open.filter(|_| self.dice.roll(4) > 0) {
+        let (open, mut counts) =
+            (self.model.runs[run].promised.iter().position(Option::is_some), cost);
+        let released = self.model.runs[run].said.iter().position(Option::is_some);
+        if let Some(at) = released.filter(|_| self.dice.roll(3) == 0) {
+            params["reservation"] = self.promises[run][at].clone();
+            // Together they count as much as the higher of both.
+            counts = (cost - self.model.runs[run].said[at].take().unwrap()).max(0);
+        } else if let Some(at) = open.filter(|_| self.dice.roll(4) > 0) {
             params["reservation"] = self.promises[run][at].clone();
             self.model.runs[run].promised[at] = None;
         }
         let name = self.whose(run);
         self.bench.by(&name, "run.usage", params.clone());
-        self.model.runs[run].spent += cost;
+        self.model.runs[run].spent += counts;
         self.model.after_cost(run);
         if params["reservation"].is_string() && self.dice.roll(3) == 0 {
             self.bench.by(&name, "run.usage", params);
+        }
+    }
+
+    /// A human corrects a promise, as unspent or with an amount.
+    fn release(&mut self, run: usize) {
+        let open = self.model.runs[run].promised.iter().position(Option::is_some);
+        let Some(at) = open else { return };
+        let spent = if self.dice.roll(2) == 0 { 0 } else { self.dice.amount() };
+        let release = json!({"reservation": self.promises[run][at], "spent_uusd": spent,
+            "reason": "the bill"});
+        self.bench.human("budget.release", release);
+        self.model.runs[run].promised[at] = None;
+        self.model.runs[run].said[at] = Some(spent);
+        self.model.runs[run].spent += spent;
+        if spent > 0 {
+            self.model.after_cost(run);
         }
     }
 
