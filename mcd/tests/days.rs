@@ -1,9 +1,5 @@
 //! The budget day of a whole daemon: clocks that are set, restarts, boots of the machine.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking, and its calls read well"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,

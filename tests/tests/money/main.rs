@@ -1,11 +1,6 @@
 //! Money over sockets: caps that hold whoever asks at once, promises through kill -9, amounts that are
 //! none, and breaches that the very next question sees.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    reason = "a test fails by panicking, and its calls read well"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod breach;
 mod crash;
