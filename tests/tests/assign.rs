@@ -157,7 +157,8 @@ fn a_persons_word_goes_first_and_the_programs_say_why() {
     let file = file.to_str().unwrap();
     let (text, code) = mcctl(&squad, &["policy", "validate", file]);
     assert_eq!(code, 0, "{text}");
-    let place = format!("{file}:3:26: assign[0].candidates.agents[0]: there is no registered agent");
+    let place =
+        format!("{file}:3:26: assign[0].candidates.agents[0]: there is no registered agent");
     assert!(text.contains(&place), "{text}");
     let (text, code) = mcctl(&squad, &["policy", "test", "--assign", "T-3", "--policy", file]);
     assert_eq!(code, 1, "{text}");
