@@ -35,7 +35,7 @@ fn squad() -> (Squad, Client) {
     (squad, human)
 }
 
-fn create(human: &mut Client, more: Value) -> Value {
+fn create(human: &mut Client, more: &Value) -> Value {
     let mut params = json!({"title": "write it up", "type": "docs", "labels": ["web"]});
     params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     human.ok("task.create", params)
@@ -74,7 +74,7 @@ fn six_tasks_are_spread_over_three_agents_and_the_seventh_waits_for_room() {
     let (mut squad, mut human) = squad();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..6 {
-        let made = create(&mut human, json!({}));
+        let made = create(&mut human, &json!({}));
         assert_eq!(made["state"], "assigned", "{made}");
         let name = made["assignees"][0].as_str().unwrap();
         *counts.entry(name.to_owned()).or_default() += 1;
@@ -86,7 +86,7 @@ fn six_tasks_are_spread_over_three_agents_and_the_seventh_waits_for_room() {
                 quarantined";
     assert_eq!(why, says);
 
-    let waits = create(&mut human, json!({}));
+    let waits = create(&mut human, &json!({}));
     assert_eq!((&waits["id"], &waits["state"]), (&json!("T-7"), &json!("inbox")));
     let next = human.ok("task.answers", json!({"task": "T-7"}))["next"]["text"].clone();
     assert!(next.as_str().unwrap().contains("kite has 2 in hand and takes 2"), "{next}");
@@ -124,7 +124,7 @@ fn six_tasks_are_spread_over_three_agents_and_the_seventh_waits_for_room() {
 #[test]
 fn a_persons_word_goes_first_and_the_programs_say_why() {
     let (squad, mut human) = squad();
-    create(&mut human, json!({"priority": 1}));
+    create(&mut human, &json!({"priority": 1}));
     let (text, _) = mcctl(&squad, &["task", "show", "T-1"]);
     let why = "assign.urgent: type docs, priority 1; wren is the only one free; left out: crow is \
                quarantined";
@@ -137,10 +137,10 @@ fn a_persons_word_goes_first_and_the_programs_say_why() {
         assert!(text.contains(says), "no `{says}` in {text}");
     }
     // Other work comes and goes with the ticks, and it stays where the person put it.
-    let last = create(&mut human, json!({}));
+    let last = create(&mut human, &json!({}));
     assert_eq!(last["state"], "assigned");
     human.ok("squad.pause", json!({"reason": "lunch"}));
-    create(&mut human, json!({}));
+    create(&mut human, &json!({}));
     assert_eq!(task(&mut human, "T-3")["state"], "inbox", "the squad stands still");
     human.ok("squad.resume", json!({"reason": "back"}));
     given(&mut human, "T-3", "owl");
