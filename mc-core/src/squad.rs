@@ -120,6 +120,23 @@ pub struct StopReport {
 }
 
 impl StopReport {
+    /// Returns what is known of a stop when it is asked for.
+    pub fn new(at: Timestamp, by: &str, reason: &str) -> Self {
+        Self {
+            at,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+            agents: Vec::new(),
+            tasks: None,
+            approvals: None,
+            in_flight: Vec::new(),
+            offer: None,
+            runtime_end: None,
+            last_allow_ms: None,
+            last_end_ms: None,
+        }
+    }
+
     /// Returns the agents that were not seen to have stopped.
     pub fn open(&self) -> impl Iterator<Item = &AgentStop> {
         self.agents.iter().filter(|one| !matches!(one.state, StopState::Idle | StopState::Ended))
@@ -189,17 +206,8 @@ mod tests {
             detail: String::new(),
         };
         StopReport {
-            at: Timestamp(0),
-            by: "ana".into(),
-            reason: "fire".into(),
             agents: agents.iter().map(one).collect(),
-            tasks: None,
-            approvals: None,
-            in_flight: Vec::new(),
-            offer: None,
-            runtime_end: None,
-            last_allow_ms: None,
-            last_end_ms: None,
+            ..StopReport::new(Timestamp(0), "ana", "fire")
         }
     }
 

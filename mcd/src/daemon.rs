@@ -9,7 +9,6 @@ use mc_proto::{
     method::{
         Request,
         admin::{PolicyGet, PolicyVersion},
-        squad::{Status, StatusGet},
     },
 };
 
@@ -134,10 +133,11 @@ impl Daemon {
             Some(sockets) => sockets,
             None => Sockets::bind(&home, identity.mode, &lock)?,
         };
-        let server = Arc::new(Server::new(store, identity, &config, &home.state));
+        let (server, stops) = Server::new(store, identity, &config, &home.state);
+        let server = Arc::new(server);
         let is_process = host == Host::Own;
         let setting = Setting { server: Arc::clone(&server), home, config, day, is_process };
-        let sides = sockets.serve(&server, workers::run(setting))?;
+        let sides = sockets.serve(&server, workers::run(setting, stops))?;
         tracing::info!(head = server.live().head(), "ready");
         Ok(Self { server, sides: Some(sides), _lock: lock })
     }
@@ -219,10 +219,7 @@ fn open_store(
 
 /// Holds a stop that the record knows of, though somebody cleared its file.
 fn hold_what_is_recorded(store: &Store) {
-    let status = Request::SquadStatus(StatusGet {});
-    let json = store.query(&workers::system(), &status).ok();
-    let status = json.and_then(|json| serde_json::from_str::<Status>(&json).ok());
-    let is_halted = status.is_none_or(|status| status.squad.status == SquadStatus::Halted);
+    let is_halted = store.squad().map_or(true, |squad| squad.status == SquadStatus::Halted);
     if is_halted && !store.live().halt.is_set() {
         tracing::error!("the halt file was cleared by hand: the stop in the record goes on");
         if let Err(error) = store.live().halt.set("the record says that everything is stopped") {

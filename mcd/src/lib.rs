@@ -20,6 +20,7 @@ pub mod policy;
 pub mod prices;
 pub mod random;
 pub mod server;
+pub mod stops;
 pub mod store;
 mod workers;
 

@@ -15,7 +15,6 @@ use mc_core::{
     life::Heard,
     policy::Policy,
     price::PriceTable,
-    squad::StopReport,
     time::Timestamp,
 };
 use mc_proto::method::{admin::Finding, feed::Capability};
@@ -26,6 +25,7 @@ use crate::{
     helper::Helper,
     prices,
     random::{Random, SystemRandom},
+    stops::Stops,
 };
 
 /// A runtime that is attached by a connection.
@@ -53,6 +53,8 @@ pub struct Live {
     pub random: Box<dyn Random>,
     /// The emergency stop.
     pub halt: Halt,
+    /// The stop in force, and how far it got.
+    pub stops: Stops,
     /// The newest durable event.
     pub head: AtomicI64,
     /// Grows with every sign of life of an agent.
@@ -85,7 +87,6 @@ pub struct Live {
     barred: RwLock<HashSet<AgentName>>,
     /// When the last call was let through, by the clock that never jumps; 0 before the first.
     last_allow_ms: AtomicI64,
-    stop: Mutex<Option<StopReport>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -111,6 +112,7 @@ impl Live {
             clock,
             random: Box::new(SystemRandom),
             halt,
+            stops: Stops::default(),
             head: AtomicI64::new(0),
             beat_count: AtomicU64::new(0),
             feeds: AtomicUsize::new(0),
@@ -133,7 +135,6 @@ impl Live {
             prices: RwLock::default(),
             barred: RwLock::default(),
             last_allow_ms: AtomicI64::new(0),
-            stop: Mutex::default(),
         }
     }
 
@@ -151,16 +152,6 @@ impl Live {
     /// Returns when the last call was let through, by the clock that never jumps.
     pub fn last_allow_ms(&self) -> Option<i64> {
         Some(self.last_allow_ms.load(Ordering::SeqCst)).filter(|at| *at != 0)
-    }
-
-    /// Returns how far the stop in force got, also while it can't be written down.
-    pub fn stop(&self) -> Option<StopReport> {
-        lock(&self.stop).clone()
-    }
-
-    /// Notes how far the stop in force got; `None` once it is over.
-    pub fn set_stop(&self, report: Option<StopReport>) {
-        *lock(&self.stop) = report;
     }
 
     /// Returns the newest durable event.

@@ -311,6 +311,43 @@ fn a_stop_says_of_each_agent_how_far_it_got_and_what_was_in_flight() {
 }
 
 #[test]
+fn a_second_stop_in_the_same_moment_takes_the_place_of_the_first() {
+    let mut squad = squad();
+    let mut deaf = bridge(&mut squad, "deaf", &["crow"]);
+    squad.agent("crow").ok("run.start", json!({"session": "agent:crow:main"}));
+    let mut human = squad.human();
+    // In one piece, so that nothing happens between them.
+    let stop = |id: i64, reason: &str| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "squad.emergency_stop",
+            "params": {"reason": reason}})
+        .to_string()
+    };
+    human.send_line(format!("{}\n{}", stop(901, "one"), stop(902, "two")).as_bytes()).unwrap();
+    for id in [901, 902] {
+        assert_eq!(human.answer(id).unwrap()["squad"]["status"], "halted");
+    }
+    let (first, second) = (order(&mut deaf), order(&mut deaf));
+    deaf.reply(&first, &json!({"ended": false, "detail": "a command goes on"}));
+    deaf.reply(&second, &json!({"ended": false, "detail": "a command goes on"}));
+    stands(&mut human, "crow", "not_stopped");
+    let again = order(&mut deaf);
+    deaf.reply(&again, &json!({"ended": true}));
+    stands(&mut human, "crow", "ended");
+    let db = squad.database();
+    let mut read =
+        db.prepare("SELECT body FROM journal WHERE kind = 'squad_stop_reported'").unwrap();
+    let rows = read.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let told: Vec<Value> = rows.map(|row| serde_json::from_str(&row.unwrap()).unwrap()).collect();
+    assert!(told.len() >= 2, "{told:?}");
+    assert!(
+        told.iter().all(|one| one["event"]["report"]["reason"] == "two"),
+        "one is followed: {told:?}"
+    );
+    assert!(deaf.notice(Duration::from_millis(2500)).unwrap().is_none(), "nobody asks any more");
+    assert_eq!(human.ok("squad.status", json!({}))["squad"]["stop"]["reason"], "two");
+}
+
+#[test]
 fn a_halt_file_set_by_hand_ends_sessions_and_is_in_the_record() {
     let mut squad = squad();
     let mut good = bridge(&mut squad, "good", &["wren"]);

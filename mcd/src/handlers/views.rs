@@ -190,7 +190,7 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         *alerts.entry(severity.as_str().unwrap_or_default().to_owned()).or_insert(0) += 1;
     }
     let mut squad = queries::squad(db)?;
-    squad.stop = live.stop().map(Box::new).or(squad.stop);
+    squad.stop = live.stops.report().map(Box::new).or(squad.stop);
     Ok(Status {
         squad,
         halted: live.halt.is_set(),

@@ -9,6 +9,7 @@ mod factor;
 pub(crate) mod feed;
 mod framing;
 mod gate;
+pub(crate) mod in_flight;
 mod levels;
 pub mod limits;
 pub mod listeners;
@@ -24,16 +25,17 @@ pub(crate) mod waits;
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 pub(crate) use factor::codes;
 
 use self::{
+    emergency::Asked,
     feed::Feeds,
     limits::{Limits, Throttle},
     orders::Orders,
@@ -67,8 +69,8 @@ pub struct Server {
     refusals: Throttle,
     connections: AtomicU64,
     epoch: AtomicU64,
-    /// How often everything was stopped; held while the halt is set or cleared.
-    stops: Mutex<u64>,
+    /// Where the stops go that are to be followed.
+    asked: mpsc::UnboundedSender<Asked>,
     stopping: AtomicBool,
     stopped: Arc<Notify>,
     /// Says that somebody else governs, or otherwise.
@@ -99,10 +101,17 @@ impl Server {
         self.store.submit(Work::System(command)).ok();
     }
 
-    /// Returns the shared state; what must survive a restart is kept under `state`.
-    pub fn new(store: Store, identity: Identity, config: &Config, state: &Path) -> Self {
+    /// Returns the shared state, and the emergency stops as they are asked for; what must survive a
+    /// restart is kept under `state`.
+    pub(crate) fn new(
+        store: Store,
+        identity: Identity,
+        config: &Config,
+        state: &Path,
+    ) -> (Self, mpsc::UnboundedReceiver<Asked>) {
         let now = store.live().clock.elapsed_ms();
-        Self {
+        let (asked, stops) = mpsc::unbounded_channel();
+        let server = Self {
             identity: RwLock::new(Arc::new(identity)),
             squad: config.squad.clone(),
             limits: Limits::new(&config.limits),
@@ -117,12 +126,13 @@ impl Server {
             refusals: Throttle::default(),
             connections: AtomicU64::new(1),
             epoch: AtomicU64::new(0),
-            stops: Mutex::default(),
+            asked,
             stopping: AtomicBool::new(false),
             stopped: Arc::new(Notify::new()),
             governed: Arc::new(Notify::new()),
             store,
-        }
+        };
+        (server, stops)
     }
 
     /// Returns who governs at the moment.

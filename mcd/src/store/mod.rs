@@ -16,7 +16,7 @@ use std::{
 };
 
 pub use desk::{Desk, WriterState};
-use mc_core::{agent::AgentName, budget::BudgetDay, event::Recorded, id::Seq};
+use mc_core::{agent::AgentName, budget::BudgetDay, event::Recorded, id::Seq, squad::Squad};
 use mc_proto::{
     error::{ErrorKind, RpcError},
     home::Home,
@@ -240,6 +240,15 @@ impl Store {
     /// What the query refuses, or `unavailable`.
     pub fn query(&self, caller: &Caller, request: &Request) -> Answer {
         self.inner.readers.with(|db| handlers::query(db, &self.inner.live, caller, request))
+    }
+
+    /// Returns the squad as the rows have it.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the store can't be read.
+    pub fn squad(&self) -> Result<Squad, RpcError> {
+        self.inner.readers.with(|db| Ok(queries::squad(db)?))
     }
 
     /// Says whether a query may take milliseconds.

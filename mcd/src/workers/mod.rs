@@ -1,7 +1,9 @@
 //! What runs by itself, beside the operators' side of the server.
 
+mod follow;
 mod reload;
 mod runtimes;
+mod stop_record;
 mod tick;
 mod watchdog;
 
@@ -9,13 +11,19 @@ use std::sync::Arc;
 
 use mc_core::budget::BudgetDay;
 use mc_proto::home::Home;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 pub(crate) use self::{
     runtimes::catch_up_all,
     tick::{JUMP_MS, day, system},
 };
-use crate::{config::Config, server::Server};
+use crate::{
+    config::Config,
+    server::{Server, emergency::Asked},
+};
 
 /// What workers need to know.
 #[derive(Debug, Clone)]
@@ -29,10 +37,10 @@ pub(crate) struct Setting {
     pub(crate) is_process: bool,
 }
 
-/// Runs all workers; never ends by itself.
-pub(crate) async fn run(setting: Setting) {
-    let reload = reload::run(&setting);
-    let all = async { tokio::join!(runtimes::run(&setting), tick::run(&setting), reload) };
+/// Runs all workers; never ends by itself. `asked` are the emergency stops.
+pub(crate) async fn run(setting: Setting, asked: mpsc::UnboundedReceiver<Asked>) {
+    let (follow, reload) = (follow::run(&setting, asked), reload::run(&setting));
+    let all = async { tokio::join!(runtimes::run(&setting), tick::run(&setting), follow, reload) };
     if setting.is_process {
         tokio::join!(all, watchdog::run(&setting), stop_on_signals(&setting));
     } else {

@@ -34,7 +34,6 @@ pub(super) async fn run(setting: &Setting) {
     let server = &setting.server;
     let live = server.live();
     let zone = setting.config.zone();
-    emergency::go_on(server);
     let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0 };
     let mut turning = Turning { day: setting.day.clone(), kept: None, asked: None };
     loop {
@@ -94,7 +93,7 @@ impl Turning {
 /// Records a stop that was set by hand, or that a crash kept from the record.
 fn watch_halt(server: &Arc<Server>) {
     let live = server.live();
-    if live.halt.refresh() && live.stop().is_none() && !emergency::is_recorded(server) {
+    if live.halt.refresh() && live.stops.report().is_none() && !emergency::is_recorded(server) {
         emergency::stop_by_file(server);
     }
 }

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use mc_proto::method::{Request, squad::StatusGet};
 use sd_notify::NotifyState;
 use tokio::{io::AsyncReadExt as _, net::UnixStream, time::timeout};
 
-use super::{Setting, tick::system};
+use super::Setting;
 use crate::caller::{SystemCommand, Work};
 
 /// Feeds the watchdog, where there is one.
@@ -39,7 +38,7 @@ async fn round_trip(setting: &Setting) -> bool {
         Ok(answer) => matches!(answer.await, Ok(Ok(_))),
         Err(_) => false,
     };
-    let read = store.query(&system(), &Request::SquadStatus(StatusGet {})).is_ok();
+    let read = store.squad().is_ok();
     let home = &setting.home;
     written && read && answers(&home.agent_socket()).await && answers(&home.operator_socket()).await
 }
