@@ -11,6 +11,7 @@
 )]
 
 pub mod asking;
+mod disk;
 pub mod helper;
 pub mod mail;
 pub mod receiver;
@@ -24,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use disk::SmallDisk;
 pub use helper::Helper;
 pub use receiver::{Got, Receiver, Reply};
 pub use squad::{Operator, PASSPHRASE, Setup, Squad, code};

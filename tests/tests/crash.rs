@@ -5,13 +5,12 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
-    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use mc_tests::{Client, PATIENCE, Setup, Squad, is_nightly, is_root, until};
+use mc_tests::{Client, PATIENCE, Setup, SmallDisk, Squad, is_nightly, is_root, until};
 use serde_json::{Value, json};
 
 /// What a writer knows when its connection ends: acknowledged ids by key, and the key that was
@@ -214,45 +213,13 @@ fn an_orderly_end_answers_what_it_took_and_leaves_nothing_behind() {
     }
 }
 
-/// A small file system in memory; it goes with the test.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir.path());
-        let mounted = mount.status().is_ok_and(|status| status.success());
-        if !mounted {
-            mc_tests::say("skipped: no file system can be mounted here");
-        }
-        mounted.then_some(Self(dir))
-    }
-
-    fn fill(&self) {
-        let filled = fs::write(self.0.path().join("ballast-of-the-test"), vec![1; 20 << 20]);
-        assert!(filled.is_err(), "the disk was not full");
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.0.path().join("ballast-of-the-test")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // What is still busy is detached and goes with its last user.
-        Command::new("umount").arg("--lazy").arg(self.0.path()).status().ok();
-    }
-}
-
 #[test]
 fn a_full_disk_refuses_writes_and_nothing_else_and_heals() {
     if !is_root("a_full_disk_refuses_writes_and_nothing_else_and_heals") {
         return;
     }
-    let Some(disk) = SmallDisk::new() else { return };
-    let mut squad = Squad::in_dir(disk.0.path(), &Setup::default());
+    let Some(disk) = SmallDisk::new(16) else { return };
+    let mut squad = Squad::in_dir(disk.path(), &Setup::default());
     squad.specialist("wren");
     let (mut wren, mut human) = (squad.agent("wren"), squad.human());
     squad.started_task(&mut wren);
