@@ -65,6 +65,42 @@ pub struct AgentStop {
     pub detail: String,
 }
 
+/// How far the end of a runtime's process got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessState {
+    /// It can be ended: an agent that it runs goes on.
+    Offered,
+    /// It was told to end, with everything that it started.
+    Ending,
+    /// It was seen gone.
+    Gone,
+    /// It is not gone; the detail says why.
+    NotEnded,
+}
+
+/// The process on this host that a runtime runs its agents' sessions in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeProcess {
+    /// Its number.
+    pub pid: i32,
+    /// The runtime, in words.
+    pub runtime: String,
+    /// Every agent that it runs: the sessions of all of them end with it.
+    pub agents: Vec<AgentName>,
+    /// How far its end got.
+    pub state: ProcessState,
+    /// Who had it ended; `None` while it is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// How long after the stop it was seen gone, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_ms: Option<i64>,
+    /// What was done.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
 /// Something that went on when everything was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InFlight {
@@ -109,6 +145,9 @@ pub struct StopReport {
     /// What became of that command, where the daemon ran it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_end: Option<String>,
+    /// The processes that run agents which went on, as far as they can be ended by a signal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<RuntimeProcess>,
     /// How long after the request the last call was let through, in milliseconds: 0 or less, for
     /// none is after it. `None` when none was since the daemon began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +171,7 @@ impl StopReport {
             in_flight: Vec::new(),
             offer: None,
             runtime_end: None,
+            processes: Vec::new(),
             last_allow_ms: None,
             last_end_ms: None,
         }

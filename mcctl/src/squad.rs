@@ -4,7 +4,10 @@ use clap::{Args, Subcommand};
 use mc_core::{agent::AgentName, id::TaskId, time::Timestamp};
 use mc_proto::method::{
     Method,
-    squad::{Drain, EmergencyResume, EmergencyStop, Pause, Receipt, Resume, Status, StatusGet},
+    squad::{
+        Drain, EmergencyResume, EmergencyStop, EndRuntime, Pause, Receipt, Resume, Status,
+        StatusGet,
+    },
 };
 
 use crate::{
@@ -30,6 +33,15 @@ pub(crate) enum Verb {
     /// EMERGENCY STOP: everything, now.
     #[command(visible_alias = "emergency-stop")]
     Stop(Reason),
+    /// End the process of a runtime that an emergency stop did not end, with the sessions of all its
+    /// agents: SIGTERM, then SIGKILL. `mcctl status` shows which.
+    EndRuntime {
+        /// The process, as the status names it.
+        #[arg(value_name = "PID")]
+        pid: i32,
+        #[command(flatten)]
+        reason: Reason,
+    },
     /// End an emergency stop and move tasks back to where they were.
     EmergencyResume {
         #[command(flatten)]
@@ -63,6 +75,11 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
         Verb::Resume(Reason { reason }) => act(&Resume { reason }, cx),
         Verb::Drain(Reason { reason }) => act(&Drain { reason }, cx),
         Verb::Stop(reason) => emergency_stop(reason, cx),
+        Verb::EndRuntime { pid, reason: Reason { reason } } => {
+            cx.show(&EndRuntime { pid, reason }, |process, _| {
+                format!("{}\n`mcctl status` shows when it is gone.\n", stopped::process(process))
+            })
+        }
         Verb::EmergencyResume { reason: Reason { reason }, tasks, agents } => {
             let tasks = (!tasks.is_empty()).then_some(tasks);
             let agents = (!agents.is_empty()).then_some(agents);

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use mc_core::squad::{AgentStop, StopReport, StopState};
+use mc_core::{
+    agent::AgentName,
+    squad::{AgentStop, ProcessState, RuntimeProcess, StopReport, StopState},
+};
 
 use crate::{
     table::{Cell, Sheet, Table, Tone, cell, maybe, rest},
@@ -28,6 +31,12 @@ pub(crate) fn view(report: &StopReport) -> String {
         sheet.maybe("end it by", report.offer.as_ref().map(|command| text::line(command)));
     }
     sheet.maybe("that command", report.runtime_end.as_ref().map(|what| text::line(what)));
+    for one in &report.processes {
+        if one.state != ProcessState::Offered || report.open().count() > 0 {
+            let tone = if one.state == ProcessState::Gone { Tone::Good } else { Tone::Bad };
+            sheet.toned("process", process(one), tone);
+        }
+    }
     let mut agents: Vec<&AgentStop> = report.agents.iter().collect();
     agents.sort_by_key(|one| (matches!(one.state, StopState::Idle | StopState::Ended), &one.agent));
     let mut table = Table::new(&["AGENT", "STOP", "AFTER", "WHAT"]);
@@ -47,6 +56,24 @@ pub(crate) fn view(report: &StopReport) -> String {
         write!(out, "\n{table}").ok();
     }
     out
+}
+
+/// What became of a runtime's process, or how it is ended; it says who ends with it.
+pub(crate) fn process(one: &RuntimeProcess) -> String {
+    let agents: Vec<&str> = one.agents.iter().map(AgentName::as_str).collect();
+    let who = format!("{} {} runs {}", one.pid, text::line(&one.runtime), agents.join(", "));
+    let by = one.by.as_deref().map(|by| format!(" (by {})", text::line(by))).unwrap_or_default();
+    let detail = text::line(&one.detail);
+    match (one.state, one.gone_ms) {
+        (ProcessState::Offered, _) => {
+            format!("{who}: `mcctl squad end-runtime {}` ends it with all of them", one.pid)
+        }
+        (ProcessState::Ending, _) => format!("{who}: being ended{by}: {detail}"),
+        (ProcessState::Gone, ms) => {
+            format!("{who}: {detail}, {} ms after the stop{by}", ms.unwrap_or_default())
+        }
+        (ProcessState::NotEnded, _) => format!("{who}: NOT ENDED{by}: {detail}"),
+    }
 }
 
 fn blocked((tasks, approvals): (i64, i64)) -> String {
@@ -88,6 +115,12 @@ mod tests {
             "in_flight": [{"agent": "wren", "run": "R-3", "call": "C-9", "what": "exec make"}],
             "offer": "systemctl --user stop openclaw-gateway",
             "runtime_end": "could not be run: no such file", "last_allow_ms": -40,
+            "processes": [
+                {"pid": 4242, "runtime": "openclaw 1 (gateway)", "agents": ["crow", "wren"],
+                    "state": "offered"},
+                {"pid": 4243, "runtime": "openclaw 1 (other)", "agents": ["jay"], "state": "gone",
+                    "by": "ana", "gone_ms": 2310, "detail": "gone after SIGTERM"},
+            ],
         }))
         .unwrap();
         let text = anstream::adapter::strip_str(&view(&report)).to_string();
@@ -99,10 +132,13 @@ mod tests {
             "C-9",
             "openclaw-gateway",
             "could not be run",
+            "runs crow, wren: `mcctl squad end-runtime 4242` ends it with all of them",
+            "gone after SIGTERM, 2310 ms after the stop (by ana)",
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
-        let at = |name: &str| text.find(name).unwrap();
+        let table = text.split_once("AGENT").unwrap().1;
+        let at = |name: &str| table.find(name).unwrap();
         assert!(at("wren") < at("crow") && at("crow") < at("jay"), "{text}");
         let mut over = report.clone();
         over.note(&"wren".parse().unwrap(), StopState::Ended, 4100, "");

@@ -33,9 +33,21 @@ pub struct EmergencyConfig {
     /// The command that ends the runtimes' processes, word for word and without a shell, such as
     /// `["systemctl", "--user", "stop", "openclaw-gateway"]`.
     pub end_runtime: Vec<String>,
-    /// Whether the daemon runs it by itself, two seconds after a stop that a runtime did not obey;
-    /// else it is only offered.
-    pub preset: bool,
+    /// What the daemon does by itself, two seconds after a stop that a runtime did not obey.
+    pub end: EndBy,
+}
+
+/// How a runtime is ended that does not obey a stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndBy {
+    /// Not by itself: a person is offered what there is.
+    #[default]
+    Offer,
+    /// By the command.
+    Command,
+    /// By signals to its process: SIGTERM, then SIGKILL.
+    Signal,
 }
 
 impl EmergencyConfig {
@@ -169,9 +181,9 @@ impl Config {
             let text = "expected a program and its words, such as [\"systemctl\", \"stop\", \"x\"]";
             errors.push(FieldError::new("emergency.end_runtime", text));
         }
-        if self.emergency.preset && ends.is_empty() {
+        if self.emergency.end == EndBy::Command && ends.is_empty() {
             let text = "there is no `end_runtime` that could be run";
-            errors.push(FieldError::new("emergency.preset", text));
+            errors.push(FieldError::new("emergency.end", text));
         }
         let limits = self.limits;
         let counts = [
@@ -243,10 +255,19 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_needs_a_command() {
-        let good = "[emergency]\nend_runtime = [\"systemctl\", \"stop\", \"x\"]\npreset = true\n";
+    fn a_runtime_is_ended_by_a_command_only_where_there_is_one() {
+        let good =
+            "[emergency]\nend_runtime = [\"systemctl\", \"stop\", \"x\"]\nend = \"command\"\n";
         assert_eq!(Config::parse(good).unwrap().emergency.end_runtime.len(), 3);
-        for bad in ["preset = true\n", "end_runtime = [\"\"]\n", "end_runtime = \"pkill x\"\n"] {
+        let signal = Config::parse("[emergency]\nend = \"signal\"\n").unwrap();
+        assert_eq!((signal.emergency.end, signal.emergency.offer()), (EndBy::Signal, None));
+        assert_eq!(Config::default().emergency.end, EndBy::Offer);
+        for bad in [
+            "end = \"command\"\n",
+            "end = \"kill\"\n",
+            "end_runtime = [\"\"]\n",
+            "end_runtime = \"pkill x\"\n",
+        ] {
             let found = Config::parse(&format!("[emergency]\n{bad}")).unwrap_err();
             assert_eq!(found[0].line, 2, "{bad}: {found:?}");
         }

@@ -18,6 +18,7 @@ pub mod logging;
 mod masking;
 pub mod policy;
 pub mod prices;
+pub mod process;
 pub mod random;
 pub mod server;
 pub mod stops;

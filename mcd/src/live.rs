@@ -24,6 +24,7 @@ use crate::{
     halt::Halt,
     helper::Helper,
     prices,
+    process::{Process, Processes},
     random::{Random, SystemRandom},
     stops::Stops,
 };
@@ -43,6 +44,23 @@ pub struct AttachedRuntime {
     pub agents: Vec<AgentName>,
     /// What it can be ordered to do.
     pub capabilities: Vec<Capability>,
+}
+
+impl AttachedRuntime {
+    /// Returns it in words, such as `openclaw 2026.9.6 (gateway)`.
+    pub fn words(&self) -> String {
+        let word = serde_json::to_value(self.runtime).unwrap_or_default();
+        format!("{} {} ({})", word.as_str().unwrap_or_default(), self.version, self.name)
+    }
+}
+
+/// A runtime, and the process that the sessions of its agents run in.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The runtime.
+    pub runtime: AttachedRuntime,
+    /// The process.
+    pub process: Arc<Process>,
 }
 
 /// What lives outside of the database.
@@ -65,6 +83,8 @@ pub struct Live {
     pub tokens_ended: AtomicU64,
     /// How many connections are open.
     pub connections: AtomicUsize,
+    /// The processes behind the connections of adapters.
+    pub processes: Processes,
     /// The notification helper.
     pub helper: Helper,
     /// When the daemon began.
@@ -118,6 +138,7 @@ impl Live {
             feeds: AtomicUsize::new(0),
             tokens_ended: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            processes: Processes::default(),
             helper: Helper::default(),
             started_at,
             shared_uid: AtomicBool::new(setup.shared_uid),
@@ -262,6 +283,17 @@ impl Live {
     /// Returns the runtimes that serve `agent`.
     pub fn runtimes_of(&self, agent: &AgentName) -> Vec<AttachedRuntime> {
         lock(&self.attached).iter().filter(|one| one.agents.contains(agent)).cloned().collect()
+    }
+
+    /// Returns the runtimes whose agents' sessions run in the process behind their connection.
+    pub fn hosts(&self) -> Vec<Host> {
+        let all = self.attached().into_iter();
+        let hosts = all.filter(|runtime| runtime.capabilities.contains(&Capability::Host));
+        let known = hosts.filter_map(|runtime| {
+            let process = self.processes.of(runtime.connection)?;
+            Some(Host { runtime, process })
+        });
+        known.collect()
     }
 
     /// Returns every attached runtime.

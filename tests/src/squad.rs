@@ -192,8 +192,13 @@ impl Squad {
 
     /// Starts the daemon and returns how long it took to its first answer.
     pub fn start(&mut self) -> Duration {
+        self.start_as(self.daemon_command())
+    }
+
+    /// Starts the daemon by `command` and returns how long it took to its first answer.
+    pub fn start_as(&mut self, mut command: Command) -> Duration {
         let began = Instant::now();
-        self.daemon = Some(self.daemon_command().spawn().unwrap());
+        self.daemon = Some(command.spawn().unwrap());
         let socket = self.home().operator_socket();
         until("the daemon answers", PATIENCE, || {
             let ended = self.daemon.as_mut().and_then(|child| child.try_wait().unwrap());

@@ -55,6 +55,7 @@ fn human_acts() -> Vec<(&'static str, Value)> {
         ("squad.resume", why()),
         ("squad.drain", why()),
         ("squad.emergency_stop", why()),
+        ("squad.end_runtime", json!({"pid": 4242, "reason": "mine"})),
         ("squad.emergency_resume", why()),
         ("alert.ack", json!({"alert": "W-1"})),
         ("alert.resolve", json!({"alert": "W-1"})),

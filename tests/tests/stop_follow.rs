@@ -245,7 +245,8 @@ fn a_runtime_that_does_not_obey_is_ended_where_that_is_preset() {
     let mark = dir.path().join("ended");
     let touch = format!("end_runtime = [\"touch\", \"{}\"]\n", mark.display());
     for preset in [false, true] {
-        let emergency = format!("{touch}preset = {preset}\n");
+        let end = if preset { "command" } else { "offer" };
+        let emergency = format!("{touch}end = \"{end}\"\n");
         let mut squad = Squad::new(&Setup { emergency, ..Setup::default() });
         squad.specialist("crow");
         let mut deaf = bridge(&mut squad, "deaf", &["crow"]);

@@ -24,7 +24,7 @@ function build(config, runtimeVersion, log) {
     runtime: "openclaw",
     version: runtimeVersion,
     agents: [...new Set(Object.values(config.agents))],
-    capabilities: stopper.abort ? ["gate", "abort"] : ["gate"],
+    capabilities: stopper.abort ? ["gate", "abort", "host"] : ["gate", "host"],
   });
   const { socketPath, tokenFile } = config;
   const client = { name: "mc-openclaw-plugin", version: VERSION };

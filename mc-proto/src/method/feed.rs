@@ -147,6 +147,8 @@ pub enum Capability {
     Deliver,
     /// Answers the runtime's own questions before commands, by `tool.confirm`: the second lock.
     Confirm,
+    /// Runs its agents' sessions in the very process behind the connection: its end is theirs.
+    Host,
 }
 
 /// `runtime.attach`

@@ -16,7 +16,7 @@ pub mod squad;
 pub mod task;
 pub mod thread;
 
-use mc_core::{actor::Role, id::Seq, policy::Act};
+use mc_core::{actor::Role, id::Seq, policy::Act, squad::RuntimeProcess};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -336,6 +336,8 @@ methods! {
     SquadDrain(squad::Drain) "squad.drain" Human Command needs Operator[Drain] -> squad::Receipt;
     "Stops everything now."
     SquadEmergencyStop(squad::EmergencyStop) "squad.emergency_stop" Human Command needs Operator[EmergencyStop] -> squad::Receipt;
+    "Ends the process of a runtime that an emergency stop did not end, with all its agents' sessions."
+    SquadEndRuntime(squad::EndRuntime) "squad.end_runtime" Human Command needs Operator[EmergencyStop] -> RuntimeProcess;
     "Ends an emergency stop and moves tasks back to where they were."
     SquadEmergencyResume(squad::EmergencyResume) "squad.emergency_resume" Human Command needs Admin[EmergencyResume] -> squad::Receipt;
     "Returns caps and what is spent of them."

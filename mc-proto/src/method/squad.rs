@@ -100,6 +100,16 @@ pub struct EmergencyResume {
     pub agents: Option<Vec<AgentName>>,
 }
 
+/// `squad.end_runtime`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndRuntime {
+    /// The process, as the report of the stop offers it.
+    pub pid: i32,
+    /// Why; goes into the record.
+    pub reason: String,
+}
+
 /// What became of one agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentReceipt {

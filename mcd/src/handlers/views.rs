@@ -23,7 +23,7 @@ use mc_proto::method::{
 use super::{assigning, cost, delivery};
 use crate::{
     caller::Caller,
-    live::Live,
+    live::{AttachedRuntime, Live},
     store::{
         StoreError,
         queries::{self, Fail, Reader},
@@ -51,16 +51,11 @@ pub fn agent(agent: Agent, live: &Live) -> AgentView {
     let policy = live.policy();
     let rules = &policy.doc().agents;
     let attached = live.runtimes_of(&agent.name);
-    let named = |runtime: &crate::live::AttachedRuntime| {
-        let word = serde_json::to_value(runtime.runtime).unwrap_or_default();
-        let word = word.as_str().unwrap_or_default().to_owned();
-        format!("{word} {} ({})", runtime.version, runtime.name)
-    };
     AgentView {
         liveness: rules.liveness(now, heard.map(|heard| heard.at)),
         last_heartbeat: heard.map(|heard| heard.at),
         silent_since: heard.and_then(|heard| rules.silent_since(&agent, heard, now)),
-        attached: attached.iter().map(named).collect(),
+        attached: attached.iter().map(AttachedRuntime::words).collect(),
         has_second_lock: attached.iter().any(|one| one.capabilities.contains(&Capability::Confirm)),
         today_uusd: agent.spent_on(&live.day()),
         agent,

@@ -33,7 +33,10 @@ use super::{
     pending::{Pending, Wait},
     session::{Peer, Session, unauthorized},
 };
-use crate::caller::{SystemCommand, Work};
+use crate::{
+    caller::{SystemCommand, Work},
+    process::Process,
+};
 
 /// Within what time the first frame must come.
 const FIRST_FRAME: Duration = Duration::from_secs(2);
@@ -373,6 +376,11 @@ impl Connection {
         match begun {
             Ok(session) => {
                 let answer = dispatch::json(&session.welcome(&self.server));
+                if session.is_adapter()
+                    && let Some(process) = Process::behind(&self.stream)
+                {
+                    self.server.live().processes.note(self.peer.connection, process);
+                }
                 self.session = Some(session);
                 self.answer(id, &answer);
             }
@@ -491,6 +499,7 @@ impl Drop for Connection {
         let live = self.server.live();
         live.connections.fetch_sub(1, Ordering::SeqCst);
         live.helper.left(connection);
+        live.processes.forget(connection);
         let Some(session) = &self.session else { return };
         if session.feed.is_some() {
             self.server.feeds.leave(connection);

@@ -235,6 +235,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::SquadEmergencyStop(p) => {
             Outcome::Now(emergency::stop(server, &caller.actor, &p.reason))
         }
+        Request::SquadEndRuntime(p) => emergency::end_runtime(server, &caller.actor, p),
         Request::SquadEmergencyResume(_) => emergency::resume(server, caller, request),
         Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
         Request::ToolCheck(p) => gate::check(server, caller, p, key),

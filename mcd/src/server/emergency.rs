@@ -7,16 +7,19 @@ use mc_core::{
     actor::Actor,
     agent::AgentName,
     redact,
-    squad::{AgentStop, Squad, SquadStatus, StopReport, StopState},
+    squad::{AgentStop, RuntimeProcess, Squad, SquadStatus, StopReport, StopState},
 };
 use mc_proto::{
     error::{ErrorKind, RpcError},
     method::{
         Request,
-        squad::{AgentReceipt, Receipt},
+        squad::{AgentReceipt, EndRuntime, Receipt},
     },
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 
 use super::{
     Server,
@@ -27,6 +30,7 @@ use super::{
 };
 use crate::{
     caller::{Caller, SystemCommand, Work},
+    live::Host,
     store::Answer,
     workers,
 };
@@ -46,6 +50,27 @@ pub(crate) struct Asked {
     pub(crate) halt: Option<SystemCommand>,
     /// The agents that are not known to have stopped.
     pub(crate) told: Vec<Told>,
+    /// The runtimes whose process was known at that moment.
+    pub(crate) hosts: Vec<Host>,
+}
+
+/// What is asked of who follows the stops.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// To follow one.
+    Follow(Box<Asked>),
+    /// To end a runtime's process.
+    End(End),
+}
+
+/// The end of a runtime's process, as a person asked for it.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) pid: i32,
+    pub(crate) by: String,
+    pub(crate) reason: String,
+    /// Where to say what became of it.
+    pub(crate) reply: oneshot::Sender<Result<RuntimeProcess, RpcError>>,
 }
 
 /// An agent, and the orders that its runtimes were sent.
@@ -69,13 +94,15 @@ pub(super) fn stop(server: &Arc<Server>, by: &Actor, reason: &str) -> Answer {
     let (number, text) = live.stops.begin(&report, || hold(server, &words));
     tracing::warn!(by = by.name, "emergency stop");
     let told = tell_all(server, &reason);
+    // A runtime that lets go of its connection after this may well go on.
+    let hosts = live.hosts();
     report.agents = told.iter().map(|one| one.stop.clone()).collect();
     live.stops.tell(number, &report);
     let agents = told.iter().map(receipt_of).collect();
     let halt = Some(SystemCommand::Halt { by: by.clone(), reason: reason.clone() });
-    let asked = Asked { number, report, since_ms, reason: reason.clone(), halt, told };
+    let asked = Asked { number, report, since_ms, reason: reason.clone(), halt, told, hosts };
     // Without who follows the daemon is about to end: the next one does, for the halt stays.
-    server.asked.send(asked).ok();
+    server.asked.send(Ask::Follow(Box::new(asked))).ok();
     server.waits.end_all();
     json(&Receipt {
         text,
@@ -123,8 +150,26 @@ pub(crate) fn begun_before(server: &Server) -> Option<Asked> {
         since_ms: live.clock.elapsed_ms() - passed_ms,
         reason: report.reason.clone(),
         halt: None,
+        hosts: Vec::new(),
         report,
     })
+}
+
+/// `squad.end_runtime`: only what the report of the stop in force offers can be ended.
+pub(super) fn end_runtime(server: &Arc<Server>, by: &Actor, params: EndRuntime) -> Outcome {
+    let EndRuntime { pid, reason } = params;
+    if reason.trim().is_empty() {
+        let error = RpcError::invalid("reason", "expected a reason: it goes into the record");
+        return Outcome::Now(Err(error));
+    }
+    let reason = reason.chars().take(500).collect();
+    let (reply, answer) = oneshot::channel();
+    // Nobody follows when the daemon is about to end; then the answer says so.
+    server.asked.send(Ask::End(End { pid, by: by.name.clone(), reason, reply })).ok();
+    Outcome::Later(Box::pin(async move {
+        let done = answer.await.unwrap_or_else(|_| Err(ended()));
+        done.and_then(|process| json(&process)).into()
+    }))
 }
 
 /// Sets the halt; returns what to say.

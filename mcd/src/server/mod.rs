@@ -35,7 +35,7 @@ use tokio::sync::{Notify, mpsc};
 pub(crate) use factor::codes;
 
 use self::{
-    emergency::Asked,
+    emergency::Ask,
     feed::Feeds,
     limits::{Limits, Throttle},
     orders::Orders,
@@ -69,8 +69,8 @@ pub struct Server {
     refusals: Throttle,
     connections: AtomicU64,
     epoch: AtomicU64,
-    /// Where the stops go that are to be followed.
-    asked: mpsc::UnboundedSender<Asked>,
+    /// Where it goes what is asked of who follows the stops.
+    asked: mpsc::UnboundedSender<Ask>,
     stopping: AtomicBool,
     stopped: Arc<Notify>,
     /// Says that somebody else governs, or otherwise.
@@ -108,7 +108,7 @@ impl Server {
         identity: Identity,
         config: &Config,
         state: &Path,
-    ) -> (Self, mpsc::UnboundedReceiver<Asked>) {
+    ) -> (Self, mpsc::UnboundedReceiver<Ask>) {
         let now = store.live().clock.elapsed_ms();
         let (asked, stops) = mpsc::unbounded_channel();
         let server = Self {

@@ -243,6 +243,11 @@ impl Session {
         &self.caller.actor.name
     }
 
+    /// Says whether an adapter is connected.
+    pub(super) fn is_adapter(&self) -> bool {
+        self.caller.adapter.is_some()
+    }
+
     /// Returns the connection's number.
     pub(super) const fn connection(&self) -> u64 {
         self.caller.connection

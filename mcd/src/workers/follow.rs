@@ -1,14 +1,18 @@
 //! Follows the emergency stop in force: hears of each agent until its sessions are seen to have
 //! ended. One worker follows one stop at a time; a newer one takes the place of the one before.
 
-use std::{process::Stdio, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mc_core::{
     agent::AgentName,
     redact,
-    squad::{StopReport, StopState},
+    squad::{ProcessState, RuntimeProcess, StopReport, StopState},
 };
-use mc_proto::method::feed::Aborted;
+use mc_proto::{
+    error::{ErrorKind, RpcError},
+    method::feed::Aborted,
+};
+use rustix::process::Signal;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -16,14 +20,17 @@ use tokio::{
 };
 
 use super::{
-    Setting,
+    Setting, end_runtime,
     stop_record::{self, Blocked},
 };
 use crate::{
     caller::SystemCommand,
+    config::EndBy,
+    live::Host,
+    process,
     server::{
         Server,
-        emergency::{self, Asked, Told},
+        emergency::{self, Ask, Asked, End, Told},
         in_flight,
         orders::Sent,
     },
@@ -39,7 +46,7 @@ const ORDER_AGAIN: Duration = Duration::from_secs(2);
 const FOLLOWED_MS: i64 = 600_000;
 
 /// Follows every stop that is asked for, and the one that an earlier daemon was asked for.
-pub(super) async fn run(setting: &Setting, mut asked: mpsc::UnboundedReceiver<Asked>) {
+pub(super) async fn run(setting: &Setting, mut asked: mpsc::UnboundedReceiver<Ask>) {
     let server = &setting.server;
     let mut next = emergency::begun_before(server);
     let mut last = 0;
@@ -48,7 +55,11 @@ pub(super) async fn run(setting: &Setting, mut asked: mpsc::UnboundedReceiver<As
         let stop = match next.take() {
             Some(stop) => stop,
             None => match asked.recv().await {
-                Some(stop) => stop,
+                Some(Ask::Follow(stop)) => *stop,
+                Some(Ask::End(end)) => {
+                    refuse(end);
+                    continue;
+                }
                 None => return,
             },
         };
@@ -58,23 +69,47 @@ pub(super) async fn run(setting: &Setting, mut asked: mpsc::UnboundedReceiver<As
         }
         last = stop.number;
         unwritten.extend(stop.halt.clone());
-        tokio::select! {
-            biased;
-            newer = asked.recv() => next = newer,
-            () = to_the_end(server, stop, &mut unwritten) => {}
-        }
+        let (tell, heard) = mpsc::unbounded_channel();
+        let later = tell.downgrade();
+        let following = to_the_end(server, stop, (tell, heard), &mut unwritten);
+        tokio::pin!(following);
+        next = loop {
+            tokio::select! {
+                biased;
+                ask = asked.recv() => match ask {
+                    Some(Ask::Follow(newer)) => break Some(*newer),
+                    Some(Ask::End(end)) => match later.upgrade() {
+                        // Who hears it answers.
+                        Some(tell) => drop(tell.send(News::End(end))),
+                        None => refuse(end),
+                    },
+                    None => return,
+                },
+                () = &mut following => break None,
+            }
+        };
     }
+}
+
+/// Says that there is no process to end.
+fn refuse(end: End) {
+    let text = format!("no stop that goes on offers to end process {} (`mcctl status`)", end.pid);
+    // Who hung up does not need the answer.
+    end.reply.send(Err(RpcError::new(ErrorKind::TransitionRefused, text))).ok();
 }
 
 /// Follows a stop until all is known and written down, or another one came, or it is over.
 /// `unwritten` are the stops that are not known to be in the record, oldest first.
-async fn to_the_end(server: &Arc<Server>, mut stop: Asked, unwritten: &mut Vec<SystemCommand>) {
+async fn to_the_end(
+    server: &Arc<Server>,
+    mut stop: Asked,
+    (tell, heard): (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
+    unwritten: &mut Vec<SystemCommand>,
+) {
     if stop.halt.is_some() {
         stop.report.in_flight = in_flight::now(server);
     }
     let (newest, reports) = watch::channel(stop.report.clone());
-    let (tell, heard) = mpsc::unbounded_channel();
-    let later = tell.downgrade();
     let mut tasks = JoinSet::new();
     for one in std::mem::take(&mut stop.told) {
         if one.stop.state != StopState::Idle {
@@ -82,20 +117,26 @@ async fn to_the_end(server: &Arc<Server>, mut stop: Asked, unwritten: &mut Vec<S
             tasks.spawn(agent(Arc::clone(server), one, reason, tell.clone()));
         }
     }
-    let halts = unwritten.clone();
+    let due = tell.clone();
+    tasks.spawn(async move {
+        sleep(ANSWER_TIME).await;
+        // Who no longer follows needs no news.
+        due.send(News::Due).ok();
+    });
+    let (halts, written) = (unwritten.clone(), tell.clone());
     let write = async move {
         let blocked = stop_record::halts(server, &halts).await;
-        // Who no longer follows needs no news.
-        tell.send(News::Written(blocked.filter(|_| !halts.is_empty()))).ok();
-        drop(tell);
+        written.send(News::Written(blocked.filter(|_| !halts.is_empty()))).ok();
+        drop(written);
         stop_record::reports(server, reports).await;
     };
     let following = Following {
         number: stop.number,
         report: stop.report,
         since_ms: stop.since_ms,
+        hosts: stop.hosts,
         newest,
-        tell: later,
+        tell: Some(tell),
         tasks,
         has_run: false,
     };
@@ -108,8 +149,14 @@ enum News {
     Agent(AgentName, StopState, String),
     /// It is written down, and what it blocked where that is new.
     Written(Option<Blocked>),
+    /// The time is over in which a runtime has to obey.
+    Due,
     /// What became of the command that ends runtimes.
     Ran(String),
+    /// A person wants a process to be ended.
+    End(End),
+    /// What became of a process.
+    Ended(i32, Result<(usize, Signal), String>),
 }
 
 /// A stop that is followed.
@@ -117,10 +164,12 @@ struct Following {
     number: u64,
     report: StopReport,
     since_ms: i64,
+    /// Every runtime whose process was known since the stop.
+    hosts: Vec<Host>,
     newest: watch::Sender<StopReport>,
-    /// For those who begin later to tell something.
-    tell: mpsc::WeakUnboundedSender<News>,
-    /// Who looks after one agent each; they end with the following.
+    /// For those who begin later to tell something; gone once no agent goes on.
+    tell: Option<mpsc::UnboundedSender<News>>,
+    /// Who looks after one agent or process each; they end with the following.
     tasks: JoinSet<()>,
     has_run: bool,
 }
@@ -133,6 +182,7 @@ impl Following {
         mut heard: mpsc::UnboundedReceiver<News>,
         unwritten: &mut Vec<SystemCommand>,
     ) {
+        self.settle();
         while let Some(news) = heard.recv().await {
             let is_news = match news {
                 News::Agent(agent, state, detail) => self.note(server, &agent, state, &detail),
@@ -140,12 +190,19 @@ impl Following {
                     unwritten.clear();
                     self.blocked(blocked)
                 }
+                News::Due => false,
                 News::Ran(what) => {
                     self.report.runtime_end = Some(redact::text(&what).into_owned());
                     true
                 }
+                News::End(end) => self.end(server, end),
+                News::Ended(pid, result) => {
+                    let after_ms = server.live().clock.elapsed_ms() - self.since_ms;
+                    end_runtime::ended(&mut self.report, &self.hosts, (pid, after_ms), result);
+                    true
+                }
             };
-            if !is_news {
+            if !self.end_what_goes_on(server) && !is_news {
                 continue;
             }
             if !server.live().stops.tell(self.number, &self.report) {
@@ -153,21 +210,87 @@ impl Following {
             }
             // Who writes it down ends with us, not before.
             self.newest.send(self.report.clone()).ok();
-            self.end_runtimes(server);
+            self.settle();
         }
     }
 
-    /// Has the command that ends runtimes run, once, where that is preset and an agent goes on.
-    fn end_runtimes(&mut self, server: &Server) {
+    /// Waits for nobody any more once no agent goes on.
+    fn settle(&mut self) {
+        if self.report.open().next().is_none() {
+            self.tell = None;
+        }
+    }
+
+    /// Offers what can end runtimes that did not obey in time, and does what is set up to be done
+    /// without asking; says whether that is news.
+    fn end_what_goes_on(&mut self, server: &Server) -> bool {
+        let live = server.live();
+        let waited_ms = live.clock.elapsed_ms() - self.since_ms;
+        let goes_on = self.report.agents.iter().any(end_runtime::goes_on);
+        if !goes_on || Duration::from_millis(waited_ms.unsigned_abs()) < ANSWER_TIME {
+            return false;
+        }
+        for host in live.hosts() {
+            let is_known = |one: &Host| one.runtime.connection == host.runtime.connection;
+            if !self.hosts.iter().any(is_known) {
+                self.hosts.push(host);
+            }
+        }
+        let is_new = end_runtime::offer(&mut self.report, &self.hosts);
         let emergency = server.emergency();
-        let goes_on = self.report.open().any(|one| one.state == StopState::NotStopped);
-        if !emergency.preset || self.has_run || self.report.runtime_end.is_some() || !goes_on {
-            return;
+        match emergency.end {
+            EndBy::Offer => {}
+            EndBy::Command => self.run_command(emergency.end_runtime),
+            EndBy::Signal => {
+                let offered = self.report.processes.iter();
+                let offered = offered.filter(|one| one.state == ProcessState::Offered);
+                for pid in offered.map(|one| one.pid).collect::<Vec<_>>() {
+                    // What is offered can be begun.
+                    self.begin((pid, "config.toml", "preset")).ok();
+                }
+            }
         }
-        if let Some(tell) = self.tell.upgrade() {
+        is_new
+    }
+
+    /// Has the command run, once.
+    fn run_command(&mut self, command: Vec<String>) {
+        if let Some(tell) = self.tell.clone()
+            && !self.has_run
+            && self.report.runtime_end.is_none()
+        {
             self.has_run = true;
-            self.tasks.spawn(run_command(emergency.end_runtime, tell));
+            self.tasks.spawn(async move {
+                // Who no longer follows needs no news.
+                tell.send(News::Ran(end_runtime::run_command(command).await)).ok();
+            });
         }
+    }
+
+    /// Ends a process as a person asked for it; says whether that is news.
+    fn end(&mut self, server: &Server, end: End) -> bool {
+        if !server.live().halt.is_set() {
+            refuse(end);
+            return false;
+        }
+        let begun = self.begin((end.pid, &end.by, &end.reason));
+        let is_news = begun.is_ok();
+        // Who hung up does not need the answer.
+        end.reply.send(begun).ok();
+        is_news
+    }
+
+    fn begin(&mut self, (pid, by, reason): (i32, &str, &str)) -> Result<RuntimeProcess, RpcError> {
+        let Some(tell) = self.tell.clone() else {
+            let text = "every agent was seen to have ended: no process need be";
+            return Err(RpcError::new(ErrorKind::TransitionRefused, text));
+        };
+        let (process, row) = end_runtime::begin(&mut self.report, &self.hosts, (pid, by, reason))?;
+        self.tasks.spawn(async move {
+            // Who no longer follows needs no news.
+            tell.send(News::Ended(pid, process::end(&process).await)).ok();
+        });
+        Ok(row)
     }
 
     /// Takes in what the stop blocked and canceled.
@@ -186,26 +309,6 @@ impl Following {
         self.report.last_allow_ms = last.or(self.report.last_allow_ms);
         self.report.note(agent, state, after_ms, &redact::text(detail))
     }
-}
-
-/// Runs the command that ends the runtimes' processes, and says what became of it.
-async fn run_command(command: Vec<String>, tell: mpsc::UnboundedSender<News>) {
-    let Some((program, words)) = command.split_first() else { return };
-    tracing::warn!(program, "a runtime goes on after the stop: its processes are ended");
-    let mut command = tokio::process::Command::new(program);
-    command.args(words).stdin(Stdio::null()).kill_on_drop(true);
-    let what = match timeout(ORDER_TIME, command.output()).await {
-        Ok(Ok(done)) if done.status.success() => "was run: it ended well".to_owned(),
-        Ok(Ok(done)) => {
-            let words = String::from_utf8_lossy(&done.stderr);
-            let words: String = words.trim().chars().take(200).collect();
-            format!("was run and failed ({}): {words}", done.status)
-        }
-        Ok(Err(error)) => format!("could not be run: {error}"),
-        Err(_) => "was run and did not end".to_owned(),
-    };
-    // Who no longer follows needs no news.
-    tell.send(News::Ran(what)).ok();
 }
 
 /// Follows one agent until its sessions have ended, the stop is over, or nobody looks any more.

@@ -1,5 +1,6 @@
 //! What runs by itself, beside the operators' side of the server.
 
+mod end_runtime;
 mod follow;
 mod reload;
 mod runtimes;
@@ -22,7 +23,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::Config,
-    server::{Server, emergency::Asked},
+    server::{Server, emergency::Ask},
 };
 
 /// What workers need to know.
@@ -37,8 +38,8 @@ pub(crate) struct Setting {
     pub(crate) is_process: bool,
 }
 
-/// Runs all workers; never ends by itself. `asked` are the emergency stops.
-pub(crate) async fn run(setting: Setting, asked: mpsc::UnboundedReceiver<Asked>) {
+/// Runs all workers; never ends by itself. `asked` is what follows the emergency stops.
+pub(crate) async fn run(setting: Setting, asked: mpsc::UnboundedReceiver<Ask>) {
     let (follow, reload) = (follow::run(&setting, asked), reload::run(&setting));
     let all = async { tokio::join!(runtimes::run(&setting), tick::run(&setting), follow, reload) };
     if setting.is_process {
