@@ -119,8 +119,6 @@ pub enum SquadVerb {
     Drain,
     /// Everything stops now.
     Stop,
-    /// The end of an emergency stop.
-    EmergencyResume,
 }
 
 /// Something that changes the world.
@@ -154,6 +152,8 @@ pub enum Act {
     Agent(AgentVerb, AgentName, String),
     /// Changes the squad's status.
     Squad(SquadVerb, String),
+    /// Ends an emergency stop, for all tasks or for some.
+    Resume(squad::EmergencyResume),
 }
 
 /// A good answer.

@@ -416,6 +416,7 @@ impl App {
             | Act::Edit(_)
             | Act::Revoke(_)
             | Act::Agent(..)
+            | Act::Resume(_)
             | Act::Squad(..) => None,
         };
         let label = label(&act);
@@ -524,6 +525,7 @@ fn label(act: &Act) -> String {
         Act::Edit(call) => format!("change of {}", call.approval),
         Act::Revoke(call) => format!("end of {}", call.rule),
         Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
+        Act::Resume(_) => "resume after the stop".to_owned(),
         Act::Squad(..) => "order to the squad".to_owned(),
     }
 }

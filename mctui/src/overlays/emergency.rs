@@ -8,7 +8,7 @@ use mc_core::{
 use mc_proto::method::squad::Receipt;
 use ratatui::layout::Rect;
 
-use super::{Overlay, forms, stopped};
+use super::{Overlay, forms, resume, stopped};
 use crate::{
     format::short,
     keymap::Key,
@@ -122,6 +122,10 @@ impl Emergency {
                 SquadStatus::Paused => self.stage = Stage::Confirming(SquadVerb::Resume),
                 SquadStatus::Running => {}
             },
+            KeyCode::Char('5') if self.typed.is_empty() && has_stopped(scene) => {
+                let resume = resume::Resume::new(scene);
+                return Wish::Open(Box::new(Overlay::Resume(resume)));
+            }
             KeyCode::Char(c) if c.is_ascii_alphabetic() => {
                 self.typed.push(c.to_ascii_uppercase());
                 while !"STOP".starts_with(self.typed.as_str()) && !self.typed.is_empty() {
@@ -252,6 +256,15 @@ impl Emergency {
             SquadStatus::Paused => lines.push(choice("4", "Resume", "ends the pause")),
             SquadStatus::Running => {}
         }
+        if has_stopped(scene) {
+            let count = world.squad.stopped.len();
+            lines.push(
+                Line::new()
+                    .own(Token::Key, " 5 ")
+                    .own(Token::Fg, "Resume some… ")
+                    .own(Token::Dim, format!("of {count} tasks that the stop blocked: mark which")),
+            );
+        }
         if let (SquadStatus::Halted, Some(report)) = (world.squad.status, &world.squad.stop) {
             lines.extend(stopped::lines(report));
         }
@@ -291,6 +304,11 @@ impl Emergency {
             .own(Token::Fg, "'");
         vec![done, shell]
     }
+}
+
+/// Says whether tasks are left that a stop blocked: those of the last one can follow later.
+fn has_stopped(scene: &Scene) -> bool {
+    !scene.world.squad.stopped.is_empty()
 }
 
 /// The report of the stop in force, and not of one before.
@@ -350,7 +368,6 @@ fn verb_word(verb: SquadVerb) -> &'static str {
         SquadVerb::Resume => "resume the squad",
         SquadVerb::Drain => "drain the squad",
         SquadVerb::Stop => "STOP everything",
-        SquadVerb::EmergencyResume => "resume after the stop",
     }
 }
 
@@ -361,6 +378,6 @@ fn effect(verb: SquadVerb) -> &'static str {
         }
         SquadVerb::Drain => "Drain the squad: every agent finishes its task, then pauses?",
         SquadVerb::Resume => "Resume the squad: agents may work again?",
-        SquadVerb::Stop | SquadVerb::EmergencyResume => "Really?",
+        SquadVerb::Stop => "Really?",
     }
 }

@@ -8,7 +8,7 @@ use mc_core::{
 };
 use mc_proto::method::{
     approval::RuleRevoke,
-    squad::{AlertAck, AlertResolve},
+    squad::{AlertAck, AlertResolve, EmergencyResume},
     task::{Assign, Complete, Create, Transition},
     thread::Post,
 };
@@ -18,7 +18,7 @@ use super::{Outcome, bound::GUARD_MS};
 use crate::{
     format::short,
     keymap::Key,
-    request::{Act, AgentVerb, SquadVerb},
+    request::{Act, AgentVerb},
     scene::Scene,
     text::{self, Clean},
     theme::Token,
@@ -46,8 +46,8 @@ pub enum Purpose {
     Revoke(RuleId),
     /// Changes an agent's status.
     Agent(AgentVerb, AgentName),
-    /// Changes the squad's status.
-    Squad(SquadVerb),
+    /// Ends an emergency stop, for these tasks or for all.
+    Resume(Option<Vec<TaskId>>),
 }
 
 /// What it takes to send.
@@ -252,7 +252,9 @@ impl Form {
             }
             Purpose::Revoke(rule) => Act::Revoke(RuleRevoke { rule, reason: self.value("reason") }),
             Purpose::Agent(verb, agent) => Act::Agent(verb, agent, reason()),
-            Purpose::Squad(verb) => Act::Squad(verb, reason()),
+            Purpose::Resume(tasks) => {
+                Act::Resume(EmergencyResume { reason: reason(), tasks, agents: None })
+            }
         })
     }
 

@@ -17,7 +17,7 @@ use super::{
     menu::{Choice, Menu},
 };
 use crate::{
-    request::{AgentVerb, SquadVerb},
+    request::AgentVerb,
     scene::{Intent, Scene},
     story,
     text::{self, Clean},
@@ -227,14 +227,30 @@ pub fn agent_form(verb: AgentVerb, name: &AgentName) -> Form {
         .says(dim("The reason goes on record in your name; everybody sees it."))
 }
 
-/// The dialog that ends an emergency stop.
+/// The dialog that ends an emergency stop, for all that it blocked.
 pub fn emergency_resume() -> Form {
+    let says = "Agents may work again. Tasks that the stop had blocked go back to where they were; canceled approvals stay canceled.";
+    resume(Purpose::Resume(None), "Resume after the emergency stop", says.to_owned())
+        .says(dim("Only some of them: Esc, then ! and 5."))
+}
+
+/// The dialog that ends an emergency stop for these tasks; `left` others wait.
+pub fn resume_some(tasks: Vec<TaskId>, left: usize) -> Form {
+    let count = tasks.len();
+    let shown: Vec<String> = tasks.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = if count > SHOWN { format!(" and {} more", count - SHOWN) } else { String::new() };
+    let says = format!(
+        "Agents may work again. Back to where they were go {}{more}; {left} others stay blocked until a later resume. Canceled approvals stay canceled.",
+        shown.join(" ")
+    );
+    resume(Purpose::Resume(Some(tasks)), &format!("Resume {count} tasks"), says)
+}
+
+/// How many tasks a dialog names.
+const SHOWN: usize = 12;
+
+fn resume(purpose: Purpose, title: &str, says: String) -> Form {
     let fields = vec![Field::needed("reason"), Field::needed("confirm").with(Manner::Typed)];
-    let purpose = Purpose::Squad(SquadVerb::EmergencyResume);
-    Form::new(purpose, "Resume after the emergency stop", fields, Confirm::Word("RESUME".to_owned()))
-        .says(Line::new().own(
-            Token::Fg,
-            "Agents may work again. Tasks that the stop had blocked go back to where they were; canceled approvals stay canceled.",
-        ))
-        .says(dim("Only some of them: mcctl squad emergency-resume --task T-1 --agent NAME"))
+    Form::new(purpose, title, fields, Confirm::Word("RESUME".to_owned()))
+        .says(Line::new().own(Token::Fg, says))
 }

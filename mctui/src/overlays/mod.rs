@@ -15,6 +15,7 @@ pub mod links;
 pub mod menu;
 pub mod remember;
 pub mod report;
+pub mod resume;
 pub mod rules;
 pub mod spend;
 mod stopped;
@@ -55,6 +56,8 @@ pub enum Overlay {
     Report(report::Report),
     /// The standing rules.
     Rules(rules::Rules),
+    /// The tasks that a stop blocked.
+    Resume(resume::Resume),
     /// The runs behind a number.
     Spend(spend::Spend),
     /// Find everywhere.
@@ -98,6 +101,7 @@ impl Overlay {
             Self::Edit(dialog) => dialog.press(key, scene),
             Self::Report(dialog) => dialog.press(key),
             Self::Rules(dialog) => dialog.press(key),
+            Self::Resume(dialog) => dialog.press(key),
             Self::Spend(dialog) => dialog.press(key),
             Self::Find(dialog) => dialog.press(key, scene),
         }
@@ -113,9 +117,12 @@ impl Overlay {
             Self::Bulk(dialog) => dialog.paste(pasted),
             Self::Edit(dialog) => dialog.paste(pasted),
             Self::Find(dialog) => dialog.paste(pasted),
-            Self::Help(_) | Self::Menu(_) | Self::Report(_) | Self::Rules(_) | Self::Spend(_) => {
-                Outcome::Stay
-            }
+            Self::Help(_)
+            | Self::Menu(_)
+            | Self::Report(_)
+            | Self::Resume(_)
+            | Self::Rules(_)
+            | Self::Spend(_) => Outcome::Stay,
         }
     }
 
@@ -126,6 +133,7 @@ impl Overlay {
             Self::Bulk(dialog) => dialog.watch(scene),
             Self::Edit(dialog) => dialog.watch(scene),
             Self::Rules(dialog) => dialog.watch(scene),
+            Self::Resume(dialog) => dialog.watch(scene),
             Self::Factor(dialog) => dialog.watch(scene),
             Self::Find(dialog) => dialog.watch(scene),
             _ => {}
@@ -169,7 +177,9 @@ impl Overlay {
             Self::Unlock(_) | Self::Factor(_) | Self::Help(_) | Self::Find(_) => true,
             Self::Bulk(dialog) => dialog.is_typing(),
             Self::Edit(dialog) => dialog.is_typing(),
-            Self::Menu(_) | Self::Report(_) | Self::Rules(_) | Self::Spend(_) => false,
+            Self::Menu(_) | Self::Report(_) | Self::Resume(_) | Self::Rules(_) | Self::Spend(_) => {
+                false
+            }
         }
     }
 
@@ -185,6 +195,7 @@ impl Overlay {
             Self::Menu(_)
             | Self::Help(_)
             | Self::Report(_)
+            | Self::Resume(_)
             | Self::Rules(_)
             | Self::Spend(_)
             | Self::Find(_)
@@ -206,6 +217,7 @@ impl Overlay {
             Self::Edit(dialog) => dialog.view(canvas, area),
             Self::Report(dialog) => dialog.view(canvas, area),
             Self::Rules(dialog) => dialog.view(canvas, area),
+            Self::Resume(dialog) => dialog.view(canvas, area),
             Self::Spend(dialog) => dialog.view(canvas, area),
             Self::Find(dialog) => dialog.view(canvas, area),
         }

@@ -1,6 +1,9 @@
 //! How far an emergency stop got, as it goes on: who was not seen to have stopped comes first.
 
-use mc_core::squad::{AgentStop, StopReport, StopState};
+use mc_core::{
+    agent::AgentName,
+    squad::{AgentStop, ProcessState, RuntimeProcess, StopReport, StopState},
+};
 
 use crate::{text, theme::Token, widgets::Line};
 
@@ -30,6 +33,7 @@ pub(super) fn lines(report: &StopReport) -> Vec<Line> {
     if let Some(what) = &report.runtime_end {
         lines.push(Line::new().own(Token::Fg, "that command ").says(Token::Fg, &text::line(what)));
     }
+    lines.extend(report.processes.iter().filter_map(|one| process(one, report)));
     let mut agents: Vec<&AgentStop> = report.agents.iter().collect();
     agents.sort_by_key(|one| (rank(one.state), one.agent.clone()));
     lines.extend(agents.iter().take(AGENTS).map(|one| agent(one)));
@@ -56,6 +60,30 @@ pub(super) fn lines(report: &StopReport) -> Vec<Line> {
         );
     }
     lines
+}
+
+/// A runtime's process that can be ended, or what became of it; it says whom else that ends.
+fn process(one: &RuntimeProcess, report: &StopReport) -> Option<Line> {
+    let count = one.agents.len();
+    let names: Vec<&str> = one.agents.iter().map(AgentName::as_str).collect();
+    let who = Line::new()
+        .own(Token::Fg, format!("process {} ", one.pid))
+        .says(Token::Fg, &text::line(&one.runtime))
+        .own(Token::Fg, format!(" runs {count}: "))
+        .says(Token::Fg, &text::line(&names.join(" ")));
+    let detail = text::line(&one.detail);
+    Some(match one.state {
+        ProcessState::Offered => {
+            report.open().next()?;
+            let how = format!("; ends with all: mcctl squad end-runtime {}", one.pid);
+            who.own(Token::Strong, how)
+        }
+        ProcessState::Ending => who.own(Token::Pending, "; ~ ").says(Token::Pending, &detail),
+        ProcessState::Gone => who
+            .own(Token::Ok, format!("; after {} ms ", one.gone_ms.unwrap_or_default()))
+            .says(Token::Ok, &detail),
+        ProcessState::NotEnded => who.own(Token::Crit, "; NOT ENDED: ").says(Token::Crit, &detail),
+    })
 }
 
 /// The two figures: the last call, and the last session's end.

@@ -124,6 +124,7 @@ async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Stop> {
             Reply::Done(format!("{} is revoked: what it let pass is asked again", rule.id))
         }
         Act::Agent(verb, agent, reason) => agent_act(to, verb, (agent, reason)).await?,
+        Act::Resume(call) => Reply::Squad(Box::new(to.send(&call).await?)),
         Act::Squad(verb, reason) => Reply::Squad(Box::new(squad_act(to, verb, reason).await?)),
     })
 }
@@ -169,9 +170,6 @@ async fn squad_act(
         SquadVerb::Resume => to.send(&squad::Resume { reason }).await,
         SquadVerb::Drain => to.send(&squad::Drain { reason }).await,
         SquadVerb::Stop => to.send(&squad::EmergencyStop { reason }).await,
-        SquadVerb::EmergencyResume => {
-            to.send(&squad::EmergencyResume { reason, ..Default::default() }).await
-        }
     }
 }
 

@@ -251,7 +251,7 @@ fn emergency_quarantines_the_agent_under_the_cursor_and_resumes_after_a_stop() {
     stage.app.scene.world.squad.status = SquadStatus::Halted;
     stage.keys("!4checked\nRESUME\n");
     assert!(
-        matches!(stage.acts()[..], [Act::Squad(SquadVerb::EmergencyResume, why)] if why == "checked")
+        matches!(stage.acts()[..], [Act::Resume(call)] if call.reason == "checked" && call.tasks.is_none())
     );
 }
 
@@ -270,6 +270,10 @@ fn emergency_shows_how_far_the_stop_got_who_goes_on_first() {
         "in_flight": [
             {"agent": "wren", "run": "R-3", "what": "agent:wren:main"},
             {"agent": "wren", "task": "T-7", "run": "R-3", "call": "C-9", "what": "exec make"},
+        ],
+        "processes": [
+            {"pid": 4242, "runtime": "openclaw 1 (gateway)", "agents": ["jay", "wren"],
+                "state": "offered"},
         ],
         "last_allow_ms": -40,
     });

@@ -14,6 +14,7 @@ mod frames;
 mod looking;
 mod marks;
 mod properties;
+mod resume;
 mod standing;
 mod waits;
 
