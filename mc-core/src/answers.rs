@@ -9,6 +9,8 @@
     reason = "an answer is made from a few kinds of events and blind to the rest"
 )]
 
+mod next;
+
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -16,13 +18,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::ActorKind,
-    agent::{Agent, AgentStatus},
+    agent::{Agent, AgentName},
     approval::{Approval, ApprovalStatus},
-    event::{Event, Recorded, ToolChanged},
+    event::{ApprovalEdited, Event, Recorded, ToolChanged},
     id::{EventId, TaskId},
+    money::{self, MicroUsd},
     policy::Risk,
     redact,
     run::{CallStatus, RunStatus},
+    squad::Squad,
     task::{Task, TaskState},
     time::Timestamp,
 };
@@ -51,6 +55,19 @@ pub struct Answers {
     pub next: Answer,
 }
 
+/// What one agent did on a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worked {
+    /// Who.
+    pub agent: AgentName,
+    /// Its runs.
+    pub runs: i64,
+    /// What they cost, without what has no price.
+    pub cost_uusd: MicroUsd,
+    /// What budgets count for what has no price, at the dearest rate; `None` where all has one.
+    pub at_most_uusd: Option<MicroUsd>,
+}
+
 /// What the answers need beside the task and its timeline.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerFacts<'a> {
@@ -60,6 +77,12 @@ pub struct AnswerFacts<'a> {
     pub approvals: &'a [Approval],
     /// Its assignees and reviewers.
     pub agents: &'a [Agent],
+    /// Who did what on it, the dearest first.
+    pub worked: &'a [Worked],
+    /// The squad.
+    pub squad: &'a Squad,
+    /// Whether an emergency stop is in force, written down or not.
+    pub halted: bool,
     /// The tasks among `depends_on` that are not closed.
     pub open_dependencies: &'a [TaskId],
     /// What the rules of assignment make of it while it is in Inbox; `None` where there is none
@@ -132,6 +155,11 @@ const fn risk_word(risk: Risk) -> &'static str {
     }
 }
 
+/// Returns a number with its noun: `1 run`, `2 runs`.
+fn plural(count: i64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 fn names<T: ToString>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -152,12 +180,6 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// Returns the pending approval that ends first.
-    fn pending(&self) -> Option<&'a Approval> {
-        let pending = |a: &&Approval| a.status == ApprovalStatus::Pending;
-        self.facts.approvals.iter().filter(pending).min_by_key(|a| a.expires_at)
-    }
-
     /// Returns the event in which an approval was asked for.
     fn asked(&self, wanted: &Approval) -> Option<&'a Recorded> {
         self.last(|recorded| match &recorded.event {
@@ -166,19 +188,64 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Returns all pending approvals, the one that ends first in front.
+    fn all_pending(&self) -> Vec<&'a Approval> {
+        let pending = |a: &&Approval| a.status == ApprovalStatus::Pending;
+        let mut all: Vec<_> = self.facts.approvals.iter().filter(pending).collect();
+        all.sort_by_key(|a| (a.expires_at, a.id));
+        all
+    }
+
     fn what(&self) -> Answer {
         let arrival = self.arrival();
+        let stands = self.stands(arrival);
+        if let Some(approval) = self.all_pending().first() {
+            let (asks, events) = self.asks(approval);
+            // Where it waits for that approval, its state says nothing more.
+            let waits = self.task.state == TaskState::NeedsApproval;
+            let text = if waits { asks } else { format!("{asks} · {stands}") };
+            return answer(text, events.into_iter().chain(arrival));
+        }
+        match self.latest_act().filter(|_| self.task.state == TaskState::InProgress) {
+            Some((act, words)) => {
+                answer(format!("{stands}; last: {words}"), arrival.into_iter().chain([act]))
+            }
+            None => answer(stands, arrival),
+        }
+    }
+
+    /// Returns who asked for what, as it was asked; an operator's change of it stands apart.
+    fn asks(&self, approval: &Approval) -> (String, Vec<&'a Recorded>) {
+        let asked = self.asked(approval);
+        let own = asked.and_then(|found| match &found.event {
+            Event::ApprovalRequested { approval } => Some(approval.summary.as_str()),
+            _ => None,
+        });
+        let (agent, at) = (&approval.agent, minute(approval.asked_at));
+        let (rule, risk) = (&approval.rule, risk_word(approval.risk));
+        let now = quote(&approval.summary);
+        let Some(edited) = &approval.edited else {
+            let text = format!("{agent} stopped {at} to ask for {now}. Rule {rule} → {risk}");
+            return (text, asked.into_iter().collect());
+        };
+        let first = own.map_or_else(|| "?".into(), quote);
+        let by = &edited.by;
+        let text = format!(
+            "{agent} stopped {at} to ask for {first}; {by} changed it to {now}, which waits. \
+             Rule {rule} → {risk}"
+        );
+        let change = self.last(|recorded| match &recorded.event {
+            Event::ApprovalEdited(ApprovalEdited { approval: id, .. }) => *id == approval.id,
+            _ => false,
+        });
+        (text, asked.into_iter().chain(change).collect())
+    }
+
+    /// Returns where the task stands.
+    fn stands(&self, arrival: Option<&Recorded>) -> String {
         let by = arrival.map_or_else(|| "?".into(), |found| found.actor.to_string());
         let since = minute(self.task.state_since);
-        if let Some(approval) = self.pending() {
-            let asked = self.asked(approval);
-            let (agent, at) = (&approval.agent, minute(approval.asked_at));
-            let (rule, risk) = (&approval.rule, risk_word(approval.risk));
-            let act = quote(&approval.summary);
-            let text = format!("{agent} stopped {at} to ask for {act}. Rule {rule} → {risk}");
-            return answer(text, asked.into_iter().chain(arrival));
-        }
-        let text = match self.task.state {
+        match self.task.state {
             TaskState::Inbox => format!("Waits in Inbox since {since}"),
             TaskState::Assigned => format!("Assigned by {by} {since}, not begun"),
             TaskState::InProgress => format!("In progress since {since}"),
@@ -193,12 +260,6 @@ impl<'a> Case<'a> {
             }
             TaskState::Done => format!("Accepted by {by} {since}"),
             TaskState::Canceled => format!("Canceled by {by} {since}"),
-        };
-        match self.latest_act().filter(|_| self.task.state == TaskState::InProgress) {
-            Some((act, words)) => {
-                answer(format!("{text}; last: {words}"), arrival.into_iter().chain([act]))
-            }
-            None => answer(text, arrival),
         }
     }
 
@@ -217,33 +278,7 @@ impl<'a> Case<'a> {
     }
 
     fn who(&self) -> Answer {
-        let mut parts = Vec::new();
-        let mut events = Vec::new();
-        for name in &self.task.assignees {
-            let row = self.facts.agents.iter().find(|agent| agent.name == *name);
-            let parent = row.and_then(|agent| agent.parent.as_ref());
-            let child = parent.map(|parent| format!(", sub-agent of {parent}")).unwrap_or_default();
-            parts.push(format!("{name}{child}"));
-        }
-        if parts.is_empty() {
-            parts.push(format!("nobody does it · created by {}", self.task.created_by));
-            let created = |r: &Recorded| matches!(r.event, Event::TaskCreated { .. });
-            events.extend(self.last(created));
-        } else {
-            parts = vec![parts.join(", ")];
-            parts.extend(
-                self.task.by_rule.as_ref().map(|by| {
-                    format!("rec: given by {}: {}", by.rule, redact::preview(&by.why, 200))
-                }),
-            );
-            let gives = |r: &Recorded| match &r.event {
-                Event::TaskClaimed { .. } => true,
-                Event::TaskMoved { details, .. } => details.assignees.is_some(),
-                Event::TaskCreated { task } => !task.assignees.is_empty(),
-                _ => false,
-            };
-            events.extend(self.last(gives));
-        }
+        let (mut parts, mut events) = self.hands();
         if let Some(human) = self.last(|recorded| recorded.actor.kind == ActorKind::Human) {
             let words = match &human.event {
                 Event::MessagePosted { message } => quote(&message.text),
@@ -261,10 +296,59 @@ impl<'a> Case<'a> {
         answer(parts.join(" · "), events)
     }
 
+    /// Returns who did it, by runs and spend, and who has it now.
+    fn hands(&self) -> (Vec<String>, Vec<&'a Recorded>) {
+        let did = |name: &AgentName| {
+            let one = self.facts.worked.iter().find(|one| one.agent == *name);
+            one.map(|one| {
+                let runs = plural(one.runs, "run");
+                format!(" ({runs}, {})", money::shown(one.cost_uusd, one.at_most_uusd.is_some()))
+            })
+        };
+        let has = |name: &AgentName| {
+            let row = self.facts.agents.iter().find(|agent| agent.name == *name);
+            let parent = row.and_then(|agent| agent.parent.as_ref());
+            let child = parent.map(|parent| format!(", sub-agent of {parent}")).unwrap_or_default();
+            format!("{name}{}{child}", did(name).unwrap_or_default())
+        };
+        let now: Vec<String> = self.task.assignees.iter().map(has).collect();
+        let others = self.facts.worked.iter().map(|one| &one.agent);
+        let others = others.filter(|name| !self.task.assignees.contains(name));
+        let before: Vec<String> =
+            others.map(|name| format!("{name}{}", did(name).unwrap_or_default())).collect();
+        if now.is_empty() {
+            let did =
+                if before.is_empty() { "nobody did anything".into() } else { before.join(", ") };
+            let by = &self.task.created_by;
+            let created = |r: &Recorded| matches!(r.event, Event::TaskCreated { .. });
+            let parts = vec![did, "nobody has it".into(), format!("created by {by}")];
+            return (parts, self.last(created).into_iter().collect());
+        }
+        let gives = |r: &Recorded| match &r.event {
+            Event::TaskClaimed { .. } => true,
+            Event::TaskMoved { details, .. } => details.assignees.is_some(),
+            Event::TaskUpdated { patch, .. } => patch.assignees.is_some(),
+            Event::TaskCreated { task } => !task.assignees.is_empty(),
+            _ => false,
+        };
+        let mut parts = if before.is_empty() {
+            vec![now.join(", ")]
+        } else {
+            vec![
+                format!("did it: {}", before.join(", ")),
+                format!("has it now: {}", now.join(", ")),
+            ]
+        };
+        parts.extend(self.task.by_rule.as_ref().map(|by| {
+            format!("rec: given by {}: {}", by.rule, redact::preview(&by.why, 200))
+        }));
+        (parts, self.last(gives).into_iter().collect())
+    }
+
     fn why(&self) -> Answer {
         let mut parts = Vec::new();
         let mut events = Vec::new();
-        if let Some(approval) = self.pending() {
+        if let Some(approval) = self.all_pending().first() {
             parts.push(format!("rec: {}", redact::preview(&approval.reason, 200)));
             if let Some(words) = &approval.justification {
                 parts.push(format!("says {}", quote(words)));
@@ -272,6 +356,10 @@ impl<'a> Case<'a> {
             events.extend(self.asked(approval));
         } else if let Some((arrival, words)) = self.arrival().and_then(|r| Some((r, reason(r)?))) {
             parts.push(told(arrival, words));
+            if let Some((granted, why)) = self.granted(arrival) {
+                parts.push(why);
+                events.push(granted);
+            }
             events.push(arrival);
         }
         let failed: Vec<_> =
@@ -292,117 +380,53 @@ impl<'a> Case<'a> {
         answer(parts.join(" · "), events)
     }
 
+    /// Returns what was granted when the task went on after an approval: what it was about, and why
+    /// it had been asked.
+    fn granted(&self, arrival: &Recorded) -> Option<(&'a Recorded, String)> {
+        let Event::TaskMoved { from: TaskState::NeedsApproval, .. } = &arrival.event else {
+            return None;
+        };
+        let closed =
+            self.last(|r| r.seq <= arrival.seq && matches!(r.event, Event::ApprovalClosed { .. }))?;
+        let Event::ApprovalClosed { approval: id, status, .. } = &closed.event else { return None };
+        let row = self.facts.approvals.iter().find(|one| one.id == *id)?;
+        let (act, reason) = (quote(&row.summary), redact::preview(&row.reason, 200));
+        Some((closed, format!("rec: {id} {}: {act}, asked because {reason}", status.as_str())))
+    }
+
     fn cost(&self) -> Answer {
         let task = self.task;
         let used = |r: &&Recorded| matches!(r.event, Event::RunUsed { .. });
         let last = self.timeline.iter().rev().find(used);
         let mut parts = Vec::new();
         if last.is_none() && task.spent_uusd.0 == 0 && task.tokens.total() == 0 {
-            parts.push(format!("? of {}, nothing is recorded", task.budget_uusd));
+            parts.push(format!("{} of {}, nothing is recorded", task.spent_uusd, task.budget_uusd));
         } else {
             let share = task.spent_uusd.0.saturating_mul(100).checked_div(task.budget_uusd.0);
             let share = share.map_or_else(|| "?".into(), |share| format!("{share}%"));
-            let at_least = if task.unpriced { "at least " } else { "" };
-            parts.push(format!("{at_least}{} of {} ({share})", task.spent_uusd, task.budget_uusd));
+            let counted: Vec<_> =
+                self.facts.worked.iter().filter_map(|one| one.at_most_uusd).collect();
+            let counted = (!counted.is_empty()).then(|| counted.into_iter().sum());
+            let (spent, share) = match counted.filter(|_| task.unpriced) {
+                Some(counted) => (money::at_most(task.spent_uusd, counted), "?".into()),
+                None => (money::shown(task.spent_uusd, task.unpriced), share),
+            };
+            parts.push(format!("{spent} of {} ({share})", task.budget_uusd));
             parts.push(format!("{} tokens", count(task.tokens.total())));
         }
         if task.unpriced {
-            parts.push("? for models without a price".into());
+            parts.push("unpriced: no price is known, budgets count the dearest rate".into());
         }
         let failed = |r: &&Recorded| match &r.event {
             Event::RunFinished { status, .. } => {
-                matches!(status, RunStatus::Failed | RunStatus::TimedOut | RunStatus::Aborted)
+                matches!(status, RunStatus::Failed | RunStatus::TimedOut)
             }
             _ => false,
         };
         let failed = self.timeline.iter().filter(failed).count();
-        let runs = task.runs;
-        parts.push(if failed == 0 {
-            format!("{runs} runs")
-        } else {
-            format!("{runs} runs, {failed} failed")
-        });
+        let runs = plural(task.runs, "run");
+        parts.push(if failed == 0 { runs } else { format!("{runs}, {failed} failed") });
         answer(parts.join(" · "), last)
-    }
-
-    fn next(&self) -> Answer {
-        let arrival = self.arrival();
-        if let Some(approval) = self.pending() {
-            let (id, ends) = (approval.id, minute(approval.expires_at));
-            let left = span(approval.expires_at.since(self.facts.now));
-            let text = format!(
-                "operator: decide {id} within {left} (until {ends}), else it expires and is not \
-                 executed"
-            );
-            return answer(text, self.asked(approval));
-        }
-        let id = self.task.id;
-        let text = match self.task.state {
-            TaskState::Inbox => {
-                let rule = self.facts.by_rule.map(|text| format!("rec: {text} · "));
-                let by_hand = "a specialist or lead: claim it · or operator: assign it";
-                format!("{}{by_hand}", rule.unwrap_or_default())
-            }
-            TaskState::Assigned | TaskState::InProgress => self.next_of_assignee(),
-            TaskState::Review => {
-                let reviewers = names(&self.task.reviewers);
-                let judges = if reviewers.is_empty() {
-                    String::new()
-                } else {
-                    format!("{reviewers}: request changes · or ")
-                };
-                format!("{judges}operator: complete {id} with a note, or request changes")
-            }
-            TaskState::NeedsApproval => {
-                return self.after_approval();
-            }
-            TaskState::Blocked => {
-                let back = self.task.resume_state.map_or("?", TaskState::title);
-                format!("operator: unblock {id} with a note (it was in {back}), or cancel it")
-            }
-            TaskState::Done | TaskState::Canceled => "nothing".into(),
-        };
-        answer(text, arrival)
-    }
-
-    /// What has to happen where the assignees have the task.
-    fn next_of_assignee(&self) -> String {
-        let who = names(&self.task.assignees);
-        let stopped = self.facts.agents.iter().find(|agent| {
-            self.task.assignees.contains(&agent.name) && agent.status != AgentStatus::Active
-        });
-        if let Some(agent) = stopped.filter(|agent| agent.status != AgentStatus::Drained) {
-            let why = agent.status_reason.as_deref().map_or_else(|| "?".into(), quote);
-            let name = &agent.name;
-            return format!(
-                "operator: resume {name} (stopped or paused because {why}), or assign another"
-            );
-        }
-        if self.task.state == TaskState::InProgress {
-            return format!("{who}: go on and submit");
-        }
-        if self.facts.open_dependencies.is_empty() {
-            format!("{who}: start with a plan of 3 to 6 steps")
-        } else {
-            format!("{who}: start when {} is closed", names(self.facts.open_dependencies))
-        }
-    }
-
-    /// What has to happen once the approval that the task waits for is decided.
-    fn after_approval(&self) -> Answer {
-        let closed = self.last(|r| matches!(r.event, Event::ApprovalClosed { .. }));
-        let id = self.task.id;
-        let text = match closed.map(|recorded| &recorded.event) {
-            Some(Event::ApprovalClosed { approval, status: ApprovalStatus::Approved, .. }) => {
-                let back = self.task.resume_state.map_or("?", TaskState::title);
-                format!("operator: move {id} back to {back}, {approval} is approved")
-            }
-            Some(Event::ApprovalClosed { approval, status, .. }) => {
-                format!("operator: block or cancel {id}, {approval} is {}", status.as_str())
-            }
-            _ => format!("operator: decide where {id} goes, no approval is pending"),
-        };
-        answer(text, closed.or_else(|| self.arrival()))
     }
 }
 
@@ -428,11 +452,11 @@ fn error(recorded: &Recorded) -> Option<&str> {
     }
 }
 
-/// Returns a number that is short enough for a line: `231k`.
+/// Returns a number that is short enough for a line: `1500`, `231k`.
 fn count(number: i64) -> String {
     match number {
-        ..1_000 => number.to_string(),
-        1_000..1_000_000 => format!("{}k", number / 1_000),
+        ..10_000 => number.to_string(),
+        10_000..1_000_000 => format!("{}k", number / 1_000),
         _ => format!("{}.{}M", number / 1_000_000, number % 1_000_000 / 100_000),
     }
 }

@@ -3,7 +3,7 @@
 //! The text may hold words of agents; who shows it on a terminal cleans it.
 
 use crate::{
-    agent::AgentStatus,
+    agent::{AgentName, AgentStatus},
     approval::{ApprovalStatus, Reminder},
     budget::Reservation,
     delivery::Try,
@@ -20,6 +20,7 @@ use crate::{
     run::{CallStatus, RunStatus},
     schedule::{ScheduleStatus, TaskSchedule, Turn},
     squad::StopReport,
+    task::{Reassigned, TaskPatch},
 };
 
 /// How much of a longer text stands in a line.
@@ -32,6 +33,9 @@ pub fn line(recorded: &Recorded) -> String {
     let why = recorded.reason.as_ref().map_or(String::new(), |why| format!(": {}", cut(why)));
     match &recorded.event {
         Event::TaskCreated { task } => format!("{who} created {}: {}", task.id, cut(&task.title)),
+        Event::TaskUpdated { task, patch: TaskPatch { assignees: Some(to), reassigned, .. } } => {
+            format!("{who} gave {task} {}{why}", given(to, reassigned.as_ref()))
+        }
         Event::TaskUpdated { task, .. } => format!("{who} changed {task}{why}"),
         Event::TaskMoved { task, from, to, .. } => {
             format!("{who} moved {task} from {} to {}{why}", from.title(), to.title())
@@ -56,6 +60,18 @@ pub fn line(recorded: &Recorded) -> String {
             format!("evidence about {agent} was kept as of e{}: {calls} calls", evidence.head)
         }
         _ => work_line(recorded, &why),
+    }
+}
+
+/// From whom a task went to whom.
+fn given(to: &[AgentName], reassigned: Option<&Reassigned>) -> String {
+    let names = |names: &[AgentName]| {
+        let all: Vec<&str> = names.iter().map(AgentName::as_str).collect();
+        if all.is_empty() { "nobody".to_owned() } else { all.join(", ") }
+    };
+    match reassigned {
+        Some(Reassigned { from, .. }) => format!("from {} to {}", names(from), names(to)),
+        None => format!("to {}", names(to)),
     }
 }
 

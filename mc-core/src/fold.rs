@@ -26,7 +26,7 @@ use crate::{
     money::{CostState, MicroUsd, Tokens},
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{Squad, SquadStatus},
-    task::{MoveDetails, TaskState},
+    task::{MoveDetails, Reassigned, TaskPatch, TaskState},
     time::Timestamp,
 };
 
@@ -50,11 +50,16 @@ fn set_some<T: Clone>(field: &mut Option<T>, new: Option<&T>) {
 
 /// Applies what `recorded` means for `agent`.
 ///
-/// A move of a task is to be folded into its assignees of before and after the move: the task
-/// becomes their current one when it goes to In Progress, and stops being it when it leaves.
+/// A move of a task, or its giving to others, is to be folded into its assignees of before and
+/// after: the task becomes their current one when it goes to In Progress, and stops being it when it
+/// leaves.
 pub fn agent(agent: &mut Agent, recorded: &Recorded) {
     if let Event::TaskMoved { task, from, to, details } = &recorded.event {
         move_agent(agent, recorded, (*task, *from, *to), details);
+        return;
+    }
+    if let Event::TaskUpdated { task, patch } = &recorded.event {
+        given(agent, *task, patch);
         return;
     }
     if let Event::MessagePosted { message } = &recorded.event {
@@ -112,6 +117,24 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
     // What the daemon ends in the agent's place is no sign of life.
     if is_work(&recorded.event) && recorded.actor.kind != ActorKind::System {
         agent.last_work_at = Some(recorded.at);
+    }
+    agent.rev = agent.rev.saturating_add(1);
+}
+
+/// A task in progress is the current one of who gets it, and no longer of who loses it.
+fn given(agent: &mut Agent, task: TaskId, patch: &TaskPatch) {
+    let Some(names) = &patch.assignees else { return };
+    let is_new =
+        |one: &&Reassigned| one.state == TaskState::InProgress && !one.from.contains(&agent.name);
+    if names.contains(&agent.name) {
+        if patch.reassigned.as_ref().filter(is_new).is_none() {
+            return;
+        }
+        agent.current_task = Some(task);
+    } else if agent.current_task == Some(task) {
+        agent.current_task = None;
+    } else {
+        return;
     }
     agent.rev = agent.rev.saturating_add(1);
 }
@@ -272,6 +295,7 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             if let Some(rewritten) = rewritten {
                 let asked = std::mem::take(&mut call.arguments_sha256);
                 call.original_sha256 = Some(asked);
+                call.original_preview = Some(std::mem::take(&mut call.preview));
                 call.arguments_sha256.clone_from(&rewritten.arguments_sha256);
                 call.preview.clone_from(&rewritten.preview);
                 if let (Some(lock), Some(sha256)) =
@@ -325,7 +349,8 @@ pub fn notification(notification: &mut Notification, recorded: &Recorded) {
 
 /// Applies what `recorded` means for `squad`.
 ///
-/// An emergency stop lists what it moved; a resume takes what it moved back off that list.
+/// An emergency stop lists what it moved; a resume takes what it moved back off that list, and so
+/// does every other way out of Blocked.
 pub fn squad(squad: &mut Squad, recorded: &Recorded) {
     match &recorded.event {
         Event::SquadCreated { name } => squad.name.clone_from(name),
@@ -348,6 +373,9 @@ pub fn squad(squad: &mut Squad, recorded: &Recorded) {
             }
         }
         Event::SquadStopReported { report } => squad.stop = Some(report.clone()),
+        Event::TaskMoved { task, from: TaskState::Blocked, .. } => {
+            squad.stopped.retain(|row| row.task != *task);
+        }
         Event::PolicyActivated { version, .. } => squad.policy_version = *version,
         _ => {}
     }

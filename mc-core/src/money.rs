@@ -39,6 +39,29 @@ impl MicroUsd {
     }
 }
 
+/// Returns an amount for people; what has no known price is `?`, never zero.
+pub fn shown(amount: MicroUsd, unpriced: bool) -> String {
+    match (amount.0, unpriced) {
+        (0, true) => "?".to_owned(),
+        (_, true) => format!("{amount}+?"),
+        (_, false) => amount.to_string(),
+    }
+}
+
+/// Returns an amount with what budgets count for models without a price, at the dearest rate.
+pub fn at_most(priced: MicroUsd, counted: MicroUsd) -> String {
+    if priced.0 == 0 {
+        format!("? (at most {counted} unpriced)")
+    } else {
+        format!("{priced} + at most {counted} unpriced")
+    }
+}
+
+/// Returns what budgets count, of which `unpriced` has no price: the sum, or its two parts.
+pub fn counted(sum: MicroUsd, unpriced: MicroUsd) -> String {
+    if unpriced.0 > 0 { at_most(sum.minus(unpriced), unpriced) } else { sum.to_string() }
+}
+
 impl Add for MicroUsd {
     type Output = Self;
 
@@ -163,6 +186,18 @@ mod tests {
         ] {
             assert_eq!(MicroUsd(micros).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn what_has_no_price_is_never_zero() {
+        let (nothing, some) = (MicroUsd::ZERO, MicroUsd::cents(27));
+        assert_eq!(shown(nothing, false), "$0.00");
+        assert_eq!(shown(nothing, true), "?");
+        assert_eq!(shown(some, true), "$0.27+?");
+        let dearest = MicroUsd::cents(20);
+        assert_eq!(counted(some + dearest, dearest), "$0.27 + at most $0.20 unpriced");
+        assert_eq!(counted(dearest, dearest), "? (at most $0.20 unpriced)");
+        assert_eq!(counted(some, nothing), "$0.27");
     }
 
     #[test]

@@ -143,6 +143,9 @@ pub struct ToolCall {
     /// Hash of the arguments that the agent asked for, where an operator changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_sha256: Option<String>,
+    /// The arguments that the agent asked for, redacted and cut, where an operator changed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_preview: Option<String>,
     /// Whether the runtime can put other arguments in the place of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub can_rewrite: bool,

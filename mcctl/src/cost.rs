@@ -5,7 +5,7 @@ use mc_core::{
     agent::AgentName,
     budget::Reservation,
     id::TaskId,
-    money::MicroUsd,
+    money::{MicroUsd, at_most, counted},
     price::{Price, Rate},
 };
 use mc_proto::method::{
@@ -158,7 +158,9 @@ fn table(found: &RolledUp, by: &[By]) -> String {
             cell(states(&row.sums)),
         ];
         if shows_tree {
-            cells.insert(2, maybe(row.with_children_uusd));
+            let unpriced = row.unpriced_with_children_uusd;
+            let all = row.with_children_uusd;
+            cells.insert(2, maybe(all.map(|all| money(all.minus(unpriced), unpriced.0 > 0))));
         }
         table.row(cells);
     }
@@ -166,7 +168,10 @@ fn table(found: &RolledUp, by: &[By]) -> String {
         || "nothing was spent".to_owned(),
         |share| format!("{}.{:02} % attributed to a task", share / 100, share % 100),
     );
-    let total = amount(&found.total);
+    let total = match found.total.states.get("unpriced") {
+        Some(sum) => at_most(found.total.cost_uusd, sum.uusd),
+        None => amount(&found.total),
+    };
     let span = format!("{} to {}", text::line(&found.since), text::line(&found.until));
     format!("{table}{}\n", Tone::Dim.paint(&format!("{span}: {total} in all, {share}")))
 }
@@ -216,7 +221,11 @@ fn forecast(found: &Forecasted) -> String {
     let cap = found.cap_uusd.map(|cap| format!(" of {cap}")).unwrap_or_default();
     sheet.line(
         "today",
-        format!("{}{cap}, {} % of the day is over", found.spent_uusd, found.elapsed / 100),
+        format!(
+            "{}{cap}, {} % of the day is over",
+            counted(found.spent_uusd, found.unpriced_uusd),
+            found.elapsed / 100
+        ),
     );
     let end = found.forecast_uusd;
     let is_over = end.zip(found.cap_uusd).is_some_and(|(end, cap)| end > cap);

@@ -160,6 +160,14 @@ fn detail(detail: &Detail, now: Timestamp) -> String {
     format!("{sheet}\n{}", calls(&detail.calls, now))
 }
 
+/// What a call runs; what an operator put in the place of what was asked is said as such.
+fn what(call: &ToolCall) -> String {
+    match &call.original_preview {
+        Some(asked) => format!("{} (changed by an operator; {} asked {asked})", call.preview, call.agent),
+        None => call.preview.clone(),
+    }
+}
+
 fn calls(calls: &[ToolCall], now: Timestamp) -> String {
     if calls.is_empty() {
         return String::new();
@@ -184,7 +192,7 @@ fn calls(calls: &[ToolCall], now: Timestamp) -> String {
             Cell::new(decision, toned),
             Cell::new(word(call.status), if failed { Tone::Bad } else { Tone::Plain }),
             cell(&call.rule),
-            rest(&call.preview),
+            rest(what(call)),
         ]);
     }
     table.to_string()

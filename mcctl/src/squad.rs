@@ -1,7 +1,7 @@
 //! `mcctl status`, `mcctl squad`, `mcctl stop`, `mcctl budget`: the squad as a whole.
 
 use clap::{Args, Subcommand};
-use mc_core::{agent::AgentName, id::TaskId, time::Timestamp};
+use mc_core::{agent::AgentName, id::TaskId, money::counted, time::Timestamp};
 use mc_proto::method::{
     Method,
     squad::{
@@ -16,7 +16,7 @@ use crate::{
     stopped,
     table::{Cell, Sheet, Table, Tone, cell},
     text,
-    words::{money, word},
+    words::word,
 };
 
 /// What can be done with the squad.
@@ -178,7 +178,8 @@ fn standing(status: &Status) -> String {
     sheet.line("agents", format!("{agents}; {} at work", status.working));
     sheet.maybe("alerts", counts(&status.alerts));
     let cap = status.daily_cap_uusd.map(|cap| format!(" of {cap}")).unwrap_or_default();
-    sheet.line("today", format!("{}{cap}", money(status.spent_today_uusd, status.unpriced)));
+    let beside = status.unpriced_today_uusd;
+    sheet.line("today", format!("{}{cap}", counted(status.spent_today_uusd + beside, beside)));
     let up = text::age(status.now, status.started_at);
     sheet.line("daemon", format!("mcd {}, up {up}, event {}", status.version, status.head));
     if !status.halted && !squad.stopped.is_empty() {

@@ -77,11 +77,7 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
 
 /// Returns an amount for people; what has no known price is `?`, never zero.
 pub(crate) fn money(amount: MicroUsd, unpriced: bool) -> String {
-    match (amount.0, unpriced) {
-        (0, true) => "?".to_owned(),
-        (_, true) => format!("{amount}+?"),
-        (_, false) => amount.to_string(),
-    }
+    mc_core::money::shown(amount, unpriced)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Amount, Ledger, Scope, ScopeKey};
-use crate::money::MicroUsd;
+use crate::money::{self, MicroUsd};
 
 /// The caps of one scope; `None` is no cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -91,7 +91,8 @@ impl Standing {
                 let wanted =
                     (want.uusd.0 > 0).then(|| format!(", and this may cost {}", want.uusd));
                 let rest: String = promised.into_iter().chain(wanted).collect();
-                format!("{words} has spent {} of {cap}{rest}", spent.uusd)
+                let spent = money::counted(spent.uusd, ledger.unpriced_uusd);
+                format!("{words} has spent {spent} of {cap}{rest}")
             }
             Caps { tokens: Some(cap), .. } => {
                 let promised =
@@ -171,6 +172,14 @@ mod tests {
             let all = [standing(cap, stand)];
             assert_eq!(fit(&all, want(wanted)).is_ok(), fits, "{cap} {stand:?} {wanted}");
         }
+    }
+
+    #[test]
+    fn a_breach_says_what_of_it_has_no_price() {
+        let mut one = standing(1_000_000, (470_000, 0, 0));
+        one.ledger.unpriced_uusd = MicroUsd(200_000);
+        let text = one.sentence(Amount::default());
+        assert!(text.ends_with("has spent $0.27 + at most $0.20 unpriced of $1.00"), "{text}");
     }
 
     #[test]

@@ -146,10 +146,14 @@ fn tool_is_permitted(case: &Case<'_>) -> Option<Verdict> {
 fn budget_is_left(case: &Case<'_>) -> Option<Verdict> {
     let want = Amount { uusd: case.world.estimate, tokens: 0 };
     let short = budget::fit(case.world.budget, want).err()?;
+    // Who grants the money grants the call: what makes it RED is said, too.
+    let found = case.found;
+    let red = (found.risk == Risk::Red)
+        .then(|| format!("; the call itself is RED by {}: {}", found.rule, found.reason));
     Some((
         Outcome::Ask,
         short.key.scope.rule().into(),
-        format!("{}; a human can grant more", short.text),
+        format!("{}; a human can grant more{}", short.text, red.unwrap_or_default()),
     ))
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     actor::{Actor, ActorKind},
     agent::AgentName,
+    approval::{Approval, ApprovalStatus},
     id::TaskId,
     money::{MicroUsd, Tokens},
     schedule::Occurrence,
@@ -364,6 +365,16 @@ impl Task {
         self.assignees.iter().any(|agent| agent.as_str() == name)
     }
 
+    /// Returns what it waits for: all of its pending approvals, whichever of them began the wait.
+    pub fn waits_for(&self, approvals: &[Approval]) -> Option<String> {
+        let is_open = |one: &&Approval| one.status == ApprovalStatus::Pending;
+        let mut open: Vec<_> = approvals.iter().filter(is_open).map(|one| one.id).collect();
+        open.sort_unstable();
+        let open: Vec<String> = open.iter().map(ToString::to_string).collect();
+        let waits = self.state == TaskState::NeedsApproval && !open.is_empty();
+        waits.then(|| format!("waits for {}", open.join(", ")))
+    }
+
     /// Says whether `actor` may speak of the task as its own: any human, or an agent that is its
     /// assignee or made it.
     pub fn belongs_to(&self, actor: &Actor) -> bool {
@@ -408,6 +419,19 @@ pub struct TaskPatch {
     /// What it may cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_uusd: Option<MicroUsd>,
+    /// What others found who got it; only in the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reassigned: Option<Reassigned>,
+}
+
+/// How a task stood when it was given to others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reassigned {
+    /// Who had it before.
+    pub from: Vec<AgentName>,
+    /// Where it was, and stays.
+    pub state: TaskState,
 }
 
 /// What a move carries besides its target; the guards read it, the task keeps it.

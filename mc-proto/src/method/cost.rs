@@ -111,6 +111,9 @@ pub struct RollupRow {
     /// Its costs with those of the tasks below it; only by task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_children_uusd: Option<MicroUsd>,
+    /// What of that has no price, and counts at the dearest rate.
+    #[serde(default)]
+    pub unpriced_with_children_uusd: MicroUsd,
 }
 
 /// What `cost.rollup` answers.
@@ -158,8 +161,11 @@ pub struct DaySpend {
 pub struct Forecasted {
     /// Today.
     pub day: String,
-    /// What was spent today.
+    /// What counts as spent today.
     pub spent_uusd: MicroUsd,
+    /// What of it has no price, and counts at the dearest rate.
+    #[serde(default)]
+    pub unpriced_uusd: MicroUsd,
     /// How much of the day is over, in hundredths of a percent.
     pub elapsed: i64,
     /// What will have been spent at the end of the day: what is spent, and for the rest of the day

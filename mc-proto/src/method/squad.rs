@@ -44,6 +44,10 @@ pub struct Status {
     pub daily_cap_uusd: Option<MicroUsd>,
     /// Whether some spend has no known price.
     pub unpriced: bool,
+    /// What budgets count for today's spend without a price, at the dearest rate; not part of
+    /// `spent_today_uusd`.
+    #[serde(default)]
+    pub unpriced_today_uusd: MicroUsd,
     /// Whether agents share the operator's uid.
     pub shared_uid: bool,
     /// The sinks that did not take what they were sent last.

@@ -175,6 +175,7 @@ impl Update {
             labels: self.labels,
             due_at: self.due_at,
             budget_uusd: self.budget_uusd,
+            reassigned: None,
         }
     }
 }

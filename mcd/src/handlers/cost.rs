@@ -132,11 +132,12 @@ fn shown(standing: &Standing) -> Budget {
     }
 }
 
-/// Returns what the squad has spent today, whether some of it has no price, and its day's cap.
+/// Returns what the squad has spent today, what counts beside it for what has no price, and its
+/// day's cap.
 pub(super) fn today(
     db: Reader<'_>,
     live: &Live,
-) -> Result<(MicroUsd, bool, Option<MicroUsd>), Fail> {
+) -> Result<(MicroUsd, MicroUsd, Option<MicroUsd>), Fail> {
     let policy = live.policy();
     let set = queries::all_caps(db)?;
     let list = Caplist { db, policy: &policy, set: &set };
@@ -145,8 +146,7 @@ pub(super) fn today(
     let ledger = queries::ledger(db, &key)?;
     let cap = own.uusd.or(policy.squad_cap(Scope::SquadDay));
     let spent = ledger.spent.uusd.minus(ledger.unpriced_uusd);
-    let is_unpriced = ledger.unpriced_uusd > MicroUsd::ZERO;
-    Ok((spent, is_unpriced, cap.map(|cap| cap + ledger.granted.uusd)))
+    Ok((spent, ledger.unpriced_uusd, cap.map(|cap| cap + ledger.granted.uusd)))
 }
 
 /// Reads a span of days, both ends included.
@@ -223,25 +223,22 @@ fn share(part: MicroUsd, whole: MicroUsd) -> Option<i64> {
 
 /// Adds to each task what the tasks below it cost; a parent that spent nothing itself gets a row.
 fn with_children(db: Reader<'_>, rows: Vec<RollupRow>) -> Result<Vec<RollupRow>, Fail> {
-    let mut all: BTreeMap<Option<TaskId>, (Sums, MicroUsd)> = BTreeMap::new();
+    let mut all: BTreeMap<Option<TaskId>, RollupRow> = BTreeMap::new();
     for row in rows {
         let own = row.sums.counted_uusd;
+        let unpriced = row.sums.states.get("unpriced").map(|sum| sum.uusd).unwrap_or_default();
         let above = row.task.map_or(Ok(Vec::new()), |task| queries::tasks_above(db, task))?;
-        let mine = all.entry(row.task).or_default();
-        mine.0 = row.sums;
-        mine.1 = mine.1 + own;
-        for parent in above {
-            let parent = all.entry(Some(parent)).or_default();
-            parent.1 = parent.1 + own;
+        let of = row.task;
+        all.entry(of).or_default().sums = row.sums;
+        for task in above.into_iter().map(Some).chain([of]) {
+            let one = all.entry(task).or_default();
+            one.task = task;
+            one.with_children_uusd =
+                task.map(|_| one.with_children_uusd.unwrap_or_default() + own);
+            one.unpriced_with_children_uusd = one.unpriced_with_children_uusd + unpriced;
         }
     }
-    let row = |(task, (sums, with_children)): (Option<TaskId>, (Sums, MicroUsd))| RollupRow {
-        task,
-        sums,
-        with_children_uusd: task.map(|_| with_children),
-        ..RollupRow::default()
-    };
-    let mut rows: Vec<RollupRow> = all.into_iter().map(row).collect();
+    let mut rows: Vec<RollupRow> = all.into_values().collect();
     rows.sort_by_key(|row| {
         std::cmp::Reverse(row.with_children_uusd.unwrap_or(row.sums.counted_uusd))
     });
@@ -287,6 +284,7 @@ pub(super) fn forecast(db: Reader<'_>, live: &Live, params: &Forecast) -> Result
     Ok(Forecasted {
         day,
         spent_uusd: now.spent_uusd,
+        unpriced_uusd: now.unpriced_uusd,
         elapsed,
         forecast_uusd: at_end_of_day(now.spent_uusd, elapsed, (last.0 > 0).then_some(mean)),
         cap_uusd: now.cap_uusd,

@@ -11,7 +11,7 @@ use mc_core::{
     message::{Message, MessageKind},
     refusal::{FieldError, Refusal, RefusalKind},
     task::{
-        MoveDetails, Task, TaskPatch, TaskState,
+        MoveDetails, Reassigned, Task, TaskPatch, TaskState,
         law::{self, MoveContext},
     },
 };
@@ -27,7 +27,7 @@ use super::{
     budget, contain, input,
     notify::{self, Notice, ToPeople},
     promote, spawn,
-    task::check_names,
+    task::{check_barred, check_names},
 };
 use crate::store::{
     Desk,
@@ -86,7 +86,8 @@ fn reassign(
     }
     let new: Vec<AgentName> =
         assignees.iter().filter(|name| !task.assignees.contains(name)).cloned().collect();
-    let patch = TaskPatch { assignees: Some(assignees), ..TaskPatch::default() };
+    let reassigned = Some(Reassigned { from: task.assignees.clone(), state: task.state });
+    let patch = TaskPatch { assignees: Some(assignees), reassigned, ..TaskPatch::default() };
     let event = Event::TaskUpdated { task: task.id, patch };
     desk.emit_as(desk.caller.actor.clone(), reason, event)?;
     notify::assigned(desk, task, &new)?;
@@ -406,6 +407,7 @@ pub(super) fn acting_agent(desk: &Desk<'_>) -> Result<Agent, Fail> {
 fn known_agents(desk: &Desk<'_>, names: &[AgentName]) -> Result<(), Fail> {
     let mut wrong: Vec<FieldError> = Vec::new();
     check_names(desk, "assignees", names, &mut wrong)?;
+    check_barred(desk, names, &mut wrong)?;
     let Some(first) = wrong.first() else { return Ok(()) };
     let mut refusal = Refusal::invalid(first.field.clone(), first.message.clone());
     refusal.fields = wrong;

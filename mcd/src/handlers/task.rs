@@ -33,7 +33,9 @@ const BUDGET_LIMIT: MicroUsd = MicroUsd::cents(100_000_000);
 ///
 /// `invalid_params` field by field, `forbidden` when an agent assigns others.
 pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
-    refuse_if(check_fields(desk, &params)?)?;
+    let mut wrong = check_fields(desk, &params)?;
+    check_barred(desk, &params.assignees, &mut wrong)?;
+    refuse_if(wrong)?;
     may_assign(desk, &params.assignees)?;
     let task = begin(desk, params)?;
     let (id, assignees) = (task.id, task.assignees.clone());
@@ -178,6 +180,7 @@ fn as_patch(params: &Create) -> TaskPatch {
         labels: Some(params.labels.clone()),
         due_at: params.due_at,
         budget_uusd: params.budget_uusd,
+        reassigned: None,
     }
 }
 
@@ -225,9 +228,30 @@ pub(super) fn check_names(
         match queries::find_agent(desk.db, name)? {
             None => wrong.push(FieldError::new(field(), format!("agent `{name}` not found"))),
             Some(Agent { status: AgentStatus::Stopped, .. }) => {
-                wrong.push(FieldError::new(field(), format!("agent `{name}` is retired")));
+                let text = format!("agent `{name}` is retired; name another");
+                wrong.push(FieldError::new(field(), text));
             }
             Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Says for each agent in quarantine that it can't be given work. A schedule is not held back by
+/// one: its task waits in Assigned until a person has looked.
+pub(super) fn check_barred(
+    desk: &Desk<'_>,
+    names: &[AgentName],
+    wrong: &mut Vec<FieldError>,
+) -> Result<(), Fail> {
+    for (at, name) in names.iter().enumerate() {
+        let agent = queries::find_agent(desk.db, name)?;
+        if agent.is_some_and(|agent| agent.status == AgentStatus::Quarantined) {
+            let text = format!(
+                "agent `{name}` is quarantined and can't work: resume it with `mcctl agent resume \
+                 {name}`, or name another"
+            );
+            wrong.push(FieldError::new(format!("assignees[{at}]"), text));
         }
     }
     Ok(())

@@ -209,6 +209,7 @@ pub(super) fn record(
         inputs_sha256: Some(inputs),
         shape_sha256: Some(shape_hash(&asked.arguments)),
         original_sha256: None,
+        original_preview: None,
         can_rewrite: asked.params.can_rewrite,
         risk: decision.risk,
         decision: decision.outcome,

@@ -90,9 +90,11 @@ pub(super) fn task_detail(
     id: TaskId,
 ) -> Result<TaskDetail, Fail> {
     let head = live.head();
-    let (task, mut all) = queries::task_with_belongings(db, id)?;
+    let (mut task, mut all) = queries::task_with_belongings(db, id)?;
     let acting = caller.agent.as_ref().map(|name| queries::agent(db, name)).transpose()?;
     let own = |agent: &AgentName| caller.is_human() || caller.agent.as_ref() == Some(agent);
+    // Approvals that are decided no longer hold it, also where the first of them named the wait.
+    task.blocked_reason = task.waits_for(&all.approvals).or(task.blocked_reason);
     all.approvals.retain(|one| own(&one.agent));
     Ok(TaskDetail {
         moves: law::allowed_moves(&task, &caller.actor, acting.as_ref()),
@@ -118,10 +120,15 @@ pub(super) fn answers(db: Reader<'_>, live: &Live, id: TaskId) -> Result<Answers
         agents.extend(queries::find_agent(db, name)?);
     }
     let by_rule = assigning::explain(db, live, &task)?;
+    let worked = queries::worked(db, id)?;
+    let squad = queries::squad(db)?;
     let facts = AnswerFacts {
         now: live.clock.now(),
         approvals: &approvals,
         agents: &agents,
+        worked: &worked,
+        squad: &squad,
+        halted: live.halt.is_set(),
         open_dependencies: &open_dependencies,
         by_rule: by_rule.as_deref(),
     };
@@ -178,7 +185,7 @@ pub(super) fn approval_detail(
 }
 
 pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
-    let (spent_today_uusd, unpriced, daily_cap_uusd) = cost::today(db, live)?;
+    let (spent_today_uusd, unpriced_today_uusd, daily_cap_uusd) = cost::today(db, live)?;
     let mut alerts = BTreeMap::new();
     for alert in queries::unresolved_alerts(db, ALERTS)? {
         let severity = serde_json::to_value(alert.severity).map_err(StoreError::from)?;
@@ -196,7 +203,8 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         alerts,
         spent_today_uusd,
         daily_cap_uusd,
-        unpriced,
+        unpriced: unpriced_today_uusd.0 > 0,
+        unpriced_today_uusd,
         shared_uid: live.is_shared_uid(),
         sinks_failing: delivery::failing(db)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -14,6 +14,7 @@ use mc_core::{
     },
     policy::{Facts, Policy},
     squad::Squad,
+    task::TaskState,
     time::Timestamp,
 };
 use mc_proto::{
@@ -294,8 +295,10 @@ impl<'a> Desk<'a> {
         let mut touched = Vec::new();
         let sink = self.wants_changed.then_some(&mut touched);
         projections::apply(self.db, &recorded, sink)?;
-        if recorded.event.kind().starts_with("squad") || recorded.event.kind().starts_with("policy")
-        {
+        let kind = recorded.event.kind();
+        // What leaves Blocked leaves the list of an emergency stop, too.
+        let unblocks = matches!(recorded.event, Event::TaskMoved { from: TaskState::Blocked, .. });
+        if kind.starts_with("squad") || kind.starts_with("policy") || unblocks {
             self.state.squad = None;
         }
         if matches!(recorded.event, Event::BudgetSet { .. }) {

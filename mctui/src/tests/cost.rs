@@ -72,6 +72,7 @@ pub(super) fn costs(day: Option<&str>, picture: &Snapshot) -> Costs {
     let shown = day.unwrap_or(TODAY);
     let task = |id: Option<i64>, sums: Sums| RollupRow {
         task: id.map(TaskId),
+        unpriced_with_children_uusd: MicroUsd::ZERO,
         with_children_uusd: id.map(|_| sums.counted_uusd + MicroUsd::cents(10)),
         sums,
         ..RollupRow::default()

@@ -22,7 +22,7 @@ use mc_core::{
     message::{Artifact, Message},
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::Squad,
-    task::Task,
+    task::{Task, TaskState},
 };
 use mc_proto::method::admin::PolicyVersion;
 use rusqlite::params;
@@ -78,12 +78,20 @@ impl Projection<'_, '_> {
     fn event(&mut self) -> Result<(), Fail> {
         match &self.recorded.event {
             Event::TaskCreated { task } => self.new_task(task.as_ref().clone()),
-            Event::TaskMoved { task, details, .. } => {
-                self.moved(*task, details.assignees.as_deref())
+            Event::TaskMoved { task, from, details, .. } => {
+                self.moved(*task, details.assignees.as_deref())?;
+                if *from == TaskState::Blocked { self.left_blocked(*task) } else { Ok(()) }
             }
-            Event::TaskUpdated { task, .. }
-            | Event::TaskSubscribed { task, .. }
-            | Event::TaskUnsubscribed { task, .. } => self.task(*task),
+            Event::TaskUpdated { task, patch } => {
+                if patch.assignees.is_some() {
+                    self.moved(*task, patch.assignees.as_deref())
+                } else {
+                    self.task(*task)
+                }
+            }
+            Event::TaskSubscribed { task, .. } | Event::TaskUnsubscribed { task, .. } => {
+                self.task(*task)
+            }
             Event::TaskClaimed { task, agent, .. } | Event::TaskReleased { task, agent, .. } => {
                 self.task(*task)?;
                 self.agent(agent)
@@ -262,6 +270,12 @@ impl Projection<'_, '_> {
 
     fn maybe_task(&mut self, id: Option<TaskId>) -> Result<(), Fail> {
         id.map_or(Ok(()), |id| self.task(id))
+    }
+
+    /// What left Blocked is no longer left over from an emergency stop.
+    fn left_blocked(&mut self, id: TaskId) -> Result<(), Fail> {
+        let is_listed = queries::squad(self.db)?.stopped.iter().any(|row| row.task == id);
+        if is_listed { self.squad() } else { Ok(()) }
     }
 
     /// A move concerns the assignees of before and after.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mc_core::{
+    answers::Worked,
     budget::{
         BudgetDay, Caps, Correction, Cost, Ledger, Pace, Payer, Reservation, Scope, ScopeKey,
     },
@@ -177,6 +178,42 @@ pub fn last_runs(
     }
     let sql = "SELECT body FROM runs WHERE agent = ?1 ORDER BY id DESC LIMIT ?2";
     db.bodies(sql, (agent, limit))
+}
+
+/// Returns who did what on a task, the dearest first, at most twenty.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn worked(db: Reader<'_>, task: TaskId) -> Result<Vec<Worked>, Fail> {
+    let sql = "SELECT agent, sum(runs), sum(cost), sum(counted), sum(unpriced) FROM (
+                   SELECT agent, count(*) AS runs, sum(json_extract(body, '$.cost_uusd')) AS cost,
+                       0 AS counted, 0 AS unpriced
+                   FROM runs WHERE task = ?1 GROUP BY agent
+                   UNION ALL
+                   SELECT agent, 0, 0, sum(counted_uusd), count(*)
+                   FROM usages WHERE task = ?1 AND state = 'unpriced' GROUP BY agent
+               ) GROUP BY agent ORDER BY 3 DESC, 2 DESC, agent LIMIT 20";
+    let mut statement = db.connection().prepare_cached(sql).map_err(StoreError::from)?;
+    let row = |row: &rusqlite::Row<'_>| {
+        let unpriced: i64 = row.get(4)?;
+        let counted = MicroUsd(row.get(3)?);
+        Ok((
+            row.get::<_, String>(0)?,
+            (row.get(1)?, MicroUsd(row.get(2)?)),
+            (unpriced > 0).then_some(counted),
+        ))
+    };
+    let rows = statement.query_map([task.0], row).map_err(StoreError::from)?;
+    let mut all = Vec::new();
+    for row in rows {
+        let (agent, (runs, cost_uusd), at_most_uusd) = row.map_err(StoreError::from)?;
+        let agent = agent.parse().map_err(|error| {
+            StoreError::Damaged(format!("a run on {task} is of no agent: {error}"))
+        })?;
+        all.push(Worked { agent, runs, cost_uusd, at_most_uusd });
+    }
+    Ok(all)
 }
 
 /// Returns the least certain state of a run's costs.
