@@ -120,7 +120,7 @@ impl Sign {
         }
     }
 
-    /// Returns what a person could do next.
+    /// Returns what a person could do next; `NAME` stands for the agent.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Comments | Self::Turns => {
@@ -307,7 +307,8 @@ pub fn summary(found: &Found, tried: &[String], last_words: &[(String, String)])
         lines.push("- Where they stand:".to_owned());
         lines.extend(last_words.iter().map(|(who, text)| format!("  - {who} says: \"{text}\"")));
     }
-    lines.push(format!("- Next: {}", found.sign.advice()));
+    let agent = found.who.first().map_or("NAME", String::as_str);
+    lines.push(format!("- Next: {}", found.sign.advice().replace("NAME", agent)));
     lines.join("\n")
 }
 

@@ -282,7 +282,8 @@ fn act(statement: &Statement) -> Sheet {
     match &statement.arguments {
         serde_json::Value::Object(map) => {
             for (name, value) in map {
-                sheet.line("argument", format!("{name} = {}", exact(value)));
+                let dollars = dollars_of(name, value);
+                sheet.line("argument", format!("{name} = {}{dollars}", exact(value)));
             }
         }
         other @ (serde_json::Value::Bool(_)
@@ -312,6 +313,12 @@ fn act(statement: &Statement) -> Sheet {
     }
     sheet.line("sha256", &statement.arguments_sha256);
     sheet
+}
+
+/// Returns an amount in dollars beside the exact micro-dollars.
+fn dollars_of(name: &str, value: &serde_json::Value) -> String {
+    let micros = value.as_i64().filter(|_| name.ends_with("_uusd"));
+    micros.map_or_else(String::new, |micros| format!(" ({})", MicroUsd(micros)))
 }
 
 /// Shows a value exactly: texts as they are, line by line, everything else as JSON.
@@ -382,6 +389,12 @@ pub(crate) mod tests {
         }
         let words = text.find("In the agent's words").unwrap();
         assert!(text.find("rm -rf build").unwrap() < words);
+    }
+
+    #[test]
+    fn an_amount_is_shown_in_dollars_too() {
+        assert_eq!(dollars_of("cap_uusd", &serde_json::json!(1_000_000)), " ($1.00)");
+        assert_eq!(dollars_of("spent_tokens", &serde_json::json!(1_000_000)), "");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use mc_core::{
     agent::AgentName,
     budget::{Reservation, Scope},
     id::{ReservationId, RunId, TaskId},
-    money::MicroUsd,
+    money::{MicroUsd, counted},
     time::Timestamp,
 };
 use mc_proto::method::squad::{Budget, BudgetGet, BudgetRelease, BudgetSet, Budgets};
@@ -13,6 +13,7 @@ use mc_proto::method::squad::{Budget, BudgetGet, BudgetRelease, BudgetSet, Budge
 use crate::{
     context::Context,
     failure::{Exit, Failure},
+    output,
     table::{Cell, Table, Tone, cell, maybe},
     text,
     words::{dollars, money, one_of, word},
@@ -88,13 +89,43 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
         Some(Verb::Set(set)) => {
             let Set { scope, of, cap, tokens, clear, reason } = set;
             let set = BudgetSet { scope, of, cap_uusd: cap, cap_tokens: tokens, clear, reason };
-            cx.show(&set, caps)
+            let set_caps = cx.call(&set)?;
+            let now = cx.now()?;
+            if cx.is_json() {
+                return cx.print(&set_caps, |all| caps(all, now)).map(|()| Exit::Done);
+            }
+            // What was set is shown, also where it is not among the squad's.
+            let all = if set.scope == Scope::Task {
+                let task = set.of.as_deref().and_then(|of| of.parse().ok());
+                cx.call(&BudgetGet { task, ..BudgetGet::default() })?
+            } else {
+                set_caps
+            };
+            cx.print(&all, |all| caps(all, now))?;
+            if let Some(text) = over(&all, &set) {
+                output::note(&text);
+            }
+            Ok(Exit::Done)
         }
         Some(Verb::Release { reservation, spent, reason }) => {
             let release = BudgetRelease { reservation, spent_uusd: spent, reason };
             cx.show(&release, |row, _| format!("{} no longer counts\n", row.id))
         }
     }
+}
+
+/// Says that what was set is spent already.
+fn over(budgets: &Budgets, set: &BudgetSet) -> Option<String> {
+    let of = set.of.as_deref();
+    let is_set = |row: &&Budget| row.scope == set.scope && of.is_none_or(|of| row.of == of);
+    let row = budgets.budgets.iter().find(is_set).filter(|row| row.percent >= 100)?;
+    let spent = counted(row.spent_uusd, row.unpriced_uusd);
+    Some(format!(
+        "{} of {} has spent {spent} already: nothing more may be spent, and runs under way end with \
+         their next cost",
+        word(row.scope),
+        text::line(&row.of)
+    ))
 }
 
 fn caps(budgets: &Budgets, now: Timestamp) -> String {

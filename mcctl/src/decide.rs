@@ -156,14 +156,22 @@ fn wanted(asked: &Approval) -> &str {
     }
 }
 
+/// Returns the question, which repeats what the evidence above may have scrolled off.
+fn question(asked: &Approval) -> String {
+    let risk = crate::words::word(asked.risk).to_uppercase();
+    let cost = asked.estimated_cost_uusd.map(|cost| format!(", {cost} estimated"));
+    format!(
+        "\n{}  {risk}  {}{}\nApprove it? Type {}, Enter. Anything else: no.",
+        asked.id,
+        crate::text::line(&asked.summary),
+        cost.unwrap_or_default(),
+        wanted(asked)
+    )
+}
+
 fn confirm(asked: &Approval) -> Result<(), Failure> {
     let wanted = wanted(asked);
-    output::note(&match asked.risk {
-        Risk::Green | Risk::Yellow => {
-            format!("Approve {}? Type y, Enter. Anything else: no.", asked.id)
-        }
-        Risk::Red => format!("Approve {}? Type {wanted}, Enter. Anything else: no.", asked.id),
-    });
+    output::note(&question(asked));
     let mut typed = String::new();
     std::io::stdin()
         .lock()
@@ -184,6 +192,18 @@ mod tests {
     fn red_wants_a_code_of_the_digest() {
         assert_eq!(wanted(&pending("yellow", "ls").approval), "y");
         assert_eq!(wanted(&pending("red", "ls").approval), "ff00ff");
+    }
+
+    #[test]
+    fn the_question_repeats_act_risk_and_amount() {
+        let mut asked = pending("red", "ls").approval;
+        asked.summary = "raise the budget of T-1 to $1.35".into();
+        asked.estimated_cost_uusd = Some(mc_core::money::MicroUsd::cents(25));
+        assert_eq!(
+            question(&asked),
+            "\nA-3  RED  raise the budget of T-1 to $1.35, $0.25 estimated\nApprove it? Type \
+             ff00ff, Enter. Anything else: no."
+        );
     }
 
     #[test]

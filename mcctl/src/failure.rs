@@ -2,6 +2,7 @@
 
 use std::{io, io::Write as _, process::ExitCode};
 
+use mc_core::refusal::FieldError;
 use mc_proto::{client::ClientError, error::RpcError};
 
 use crate::text;
@@ -112,11 +113,16 @@ impl Failure {
     }
 }
 
+/// Says whether the sentence of a refusal is about that field and says it all.
+fn is_said(message: &str, field: &FieldError) -> bool {
+    message.contains(&field.message) && message.contains(&field.field)
+}
+
 /// Returns what stands behind a refusal's sentence, a line each: the fields that are wrong, what
 /// is open to the caller, when to try again.
-pub(crate) fn details(RpcError { data, .. }: &RpcError) -> String {
+pub(crate) fn details(RpcError { data, message, .. }: &RpcError) -> String {
     let mut lines = String::new();
-    for field in &data.fields {
+    for field in data.fields.iter().filter(|field| !is_said(message, field)) {
         put!(lines, "  {}: {}\n", text::line(&field.field), text::line(&field.message));
     }
     if !data.allowed.is_empty() {
@@ -157,7 +163,7 @@ mod tests {
         let mut error = RpcError::invalid("work_plan", "3 to 6 steps are needed");
         error.data.allowed = vec!["blocked".into(), "canceled".into()];
         let text = Failure::from(ClientError::Refused(error)).as_text();
-        assert!(text.contains("  work_plan: 3 to 6 steps are needed\n"), "{text}");
+        assert_eq!(text.matches("3 to 6 steps are needed").count(), 1, "{text}");
         assert!(text.contains("  open to you: blocked, canceled\n"), "{text}");
     }
 

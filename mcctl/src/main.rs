@@ -62,6 +62,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    table::fit_terminal();
     let mut cx = context::Context::new(cli.global);
     let ended = cli::run(cli.command, &mut cx);
     match ended {

@@ -67,7 +67,7 @@ fn foot<T>(page: &Page<T>) {
     if let Some(cursor) = &page.next_cursor {
         let cursor = crate::text::line(cursor);
         output::note(&format!(
-            "{} of {}; go on with --cursor {cursor}, or take --all",
+            "{} of {} shown; --all, or --cursor {cursor}",
             page.items.len(),
             page.total
         ));

@@ -72,8 +72,8 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Status => status(cx),
         Verb::Pause(Reason { reason }) => act(&Pause { reason }, cx),
-        Verb::Resume(Reason { reason }) => act(&Resume { reason }, cx),
-        Verb::Drain(Reason { reason }) => act(&Drain { reason }, cx),
+        Verb::Resume(Reason { reason }) => cx.show(&Resume { reason }, |done, _| moved(done)),
+        Verb::Drain(Reason { reason }) => cx.show(&Drain { reason }, |done, _| moved(done)),
         Verb::Stop(reason) => emergency_stop(reason, cx),
         Verb::EndRuntime { pid, reason: Reason { reason } } => {
             cx.show(&EndRuntime { pid, reason }, |process, _| {
@@ -83,7 +83,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
         Verb::EmergencyResume { reason: Reason { reason }, tasks, agents } => {
             let tasks = (!tasks.is_empty()).then_some(tasks);
             let agents = (!agents.is_empty()).then_some(agents);
-            act(&EmergencyResume { reason, tasks, agents }, cx)
+            cx.show(&EmergencyResume { reason, tasks, agents }, |done, _| moved(done))
         }
     }
 }
@@ -117,6 +117,13 @@ pub(crate) fn status(cx: &mut Context) -> Result<Exit, Failure> {
 
 fn act<M: Method<Result = Receipt>>(call: &M, cx: &mut Context) -> Result<Exit, Failure> {
     cx.show(call, receipt)
+}
+
+/// What work that goes on, or ends by itself, is told by: nobody's session was ended.
+fn moved(receipt: &Receipt) -> String {
+    let mut sheet = Sheet::default();
+    sheet.list("tasks moved", &receipt.tasks).maybe("event", receipt.event);
+    format!("{}\n{sheet}", Tone::Strong.paint(&text::line(&receipt.text)))
 }
 
 fn receipt(receipt: &Receipt, _: Timestamp) -> String {
@@ -208,6 +215,25 @@ mod tests {
         }
         let status = serde_json::from_value(value).unwrap();
         anstream::adapter::strip_str(&standing(&status)).to_string()
+    }
+
+    #[test]
+    fn a_resume_says_nothing_of_sessions_that_end() {
+        let receipt: Receipt = serde_json::from_value(serde_json::json!({
+            "text": "the squad works", "approvals": 0, "tasks": ["T-1"], "event": "e9",
+            "squad": {"name": "a", "status": "running", "policy_version": 1},
+            "agents": [{"agent": "wren", "was_working": false, "told": false, "text": "idle"}],
+        }))
+        .unwrap();
+        let text = anstream::adapter::strip_str(&moved(&receipt)).to_string();
+        assert_eq!(text, "the squad works\ntasks moved  T-1\nevent        e9\n");
+        assert!(super::receipt(&receipt, Timestamp(0)).contains("TOLD TO END"));
+    }
+
+    #[test]
+    fn what_has_no_price_is_said_beside_the_total() {
+        let text = status(&serde_json::json!({"unpriced": true, "unpriced_today_uusd": 200_000}));
+        assert!(text.contains("$0.12 + at most $0.20 unpriced"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Aligned tables and `name  value` sheets, coloured by meaning.
 
-use std::fmt;
+use std::{fmt, io::IsTerminal as _, sync::OnceLock};
 
 use crate::text;
 
@@ -83,7 +83,28 @@ pub(crate) fn list<T: fmt::Display>(values: &[T]) -> Cell {
     maybe((!all.is_empty()).then(|| all.join(" ")))
 }
 
-/// Rows under a head; columns are as wide as their widest cell, the last one is not padded.
+/// How many columns the terminal has; never set where there is none.
+static COLUMNS: OnceLock<usize> = OnceLock::new();
+/// The narrowest terminal that tables are fitted to.
+const NARROWEST: usize = 40;
+/// How far a row's further lines stand in.
+const INDENT: usize = 4;
+/// How much of the last column has to fit beside the others.
+const REST_COLUMNS: usize = 24;
+
+/// Has tables fit the terminal, where standard output is one.
+pub(crate) fn fit_terminal() {
+    let out = std::io::stdout();
+    if !out.is_terminal() {
+        return;
+    }
+    if let Ok(size) = rustix::termios::tcgetwinsize(&out) {
+        COLUMNS.get_or_init(|| usize::from(size.ws_col).max(NARROWEST));
+    }
+}
+
+/// Rows under a head; columns are as wide as their widest cell, the last one is not padded. On a
+/// terminal that is too narrow a row goes on in further lines; no word is cut in two.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     head: &'static [&'static str],
@@ -110,22 +131,88 @@ impl Table {
     }
 }
 
-fn write_row(f: &mut fmt::Formatter<'_>, cells: &[Cell], widths: &[usize]) -> fmt::Result {
-    for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        f.write_str(&cell.tone.paint(&cell.text))?;
-        if column + 1 < cells.len() {
-            write!(f, "{:1$}", "", width + 2 - text::width(&cell.text))?;
+/// Where a row begins a new line, and how wide the terminal is.
+#[derive(Debug)]
+struct Layout {
+    widths: Vec<usize>,
+    breaks: Vec<bool>,
+    limit: usize,
+}
+
+impl Layout {
+    fn of(widths: Vec<usize>, limit: Option<usize>) -> Self {
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut used = 0;
+        let mut breaks = Vec::with_capacity(widths.len());
+        for (column, width) in widths.iter().enumerate() {
+            let is_last = column + 1 == widths.len();
+            let needs = if is_last { (*width).min(REST_COLUMNS) } else { *width };
+            let is_over = used > INDENT && used + needs > limit;
+            used = if is_over { INDENT } else { used } + width + 2;
+            breaks.push(is_over);
+        }
+        Self { widths, breaks, limit }
+    }
+
+    fn breaks_at(&self, column: usize) -> bool {
+        self.breaks.get(column).copied().unwrap_or_default()
+    }
+
+    fn write_row(&self, f: &mut fmt::Formatter<'_>, cells: &[Cell]) -> fmt::Result {
+        let mut at = 0;
+        for (column, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+            if self.breaks_at(column) {
+                write!(f, "\n{:INDENT$}", "")?;
+                at = INDENT;
+            }
+            if column + 1 == cells.len() {
+                let lines = wrapped(&cell.text, self.limit.saturating_sub(at));
+                let lines = lines.iter().map(|line| cell.tone.paint(line));
+                f.write_str(&lines.collect::<Vec<_>>().join(&format!("\n{:at$}", "")))?;
+            } else {
+                f.write_str(&cell.tone.paint(&cell.text))?;
+                if !self.breaks_at(column + 1) {
+                    write!(f, "{:1$}", "", width + 2 - text::width(&cell.text))?;
+                }
+            }
+            at += width + 2;
+        }
+        f.write_str("\n")
+    }
+}
+
+/// Returns a text in lines of at most `columns`, broken between words.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    if text::width(text) <= columns {
+        return vec![text.to_owned()];
+    }
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| text::width(line));
+        if line > 0 && line + 1 + text::width(word) > columns {
+            lines.push(word.to_owned());
+        } else if let Some(last) = lines.last_mut() {
+            if line > 0 {
+                last.push(' ');
+            }
+            last.push_str(word);
         }
     }
-    f.write_str("\n")
+    lines
+}
+
+impl Table {
+    fn write(&self, f: &mut fmt::Formatter<'_>, limit: Option<usize>) -> fmt::Result {
+        let layout = Layout::of(self.widths(), limit);
+        let head: Vec<Cell> = self.head.iter().map(|word| Cell::new(word, Tone::Dim)).collect();
+        layout.write_row(f, &head)?;
+        self.rows.iter().try_for_each(|row| layout.write_row(f, row))
+    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths = self.widths();
-        let head: Vec<Cell> = self.head.iter().map(|word| Cell::new(word, Tone::Dim)).collect();
-        write_row(f, &head, &widths)?;
-        self.rows.iter().try_for_each(|row| write_row(f, row, &widths))
+        self.write(f, COLUMNS.get().copied())
     }
 }
 
@@ -203,6 +290,33 @@ mod tests {
             plain(table),
             "ID      TITLE   COST\nT-1     日本語  $0.00\nT-1000  x       -\n"
         );
+    }
+
+    /// A table as it is on a terminal of so many columns.
+    struct Narrow<'a>(&'a Table, usize);
+
+    impl fmt::Display for Narrow<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.write(f, Some(self.1))
+        }
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_cuts_no_word() {
+        let mut table = Table::new(&["AGENT", "RUNTIME", "STATUS", "WHAT"]);
+        table.row([cell("kestrel"), cell("claude-code"), cell("quarantined"), rest("it asked the same again and again")]);
+        assert_eq!(
+            plain(Narrow(&table, 40)),
+            "AGENT    RUNTIME      STATUS\n    WHAT\n\
+             kestrel  claude-code  quarantined\n    it asked the same again and again\n"
+        );
+        assert_eq!(
+            plain(Narrow(&table, 60)).lines().last().unwrap().trim(),
+            "again and again"
+        );
+        let shown = plain(Narrow(&table, 60));
+        assert!(shown.lines().all(|line| text::width(line) <= 60), "{shown}");
+        assert_eq!(plain(Narrow(&table, 200)), plain(&table));
     }
 
     #[test]

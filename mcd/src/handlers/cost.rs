@@ -21,7 +21,7 @@ use mc_proto::method::{
 
 use super::{
     budget::{Caplist, Own, SQUAD},
-    input,
+    input, lists,
 };
 use crate::{
     live::Live,
@@ -187,6 +187,7 @@ pub(super) fn rollup(db: Reader<'_>, live: &Live, params: &Rollup) -> Result<Rol
         let text = "expected one to three of agent, task, run, model, project, day, each once";
         return Err(Refusal::invalid("by", text).into());
     }
+    lists::known(db, params.agent.as_ref(), params.task)?;
     let lengths = if by.contains(&By::Run) { (7, LONGEST_BY_RUN) } else { (30, LONGEST) };
     let span = span(live, (params.since.as_deref(), params.until.as_deref()), lengths)?;
     let limit = input::page(params.limit)?;

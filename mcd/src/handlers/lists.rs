@@ -1,11 +1,12 @@
 //! Lists: pages with a cursor; none does work that grows with history without a limit.
 
 use mc_core::{
+    agent::AgentName,
     alert::{Alert, Notification},
     approval::{Approval, StandingRule},
     describe,
     filter::{Filter, View},
-    id::EventId,
+    id::{EventId, TaskId},
     message::Message,
     refusal::Refusal,
     run::{Run, ToolCall},
@@ -152,8 +153,26 @@ pub(super) fn messages(db: Reader<'_>, params: &MessageList) -> Result<Page<Mess
     by_number(db, Listed::Messages, &filters, page)
 }
 
+/// Refuses names that are nobody's: an empty list would say that there is nothing.
+pub(super) fn known(
+    db: Reader<'_>,
+    agent: Option<&AgentName>,
+    task: Option<TaskId>,
+) -> Result<(), Fail> {
+    if let Some(name) = agent {
+        queries::agent(db, name)?;
+    }
+    if let Some(id) = task
+        && queries::task_state(db, id)?.is_none()
+    {
+        return Err(Refusal::not_found(format_args!("task `{id}`")).into());
+    }
+    Ok(())
+}
+
 /// `run.list`
 pub(super) fn runs(db: Reader<'_>, params: &run::List) -> Result<Page<Run>, Fail> {
+    known(db, params.agent.as_ref(), params.task)?;
     let status = params.status.and_then(word);
     let filters: Vec<_> = [
         text("agent", params.agent.as_deref()),
@@ -169,6 +188,7 @@ pub(super) fn runs(db: Reader<'_>, params: &run::List) -> Result<Page<Run>, Fail
 
 /// `tool.list`
 pub(super) fn calls(db: Reader<'_>, params: &run::ToolList) -> Result<Page<ToolCall>, Fail> {
+    known(db, params.agent.as_ref(), params.task)?;
     let filters: Vec<_> = [
         text("agent", params.agent.as_deref()),
         number("task", params.task.map(|task| task.0)),
@@ -187,6 +207,8 @@ pub(super) fn approvals(
     caller: &Caller,
     params: &approval::List,
 ) -> Result<Page<Approval>, Fail> {
+    let asked = params.agent.as_ref().filter(|_| caller.is_human());
+    known(db, asked, params.task)?;
     let own = if caller.is_human() { None } else { Some(own_name(caller)) };
     let agent = own.as_deref().or(params.agent.as_deref());
     let status = params.status.and_then(word);
@@ -278,6 +300,7 @@ pub(super) fn journal(
     db: Reader<'_>,
     params: &admin::AuditExport,
 ) -> Result<Page<admin::JournalRow>, Fail> {
+    known(db, None, params.task)?;
     let limit = input::page(params.limit)?;
     let since = input::cursor(params.cursor.as_deref())?.or(params.since).unwrap_or(0);
     let items = queries::journal_rows(db, since, params.task, limit)?;

@@ -203,12 +203,17 @@ pub(super) fn raise(desk: &mut Desk<'_>, warning: Warning) -> Result<AlertId, St
 pub(super) fn alert(desk: &mut Desk<'_>, warning: Warning) -> Alert {
     let Warning { severity, kind, text, next, task, agent } = warning;
     let id = desk.next_alert();
+    // Advice can be followed as it is written: a general one says `NAME` for the agent.
+    let next = match &agent {
+        Some(agent) => next.replace("NAME", agent),
+        None => next.to_owned(),
+    };
     Alert {
         id,
         severity,
         kind,
         text,
-        next: Some(next.to_owned()),
+        next: Some(next),
         task,
         agent,
         approval: None,

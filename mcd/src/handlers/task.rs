@@ -282,6 +282,10 @@ fn check_patch(
     };
     if let Some(title) = &patch.title {
         note(input::needed("title", title, TITLE_BYTES).map(drop));
+        if title.contains(['\n', '\r']) {
+            let text = "is more than one line; the rest belongs into `description`";
+            note(Err(Refusal::invalid("title", text)));
+        }
     }
     if let Some(text) = &patch.description {
         note(input::at_most("description", text, TEXT_BYTES));

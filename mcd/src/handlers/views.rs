@@ -173,11 +173,11 @@ pub(super) fn approval_detail(
     if !caller.is_human() && caller.agent.as_ref() != Some(&approval.agent) {
         return Err(Refusal::forbidden(format!("{id} was asked by another agent")).into());
     }
-    let (asked, approved, denied) = queries::past_decisions(db, &approval.rule)?;
+    let (asked, approved, denied) = queries::past_decisions(db, &approval.rule, id)?;
     let task = approval.task.map(|task| queries::task(db, task)).transpose()?;
     let failed = approval.task.map(|task| queries::failed_calls(db, &approval.agent, task, FAILED));
     Ok(ApprovalDetail {
-        past: Past { asked: asked - 1, approved, denied },
+        past: Past { asked, approved, denied },
         failed_calls: failed.transpose()?.unwrap_or_default(),
         task_title: task.map(|task| task.title),
         approval,

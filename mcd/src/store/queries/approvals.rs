@@ -1,6 +1,10 @@
 //! Approvals.
 
-use mc_core::{approval::Approval, id::TaskId, time::Timestamp};
+use mc_core::{
+    approval::Approval,
+    id::{ApprovalId, TaskId},
+    time::Timestamp,
+};
 
 use super::Reader;
 use crate::store::StoreError;
@@ -117,9 +121,14 @@ pub fn approvals_of_task(
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn past_decisions(db: Reader<'_>, rule: &str) -> Result<(i64, i64, i64), StoreError> {
+pub fn past_decisions(
+    db: Reader<'_>,
+    rule: &str,
+    this: ApprovalId,
+) -> Result<(i64, i64, i64), StoreError> {
     let sql = "SELECT count(*), coalesce(sum(status = 'approved'), 0),
-               coalesce(sum(status = 'denied'), 0) FROM approvals WHERE rule = ?1";
+               coalesce(sum(status = 'denied'), 0)
+               FROM approvals WHERE rule = ?1 AND id < ?2";
     let mut statement = db.connection().prepare_cached(sql)?;
-    Ok(statement.query_row([rule], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+    Ok(statement.query_row((rule, this.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
 }
