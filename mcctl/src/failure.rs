@@ -107,10 +107,45 @@ impl Failure {
     }
 
     fn as_text(&self) -> String {
-        let mut text = format!("\u{1b}[31merror:\u{1b}[0m {}\n", text::line(&self.to_string()));
+        let said = match self.refusal() {
+            Some(refusal) => in_own_words(&self.to_string(), refusal),
+            None => self.to_string(),
+        };
+        let mut text = format!("\u{1b}[31merror:\u{1b}[0m {}\n", text::line(&said));
         self.refusal().map(details).into_iter().for_each(|lines| text.push_str(&lines));
         text
     }
+}
+
+/// Names of the wire that the command line has another word for.
+const OWN_WORDS: &[(&str, &str)] = &[
+    ("budget_uusd", "budget"),
+    ("cap_tokens", "tokens"),
+    ("cap_uusd", "cap"),
+    ("daily_cap_uusd", "daily cap"),
+    ("due_at", "due"),
+    ("due_in_s", "due"),
+    ("estimated_cost_uusd", "cost"),
+    ("of", "agent or task"),
+    ("run_cap_uusd", "run cap"),
+    ("spent_uusd", "spent"),
+];
+
+/// Returns the command line's word for a field of the wire; which one of a list it is, its message
+/// says.
+fn own_word(field: &str) -> String {
+    let field = field.strip_prefix("task.").or(field.strip_prefix("set.")).unwrap_or(field);
+    let name = field.split_once('[').map_or(field, |(name, _)| name);
+    let known = OWN_WORDS.iter().find(|(wire, _)| *wire == name);
+    known.map_or_else(|| name.replace('_', " "), |(_, own)| (*own).to_owned())
+}
+
+/// Returns a refusal's sentence with the command line's words for its fields.
+fn in_own_words(message: &str, RpcError { data, .. }: &RpcError) -> String {
+    let quoted = |name: &str| format!("`{name}`");
+    data.fields.iter().fold(message.to_owned(), |text, field| {
+        text.replace(&quoted(&field.field), &quoted(&own_word(&field.field)))
+    })
 }
 
 /// Says whether the sentence of a refusal is about that field and says it all.
@@ -123,7 +158,8 @@ fn is_said(message: &str, field: &FieldError) -> bool {
 pub(crate) fn details(RpcError { data, message, .. }: &RpcError) -> String {
     let mut lines = String::new();
     for field in data.fields.iter().filter(|field| !is_said(message, field)) {
-        put!(lines, "  {}: {}\n", text::line(&field.field), text::line(&field.message));
+        let name = own_word(&field.field);
+        put!(lines, "  {}: {}\n", text::line(&name), text::line(&field.message));
     }
     if !data.allowed.is_empty() {
         let allowed: Vec<String> = data.allowed.iter().map(|word| text::line(word)).collect();
@@ -165,6 +201,22 @@ mod tests {
         let text = Failure::from(ClientError::Refused(error)).as_text();
         assert_eq!(text.matches("3 to 6 steps are needed").count(), 1, "{text}");
         assert!(text.contains("  open to you: blocked, canceled\n"), "{text}");
+    }
+
+    #[test]
+    fn a_field_is_named_by_the_words_of_the_command_line() {
+        for (wire, own) in [
+            ("cap_uusd", "cap"),
+            ("task.assignees[0]", "assignees"),
+            ("set.run_cap_uusd", "run cap"),
+            ("of", "agent or task"),
+        ] {
+            assert_eq!(own_word(wire), own);
+        }
+        let error = RpcError::invalid("budget_uusd", "must be 0 or more");
+        let text = Failure::from(ClientError::Refused(error)).as_text();
+        assert!(text.contains("`budget`: must be 0 or more"), "{text}");
+        assert!(!text.contains("uusd"), "{text}");
     }
 
     #[test]

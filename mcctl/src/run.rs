@@ -163,7 +163,9 @@ fn detail(detail: &Detail, now: Timestamp) -> String {
 /// What a call runs; what an operator put in the place of what was asked is said as such.
 fn what(call: &ToolCall) -> String {
     match &call.original_preview {
-        Some(asked) => format!("{} (changed by an operator; {} asked {asked})", call.preview, call.agent),
+        Some(asked) => {
+            format!("{} (changed by an operator; {} asked {asked})", call.preview, call.agent)
+        }
         None => call.preview.clone(),
     }
 }

@@ -190,9 +190,13 @@ fn update(args: UpdateArgs, cx: &mut Context) -> Result<Exit, Failure> {
 }
 
 fn line(row: &TaskSchedule, _: Timestamp) -> String {
-    let next = row.next_at.map_or_else(|| "never".to_owned(), text::when);
     let (cron, zone) = (text::line(&row.cron), text::line(&row.zone));
-    format!("{} is {}: {cron} in {zone}, next {next}\n", row.id, word(row.status))
+    let next = match (row.status, row.next_at) {
+        (ScheduleStatus::Paused, _) => ", due again once it is resumed".to_owned(),
+        (ScheduleStatus::Deleted, _) | (ScheduleStatus::Active, None) => String::new(),
+        (ScheduleStatus::Active, Some(at)) => format!(", next {}", text::when(at)),
+    };
+    format!("{} is {}: {cron} in {zone}{next}\n", row.id, word(row.status))
 }
 
 fn table(views: &[View], _: Timestamp) -> String {

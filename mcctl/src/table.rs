@@ -304,16 +304,18 @@ mod tests {
     #[test]
     fn a_table_fits_the_terminal_and_cuts_no_word() {
         let mut table = Table::new(&["AGENT", "RUNTIME", "STATUS", "WHAT"]);
-        table.row([cell("kestrel"), cell("claude-code"), cell("quarantined"), rest("it asked the same again and again")]);
+        table.row([
+            cell("kestrel"),
+            cell("claude-code"),
+            cell("quarantined"),
+            rest("it asked the same again and again"),
+        ]);
         assert_eq!(
             plain(Narrow(&table, 40)),
             "AGENT    RUNTIME      STATUS\n    WHAT\n\
              kestrel  claude-code  quarantined\n    it asked the same again and again\n"
         );
-        assert_eq!(
-            plain(Narrow(&table, 60)).lines().last().unwrap().trim(),
-            "again and again"
-        );
+        assert_eq!(plain(Narrow(&table, 60)).lines().last().unwrap().trim(), "and again");
         let shown = plain(Narrow(&table, 60));
         assert!(shown.lines().all(|line| text::width(line) <= 60), "{shown}");
         assert_eq!(plain(Narrow(&table, 200)), plain(&table));

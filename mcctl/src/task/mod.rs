@@ -23,7 +23,7 @@ use crate::{
     failure::{Exit, Failure},
     message,
     paging::{self, Paging},
-    words::{dollars, one_of},
+    words::{dollars, moment, one_of},
 };
 
 /// What can be done with tasks.
@@ -99,7 +99,7 @@ pub(crate) struct CreateArgs {
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
     /// When it should be done, such as 2026-12-24T12:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     due: Option<Timestamp>,
     /// What it may cost, in dollars.
     #[arg(long, value_name = "USD", value_parser = dollars)]
@@ -152,7 +152,7 @@ pub(crate) struct UpdateArgs {
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
     /// When it should be done.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     due: Option<Timestamp>,
     /// What it may cost, in dollars.
     #[arg(long, value_name = "USD", value_parser = dollars)]

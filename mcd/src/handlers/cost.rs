@@ -14,7 +14,7 @@ use mc_core::{
 use mc_proto::method::{
     cost::{
         By, DaySpend, Forecast, Forecasted, PriceList, Prices, Recompute, Recomputed, RolledUp,
-        Rollup, RollupRow, Sums,
+        Rollup, RollupRow,
     },
     squad::{Budget, BudgetGet, Budgets},
 };
@@ -234,8 +234,7 @@ fn with_children(db: Reader<'_>, rows: Vec<RollupRow>) -> Result<Vec<RollupRow>,
         for task in above.into_iter().map(Some).chain([of]) {
             let one = all.entry(task).or_default();
             one.task = task;
-            one.with_children_uusd =
-                task.map(|_| one.with_children_uusd.unwrap_or_default() + own);
+            one.with_children_uusd = task.map(|_| one.with_children_uusd.unwrap_or_default() + own);
             one.unpriced_with_children_uusd = one.unpriced_with_children_uusd + unpriced;
         }
     }

@@ -71,7 +71,10 @@ fn what_is_unblocked_by_hand_is_not_left_out_by_the_stop() {
     let bench = Bench::with_robin();
     bench.started();
     bench.human("task.create", json!({"title": "y", "type": "docs"})).unwrap();
-    bench.system(mcd::caller::SystemCommand::Halt { reason: "fire".into(), by: Actor::human("ana", Level::L0) });
+    bench.system(mcd::caller::SystemCommand::Halt {
+        reason: "fire".into(),
+        by: Actor::human("ana", Level::L0),
+    });
     assert_eq!(bench.left_out(), 2);
     let next = bench.says("next");
     assert!(next.starts_with("admin: end the emergency stop with"), "{next}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mc_core::{
+    agent::AgentName,
     answers::Worked,
     budget::{
         BudgetDay, Caps, Correction, Cost, Ledger, Pace, Payer, Reservation, Scope, ScopeKey,
@@ -200,7 +201,7 @@ pub fn worked(db: Reader<'_>, task: TaskId) -> Result<Vec<Worked>, Fail> {
         let counted = MicroUsd(row.get(3)?);
         Ok((
             row.get::<_, String>(0)?,
-            (row.get(1)?, MicroUsd(row.get(2)?)),
+            (row.get::<_, i64>(1)?, MicroUsd(row.get(2)?)),
             (unpriced > 0).then_some(counted),
         ))
     };
@@ -208,7 +209,7 @@ pub fn worked(db: Reader<'_>, task: TaskId) -> Result<Vec<Worked>, Fail> {
     let mut all = Vec::new();
     for row in rows {
         let (agent, (runs, cost_uusd), at_most_uusd) = row.map_err(StoreError::from)?;
-        let agent = agent.parse().map_err(|error| {
+        let agent = agent.parse::<AgentName>().map_err(|error| {
             StoreError::Damaged(format!("a run on {task} is of no agent: {error}"))
         })?;
         all.push(Worked { agent, runs, cost_uusd, at_most_uusd });
