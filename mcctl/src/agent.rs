@@ -403,7 +403,9 @@ fn sheet(agent: &Agent) -> Sheet {
     sheet.list("only tools", &agent.tools_allow).list("never tools", &agent.tools_deny);
     sheet.maybe("task", agent.current_task).maybe("run", agent.current_run);
     sheet.maybe("parent", agent.parent.as_ref()).maybe("purpose", agent.purpose.as_ref());
-    sheet.line("caps", format!("{} a day, {} a run", agent.daily_cap_uusd, agent.run_cap_uusd));
+    let (day, run) = (agent.daily_cap_uusd, agent.run_cap_uusd);
+    let ends_first = if run > day { ": the day's cap ends a run first" } else { "" };
+    sheet.line("caps", format!("{day} a day, {run} a run{ends_first}"));
     sheet.line("spent", money(agent.spent_uusd, agent.unpriced));
     sheet.line("errors in a row", agent.error_streak);
     sheet.line("revision", agent.rev);

@@ -35,6 +35,7 @@ const BUDGET_LIMIT: MicroUsd = MicroUsd::cents(100_000_000);
 pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     let mut wrong = check_fields(desk, &params)?;
     check_barred(desk, &params.assignees, &mut wrong)?;
+    check_judges(&params.reviewers, &params.assignees, &mut wrong);
     refuse_if(wrong)?;
     may_assign(desk, &params.assignees)?;
     let task = begin(desk, params)?;
@@ -237,6 +238,15 @@ pub(super) fn check_names(
     Ok(())
 }
 
+/// Says for each reviewer that it is an assignee: nobody may send its own work back.
+fn check_judges(reviewers: &[AgentName], assignees: &[AgentName], wrong: &mut Vec<FieldError>) {
+    for (at, name) in reviewers.iter().enumerate().filter(|(_, name)| assignees.contains(name)) {
+        let text =
+            format!("agent `{name}` is an assignee and can't judge its own work; name another");
+        wrong.push(FieldError::new(format!("reviewers[{at}]"), text));
+    }
+}
+
 /// Says for each agent in quarantine that it can't be given work. A schedule is not held back by
 /// one: its task waits in Assigned until a person has looked.
 pub(super) fn check_barred(
@@ -355,7 +365,9 @@ pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Task, Fail> {
         agent_may_change(desk, &task, &patch)?;
     }
     let mut wrong = Vec::new();
-    check_names(desk, "reviewers", patch.reviewers.as_deref().unwrap_or_default(), &mut wrong)?;
+    let reviewers = patch.reviewers.as_deref().unwrap_or_default();
+    check_names(desk, "reviewers", reviewers, &mut wrong)?;
+    check_judges(reviewers, &task.assignees, &mut wrong);
     check_patch(desk, &patch, Some(id), &mut wrong)?;
     refuse_if(wrong)?;
     if patch == TaskPatch::default() {

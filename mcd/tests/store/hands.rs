@@ -94,3 +94,30 @@ fn quarantine_is_lifted_before_its_task_is_unblocked() {
     assert!(next.starts_with("operator: read `mcctl agent evidence wren`, then resume"), "{next}");
     assert!(next.contains("; then unblock T-1"), "{next}");
 }
+
+#[test]
+fn what_makes_no_sense_is_refused_by_its_field() {
+    let bench = Bench::with_robin();
+    let own = json!({"title": "x", "type": "docs", "assignees": ["wren"], "reviewers": ["wren"]});
+    assert_eq!(bench.human("task.create", own), Err(ErrorKind::InvalidParams));
+    let two = json!({"title": "a\nb", "type": "docs"});
+    assert_eq!(bench.human("task.create", two), Err(ErrorKind::InvalidParams));
+    let good = json!({"title": "x", "type": "docs", "assignees": ["wren"], "reviewers": ["robin"]});
+    bench.human("task.create", good).unwrap();
+}
+
+#[test]
+fn what_nobody_knows_is_not_found() {
+    let bench = Bench::with_agent();
+    for (method, params) in [
+        ("cost.rollup", json!({"by": ["agent"], "agent": "nobody"})),
+        ("cost.rollup", json!({"by": ["agent"], "task": "T-99"})),
+        ("run.list", json!({"agent": "nobody"})),
+        ("tool.list", json!({"task": "T-99"})),
+        ("approval.list", json!({"agent": "nobody"})),
+        ("audit.export", json!({"task": "T-99"})),
+    ] {
+        assert_eq!(bench.human(method, params), Err(ErrorKind::NotFound), "{method}");
+    }
+    bench.human("run.list", json!({"agent": "wren"})).unwrap();
+}
