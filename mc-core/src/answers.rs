@@ -339,9 +339,12 @@ impl<'a> Case<'a> {
                 format!("has it now: {}", now.join(", ")),
             ]
         };
-        parts.extend(self.task.by_rule.as_ref().map(|by| {
-            format!("rec: given by {}: {}", by.rule, redact::preview(&by.why, 200))
-        }));
+        parts.extend(
+            self.task
+                .by_rule
+                .as_ref()
+                .map(|by| format!("rec: given by {}: {}", by.rule, redact::preview(&by.why, 200))),
+        );
         (parts, self.last(gives).into_iter().collect())
     }
 

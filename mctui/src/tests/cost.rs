@@ -72,7 +72,6 @@ pub(super) fn costs(day: Option<&str>, picture: &Snapshot) -> Costs {
     let shown = day.unwrap_or(TODAY);
     let task = |id: Option<i64>, sums: Sums| RollupRow {
         task: id.map(TaskId),
-        unpriced_with_children_uusd: MicroUsd::ZERO,
         with_children_uusd: id.map(|_| sums.counted_uusd + MicroUsd::cents(10)),
         sums,
         ..RollupRow::default()
@@ -162,6 +161,7 @@ fn forecast() -> Forecasted {
     Forecasted {
         day: TODAY.to_owned(),
         spent_uusd: MicroUsd::cents(8_610),
+        unpriced_uusd: MicroUsd::ZERO,
         elapsed: 5_848,
         forecast_uusd: Some(MicroUsd::cents(20_900)),
         cap_uusd: Some(MicroUsd::cents(15_000)),
