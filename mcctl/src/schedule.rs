@@ -1,12 +1,8 @@
 //! `mcctl schedule`: what creates tasks again and again.
 
-use std::path::PathBuf;
-
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use mc_core::{
-    agent::AgentName,
-    id::{ScheduleId, TaskId},
-    money::MicroUsd,
+    id::ScheduleId,
     schedule::{CatchUp, SchedulePatch, ScheduleStatus, TaskSchedule, TaskTemplate},
     time::Timestamp,
 };
@@ -17,9 +13,9 @@ use crate::{
     failure::{Exit, Failure},
     paging::{self, Paging},
     table::{Sheet, Table, cell, maybe, rest},
-    task::text_of,
+    task::fields::Draft,
     text,
-    words::{dollars, one_of, seconds, word},
+    words::{one_of, seconds, word},
 };
 
 const RULES: &[&str] = &["skip", "once", "all"];
@@ -37,8 +33,8 @@ pub(crate) enum Verb {
         #[arg(value_name = "J-n")]
         schedule: ScheduleId,
     },
-    /// Change when a schedule is due, or what becomes of missed occurrences.
-    Update(UpdateArgs),
+    /// Change when a schedule is due, what becomes of missed occurrences, or the tasks to come.
+    Update(Box<UpdateArgs>),
     /// Create nothing until it is resumed; what comes meanwhile is not made up for.
     Pause(OfSchedule),
     /// Create tasks again, from now on.
@@ -78,36 +74,11 @@ pub(crate) struct AddArgs {
     /// The type of its tasks.
     #[arg(long = "type", value_name = "TYPE")]
     task_type: String,
-    /// Markdown: what is to be done, and what is accepted as done.
-    #[arg(long, value_name = "TEXT", conflicts_with = "description_file")]
-    description: Option<String>,
-    /// Take the description from a file; `-` is standard input.
-    #[arg(long, value_name = "FILE")]
-    description_file: Option<PathBuf>,
-    /// 1 critical, 2 high, 3 normal, 4 low.
-    #[arg(long, short, value_name = "1-4")]
-    priority: Option<u8>,
-    /// An agent that is to do them; repeat for more.
-    #[arg(long = "assign", value_name = "AGENT")]
-    assignees: Vec<AgentName>,
-    /// An agent that is to judge them; repeat for more.
-    #[arg(long = "reviewer", value_name = "AGENT")]
-    reviewers: Vec<AgentName>,
-    /// The task that each is a part of.
-    #[arg(long, value_name = "T-n")]
-    parent: Option<TaskId>,
-    /// The project they belong to.
-    #[arg(long)]
-    project: Option<String>,
-    /// A free label; repeat for more.
-    #[arg(long = "label", value_name = "LABEL")]
-    labels: Vec<String>,
+    #[command(flatten)]
+    draft: Draft,
     /// How long after its occurrence a task should be done, such as 8h.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     due_in: Option<i64>,
-    /// What each may cost, in dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    budget: Option<MicroUsd>,
 }
 
 /// What changes.
@@ -131,6 +102,50 @@ pub(crate) struct UpdateArgs {
     /// Whether nothing is created while the last task is open.
     #[arg(long, value_name = "BOOL")]
     skip_if_open: Option<bool>,
+    /// The title of the tasks that it creates from now on.
+    #[arg(long)]
+    title: Option<String>,
+    /// Their type.
+    #[arg(long = "type", value_name = "TYPE")]
+    task_type: Option<String>,
+    #[command(flatten)]
+    draft: Draft,
+    /// How long after its occurrence a task should be done, such as 8h.
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    due_in: Option<i64>,
+    /// A flag of the task that is no longer set, such as `assign`; repeat for more.
+    #[arg(long, value_name = "FLAG")]
+    clear: Vec<Cleared>,
+}
+
+/// A flag of a task that can be without a value.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Cleared {
+    Description,
+    Priority,
+    Assign,
+    Reviewer,
+    Parent,
+    Project,
+    Label,
+    DueIn,
+    Budget,
+}
+
+impl Cleared {
+    fn take_from(self, task: &mut TaskTemplate) {
+        match self {
+            Self::Description => task.description.clear(),
+            Self::Priority => task.priority = None,
+            Self::Assign => task.assignees.clear(),
+            Self::Reviewer => task.reviewers.clear(),
+            Self::Parent => task.parent = None,
+            Self::Project => task.project = None,
+            Self::Label => task.labels.clear(),
+            Self::DueIn => task.due_in_s = None,
+            Self::Budget => task.budget_uusd = None,
+        }
+    }
 }
 
 /// Carries a verb out.
@@ -145,7 +160,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
             paging::list(cx, &paging, |limit, cursor| List { limit, cursor }, table)
         }
         Verb::Show { schedule } => cx.show(&Get { schedule }, |view, _| shown(view)),
-        Verb::Update(args) => update(args, cx),
+        Verb::Update(args) => update(*args, cx),
         Verb::Pause(OfSchedule { schedule, reason }) => cx.show(&Pause { schedule, reason }, line),
         Verb::Resume(OfSchedule { schedule, reason }) => {
             cx.show(&Resume { schedule, reason }, line)
@@ -155,38 +170,38 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
 }
 
 fn add(args: AddArgs, cx: &mut Context) -> Result<Exit, Failure> {
-    let description = text_of(args.description, args.description_file.as_deref())?;
-    let create = Create {
-        cron: args.cron,
-        zone: args.zone,
-        catch_up: args.catch_up,
-        skip_if_open: !args.even_if_open,
-        task: TaskTemplate {
-            title: args.title,
-            description: description.unwrap_or_default(),
-            task_type: args.task_type,
-            priority: args.priority,
-            assignees: args.assignees,
-            reviewers: args.reviewers,
-            parent: args.parent,
-            project: args.project,
-            labels: args.labels,
-            due_in_s: args.due_in,
-            budget_uusd: args.budget,
-        },
-    };
-    cx.show(&create, line)
+    let AddArgs { title, cron, zone, catch_up, even_if_open, task_type, draft, due_in } = args;
+    let task = TaskTemplate { title, task_type, due_in_s: due_in, ..TaskTemplate::default() };
+    let task = draft.put_on(task)?;
+    cx.show(&Create { cron, zone, catch_up, skip_if_open: !even_if_open, task }, line)
 }
 
 fn update(args: UpdateArgs, cx: &mut Context) -> Result<Exit, Failure> {
     let schedule = args.schedule;
-    let rev = match args.rev {
-        Some(rev) => rev,
-        None => cx.call(&Get { schedule })?.schedule.rev,
-    };
-    let UpdateArgs { cron, zone, catch_up, skip_if_open, .. } = args;
-    let set = SchedulePatch { cron, zone, catch_up, skip_if_open, task: None };
+    let now = cx.call(&Get { schedule })?.schedule;
+    let rev = args.rev.unwrap_or(now.rev);
+    let set = patch(args, now.task)?;
+    if set == SchedulePatch::default() {
+        let text = "nothing to change: give at least one field that is not so already";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     cx.show(&Update { schedule, rev, set }, line)
+}
+
+/// Returns what changes of a schedule that creates `task`. The wire takes a task as a whole, so
+/// what was not given is sent as it is.
+fn patch(args: UpdateArgs, task: TaskTemplate) -> Result<SchedulePatch, Failure> {
+    let UpdateArgs { cron, zone, catch_up, skip_if_open, title, task_type, .. } = args;
+    let mut new = task.clone();
+    for flag in args.clear {
+        flag.take_from(&mut new);
+    }
+    new.title = title.unwrap_or(new.title);
+    new.task_type = task_type.unwrap_or(new.task_type);
+    new.due_in_s = args.due_in.or(new.due_in_s);
+    let new = args.draft.put_on(new)?;
+    let task = (new != task).then_some(new);
+    Ok(SchedulePatch { cron, zone, catch_up, skip_if_open, task })
 }
 
 fn line(row: &TaskSchedule, _: Timestamp) -> String {
@@ -236,12 +251,83 @@ fn shown(view: &View) -> String {
     let task = &schedule.task;
     sheet.line("title", &task.title).line("type", &task.task_type);
     sheet.maybe("priority", task.priority).maybe("project", task.project.as_ref());
-    sheet.list("assignees", &task.assignees).list("labels", &task.labels);
-    sheet.maybe("budget", task.budget_uusd);
+    sheet.maybe("part of", task.parent);
+    sheet.list("assignees", &task.assignees).list("reviewers", &task.reviewers);
+    sheet.list("labels", &task.labels).maybe("budget", task.budget_uusd);
+    sheet.maybe("due in", task.due_in_s.map(|seconds| format!("{seconds} s")));
     sheet.line("created", format!("{} tasks, {} left out", schedule.created, schedule.left_out));
     let made: Vec<String> =
         tasks.iter().map(|made| format!("{} of {}", made.task, text::when(made.due))).collect();
     sheet.list("tasks", &made);
     sheet.line("set up", format!("{} by {}", text::when(schedule.created_at), schedule.created_by));
     sheet.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use mc_core::{id::TaskId, money::MicroUsd};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        args: UpdateArgs,
+    }
+
+    fn changed(flags: &[&str]) -> SchedulePatch {
+        let words = ["update", "J-1"].iter().chain(flags);
+        patch(Flags::try_parse_from(words).unwrap().args, mail()).unwrap()
+    }
+
+    fn mail() -> TaskTemplate {
+        TaskTemplate {
+            title: "Read the mail".to_owned(),
+            description: "all of it".to_owned(),
+            task_type: "ops".to_owned(),
+            priority: Some(2),
+            assignees: vec!["wren".parse().unwrap()],
+            reviewers: vec!["heron".parse().unwrap()],
+            parent: Some(TaskId(7)),
+            project: Some("mail".to_owned()),
+            labels: vec!["daily".to_owned()],
+            due_in_s: Some(3600),
+            budget_uusd: Some(MicroUsd::cents(50)),
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_of_a_task_stays() {
+        let set = changed(&["--title", "Read it", "--assign", "heron", "--due-in", "2h"]);
+        let task = TaskTemplate {
+            title: "Read it".to_owned(),
+            assignees: vec!["heron".parse().unwrap()],
+            due_in_s: Some(7200),
+            ..mail()
+        };
+        assert_eq!(set, SchedulePatch { task: Some(task), ..SchedulePatch::default() });
+    }
+
+    #[test]
+    fn what_changes_nothing_of_a_task_leaves_it_out() {
+        assert_eq!(changed(&["--title", "Read the mail"]), SchedulePatch::default());
+        let set = changed(&["--cron", "@daily", "--priority", "2"]);
+        assert_eq!((set.cron.as_deref(), set.task), (Some("@daily"), None));
+    }
+
+    #[test]
+    fn each_flag_that_may_be_without_a_value_is_cleared_and_a_new_value_counts() {
+        let all = Cleared::value_variants().iter().filter_map(Cleared::to_possible_value);
+        let all: Vec<String> = all.map(|one| format!("--clear={}", one.get_name())).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let bare = TaskTemplate {
+            title: "Read the mail".to_owned(),
+            task_type: "ops".to_owned(),
+            ..TaskTemplate::default()
+        };
+        assert_eq!(changed(&all).task, Some(bare));
+        let task = changed(&["--clear", "label", "--label", "weekly"]).task.unwrap();
+        assert_eq!(task.labels, ["weekly"]);
+    }
 }

@@ -9,6 +9,7 @@ use mc_core::{
     message::Artifact,
     money::MicroUsd,
     run::Run,
+    schedule::TaskTemplate,
     task::{CheckedItem, MoveDetails, Task, TaskPatch, TaskState, law::TransitionRow},
     time::Timestamp,
 };
@@ -54,6 +55,27 @@ pub struct Create {
     /// What it may cost; default by its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_uusd: Option<MicroUsd>,
+}
+
+/// What a schedule creates is asked for like any other task; its time is counted from an occurrence,
+/// and it waits for no other task.
+impl From<TaskTemplate> for Create {
+    fn from(task: TaskTemplate) -> Self {
+        Self {
+            title: task.title,
+            description: task.description,
+            task_type: task.task_type,
+            priority: task.priority,
+            assignees: task.assignees,
+            reviewers: task.reviewers,
+            parent: task.parent,
+            depends_on: Vec::new(),
+            project: task.project,
+            labels: task.labels,
+            due_at: None,
+            budget_uusd: task.budget_uusd,
+        }
+    }
 }
 
 macro_rules! of_task {

@@ -1,5 +1,6 @@
 //! `mcctl task`: what can be asked about tasks, and how they come to be and change.
 
+pub(crate) mod fields;
 mod moves;
 mod view;
 
@@ -7,10 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mc_core::{
-    agent::AgentName,
     id::{MessageId, Seq, TaskId},
     message::MessageKind,
-    money::MicroUsd,
+    schedule::TaskTemplate,
     time::Timestamp,
 };
 use mc_proto::method::{
@@ -23,8 +23,9 @@ use crate::{
     failure::{Exit, Failure},
     message,
     paging::{self, Paging},
-    words::{dollars, moment, one_of},
+    words::{moment, one_of},
 };
+use fields::{Draft, Fields};
 
 /// What can be done with tasks.
 #[derive(Debug, Subcommand)]
@@ -71,39 +72,14 @@ pub(crate) struct CreateArgs {
     /// engineering, docs, ops, or another that is configured.
     #[arg(long = "type", value_name = "TYPE")]
     task_type: String,
-    /// Markdown.
-    #[arg(long, value_name = "TEXT", conflicts_with = "description_file")]
-    description: Option<String>,
-    /// Take the description from a file; `-` is standard input.
-    #[arg(long, value_name = "FILE")]
-    description_file: Option<PathBuf>,
-    /// 1 critical, 2 high, 3 normal, 4 low.
-    #[arg(long, short, value_name = "1-4")]
-    priority: Option<u8>,
-    /// An agent that is to do it; repeat for more.
-    #[arg(long = "assign", value_name = "AGENT")]
-    assignees: Vec<AgentName>,
-    /// An agent that is to judge it; repeat for more.
-    #[arg(long = "reviewer", value_name = "AGENT")]
-    reviewers: Vec<AgentName>,
-    /// The task that it is a part of.
-    #[arg(long, value_name = "T-n")]
-    parent: Option<TaskId>,
+    #[command(flatten)]
+    draft: Draft,
     /// A task that must be closed first; repeat for more.
     #[arg(long, value_name = "T-n")]
     depends_on: Vec<TaskId>,
-    /// The project it belongs to.
-    #[arg(long)]
-    project: Option<String>,
-    /// A free label; repeat for more.
-    #[arg(long = "label", value_name = "LABEL")]
-    labels: Vec<String>,
     /// When it should be done, such as 2026-12-24T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     due: Option<Timestamp>,
-    /// What it may cost, in dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    budget: Option<MicroUsd>,
 }
 
 /// Which tasks.
@@ -130,33 +106,14 @@ pub(crate) struct UpdateArgs {
     /// One line.
     #[arg(long)]
     title: Option<String>,
-    /// Markdown.
-    #[arg(long, value_name = "TEXT", conflicts_with = "description_file")]
-    description: Option<String>,
-    /// Take the description from a file; `-` is standard input.
-    #[arg(long, value_name = "FILE")]
-    description_file: Option<PathBuf>,
-    /// 1 critical, 2 high, 3 normal, 4 low.
-    #[arg(long, short, value_name = "1-4")]
-    priority: Option<u8>,
-    /// An agent that is to judge it; replaces all, repeat for more.
-    #[arg(long = "reviewer", value_name = "AGENT")]
-    reviewers: Vec<AgentName>,
+    #[command(flatten)]
+    fields: Fields,
     /// A task that must be closed first; replaces all, repeat for more.
     #[arg(long, value_name = "T-n")]
     depends_on: Vec<TaskId>,
-    /// The project it belongs to.
-    #[arg(long)]
-    project: Option<String>,
-    /// A free label; replaces all, repeat for more.
-    #[arg(long = "label", value_name = "LABEL")]
-    labels: Vec<String>,
     /// When it should be done.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     due: Option<Timestamp>,
-    /// What it may cost, in dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
-    budget: Option<MicroUsd>,
 }
 
 /// Which part of a timeline.
@@ -223,21 +180,9 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
 }
 
 fn create(args: CreateArgs, cx: &mut Context) -> Result<Exit, Failure> {
-    let description = text_of(args.description, args.description_file.as_deref())?;
-    let create = Create {
-        title: args.title,
-        description: description.unwrap_or_default(),
-        task_type: args.task_type,
-        priority: args.priority,
-        assignees: args.assignees,
-        reviewers: args.reviewers,
-        parent: args.parent,
-        depends_on: args.depends_on,
-        project: args.project,
-        labels: args.labels,
-        due_at: args.due,
-        budget_uusd: args.budget,
-    };
+    let CreateArgs { title, task_type, draft, depends_on, due } = args;
+    let task = draft.put_on(TaskTemplate { title, task_type, ..TaskTemplate::default() })?;
+    let create = Create { depends_on, due_at: due, ..Create::from(task) };
     cx.show(&create, view::task)
 }
 
@@ -254,18 +199,19 @@ fn update(args: UpdateArgs, cx: &mut Context) -> Result<Exit, Failure> {
         Some(rev) => rev,
         None => cx.call(&Get { task })?.task.rev,
     };
+    let mut fields = args.fields;
     let update = Update {
         task,
         rev,
         title: args.title,
-        description: text_of(args.description, args.description_file.as_deref())?,
-        priority: args.priority,
-        reviewers: some(args.reviewers),
+        description: fields.description()?,
+        priority: fields.priority,
+        reviewers: some(fields.reviewers),
         depends_on: some(args.depends_on),
-        project: args.project,
-        labels: some(args.labels),
+        project: fields.project,
+        labels: some(fields.labels),
         due_at: args.due,
-        budget_uusd: args.budget,
+        budget_uusd: fields.budget,
     };
     if update == (Update { task, rev, ..Update::default() }) {
         return Err(Failure::Usage("nothing to change: give at least one field".to_owned()));

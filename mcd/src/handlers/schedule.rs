@@ -178,20 +178,8 @@ fn masked(mut task: TaskTemplate) -> Result<TaskTemplate, Fail> {
 /// Returns what `task.create` would be asked for an occurrence.
 fn asked(task: &TaskTemplate, due: Timestamp) -> task::Create {
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or(0));
-    task::Create {
-        title: task.title.clone(),
-        description: task.description.clone(),
-        task_type: task.task_type.clone(),
-        priority: task.priority,
-        assignees: task.assignees.clone(),
-        reviewers: task.reviewers.clone(),
-        parent: task.parent,
-        depends_on: Vec::new(),
-        project: task.project.clone(),
-        labels: task.labels.clone(),
-        due_at: task.due_in_s.map(|count| due.plus(seconds(count))),
-        budget_uusd: task.budget_uusd,
-    }
+    let due_at = task.due_in_s.map(|count| due.plus(seconds(count)));
+    task::Create { due_at, ..task::Create::from(task.clone()) }
 }
 
 /// Creates what is due. While the squad stands still nothing is looked at, so that it is made up for

@@ -230,4 +230,15 @@ fn a_task_that_can_no_longer_be_created_is_an_alert_and_the_tick_goes_on() {
     let alerts = bench.human("alert.list", json!({})).unwrap()["items"].to_string();
     assert!(alerts.contains("agent `wren` is retired"), "{alerts}");
     assert_ne!(bench.schedule()["next_at"], Value::Null, "it is tried again next time");
+    let mended = json!({"title": "x", "type": "docs", "description": "by whoever claims it"});
+    let set = json!({"schedule": "J-1", "rev": 1, "set": {"task": mended}});
+    let changed = bench.human("schedule.update", set).unwrap();
+    assert_eq!((&changed["rev"], &changed["task"]), (&json!(2), &mended));
+    bench.later(24);
+    assert_eq!(bench.tasks(), 1);
+    let task = bench.human("task.get", json!({"task": "T-1"})).unwrap();
+    assert_eq!((&task["state"], &task["description"]), (&json!("inbox"), &mended["description"]));
+    let alerts = bench.human("alert.list", json!({})).unwrap()["items"].to_string();
+    assert!(alerts.contains("resolved"), "{alerts}");
+    rebuilds(bench);
 }
