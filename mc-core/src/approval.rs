@@ -120,6 +120,17 @@ impl Statement {
     }
 }
 
+/// How many digits a confirmation code has.
+const CODE_DIGITS: usize = 6;
+
+/// Returns what a person types to confirm what they read: six digits in hex, of the statement's
+/// digest, which holds its nonce, and of the name of the connection on which it was read. Whoever
+/// made the request knows its digest, and can't type the code ahead.
+pub fn confirmation_code(digest: &str, connection: &str) -> String {
+    let whole = canonical::digest("mc-confirmation@v1", &[digest, connection]);
+    whole.chars().take(CODE_DIGITS).collect()
+}
+
 /// A yes that is not enough by itself, because the policy wants two persons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Endorsement {
@@ -387,4 +398,21 @@ pub fn call_key(
     surroundings: (Option<&str>, &[(String, String)]),
 ) -> String {
     canonical::digest("mc-call@v1", &(agent, task, tool, arguments_sha256, surroundings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_of_one_digest_and_one_connection_and_tells_nothing_of_either() {
+        let digest = canonical::digest("mc-statement@v1", "all of it");
+        let code = confirmation_code(&digest, "c0ffee");
+        assert_eq!(code, confirmation_code(&digest, "c0ffee"));
+        assert_eq!(code.len(), CODE_DIGITS);
+        assert!(code.bytes().all(|digit| digit.is_ascii_hexdigit()), "{code}");
+        assert!(!digest.contains(&code), "{code} in {digest}");
+        assert_ne!(code, confirmation_code(&digest, "c0ffef"), "another connection");
+        assert_ne!(code, confirmation_code("00ff", "c0ffee"), "another request");
+    }
 }

@@ -68,6 +68,15 @@ impl Context {
         Ok(self.session()?.greeting().now)
     }
 
+    /// Returns the name of the connection.
+    ///
+    /// # Errors
+    ///
+    /// When there is no connection to be had.
+    pub(crate) fn connection(&mut self) -> Result<String, Failure> {
+        Ok(self.session()?.greeting().connection.clone())
+    }
+
     /// Prints `value`: as JSON, or for a person as `view` shows it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use mc_core::{
-    approval::{Approval, ApprovalStatus, RuleScope},
+    approval::{Approval, ApprovalStatus, RuleScope, confirmation_code},
     policy::Risk,
 };
 use mc_proto::method::approval::{self as wire, Get};
@@ -95,7 +95,7 @@ pub(crate) fn approve(args: &Approve, cx: &mut Context) -> Result<Exit, Failure>
         }
         let now = cx.now()?;
         output::note(&evidence(&detail, now));
-        confirm(asked)?;
+        confirm(asked, &cx.connection()?)?;
     }
     let approve = wire::Approve {
         approval: asked.id,
@@ -142,22 +142,16 @@ pub(crate) fn still_that(asked: &Approval, digest: Option<&str>) -> Result<(), F
     }
 }
 
-/// How much of the digest has to be typed for RED.
-const CODE_DIGITS: usize = 6;
-
-/// Returns what has to be typed to say yes.
-fn wanted(asked: &Approval) -> &str {
+/// Returns what has to be typed on this connection to say yes.
+fn wanted(asked: &Approval, connection: &str) -> String {
     match asked.risk {
-        Risk::Green | Risk::Yellow => "y",
-        Risk::Red => {
-            let from = asked.digest.len().saturating_sub(CODE_DIGITS);
-            asked.digest.get(from..).unwrap_or(&asked.digest)
-        }
+        Risk::Green | Risk::Yellow => "y".to_owned(),
+        Risk::Red => confirmation_code(&asked.digest, connection),
     }
 }
 
 /// Returns the question, which repeats what the evidence above may have scrolled off.
-fn question(asked: &Approval) -> String {
+fn question(asked: &Approval, wanted: &str) -> String {
     let risk = crate::words::word(asked.risk).to_uppercase();
     let cost = asked.estimated_cost_uusd.map(|cost| format!(", {cost} estimated"));
     format!(
@@ -165,19 +159,19 @@ fn question(asked: &Approval) -> String {
         asked.id,
         crate::text::line(&asked.summary),
         cost.unwrap_or_default(),
-        wanted(asked)
+        wanted
     )
 }
 
-fn confirm(asked: &Approval) -> Result<(), Failure> {
-    let wanted = wanted(asked);
-    output::note(&question(asked));
+fn confirm(asked: &Approval, connection: &str) -> Result<(), Failure> {
+    let wanted = wanted(asked, connection);
+    output::note(&question(asked, &wanted));
     let mut typed = String::new();
     std::io::stdin()
         .lock()
         .read_line(&mut typed)
         .map_err(|error| Failure::Failed(format!("can't read the answer: {error}")))?;
-    if typed.trim() == wanted {
+    if typed.trim().eq_ignore_ascii_case(&wanted) {
         return Ok(());
     }
     Err(Failure::Failed(format!("not confirmed: {} still waits", asked.id)))
@@ -189,9 +183,10 @@ mod tests {
     use crate::approval::tests::pending;
 
     #[test]
-    fn red_wants_a_code_of_the_digest() {
-        assert_eq!(wanted(&pending("yellow", "ls").approval), "y");
-        assert_eq!(wanted(&pending("red", "ls").approval), "ff00ff");
+    fn red_wants_the_code_of_what_was_read_on_this_connection() {
+        assert_eq!(wanted(&pending("yellow", "ls").approval, "c0ffee"), "y");
+        let red = pending("red", "ls").approval;
+        assert_eq!(wanted(&red, "c0ffee"), confirmation_code("00ff00ff", "c0ffee"));
     }
 
     #[test]
@@ -200,7 +195,7 @@ mod tests {
         asked.summary = "raise the budget of T-1 to $1.35".into();
         asked.estimated_cost_uusd = Some(mc_core::money::MicroUsd::cents(25));
         assert_eq!(
-            question(&asked),
+            question(&asked, "ff00ff"),
             "\nA-3  RED  raise the budget of T-1 to $1.35, $0.25 estimated\nApprove it? Type \
              ff00ff, Enter. Anything else: no."
         );

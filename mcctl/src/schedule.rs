@@ -180,7 +180,7 @@ fn update(args: UpdateArgs, cx: &mut Context) -> Result<Exit, Failure> {
     let schedule = args.schedule;
     let now = cx.call(&Get { schedule })?.schedule;
     let rev = args.rev.unwrap_or(now.rev);
-    let set = patch(args, now.task)?;
+    let set = patch(args, &now.task)?;
     if set == SchedulePatch::default() {
         let text = "nothing to change: give at least one field that is not so already";
         return Err(Failure::Usage(text.to_owned()));
@@ -190,7 +190,7 @@ fn update(args: UpdateArgs, cx: &mut Context) -> Result<Exit, Failure> {
 
 /// Returns what changes of a schedule that creates `task`. The wire takes a task as a whole, so
 /// what was not given is sent as it is.
-fn patch(args: UpdateArgs, task: TaskTemplate) -> Result<SchedulePatch, Failure> {
+fn patch(args: UpdateArgs, task: &TaskTemplate) -> Result<SchedulePatch, Failure> {
     let UpdateArgs { cron, zone, catch_up, skip_if_open, title, task_type, .. } = args;
     let mut new = task.clone();
     for flag in args.clear {
@@ -200,7 +200,7 @@ fn patch(args: UpdateArgs, task: TaskTemplate) -> Result<SchedulePatch, Failure>
     new.task_type = task_type.unwrap_or(new.task_type);
     new.due_in_s = args.due_in.or(new.due_in_s);
     let new = args.draft.put_on(new)?;
-    let task = (new != task).then_some(new);
+    let task = (new != *task).then_some(new);
     Ok(SchedulePatch { cron, zone, catch_up, skip_if_open, task })
 }
 
@@ -278,7 +278,7 @@ mod tests {
 
     fn changed(flags: &[&str]) -> SchedulePatch {
         let words = ["update", "J-1"].iter().chain(flags);
-        patch(Flags::try_parse_from(words).unwrap().args, mail()).unwrap()
+        patch(Flags::try_parse_from(words).unwrap().args, &mail()).unwrap()
     }
 
     fn mail() -> TaskTemplate {

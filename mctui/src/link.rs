@@ -67,11 +67,20 @@ pub struct LinkState {
     pub offset_ms: i64,
     /// The newest event that the daemon spoke of.
     pub head: Seq,
+    /// The daemon's name of the connection; empty before the first.
+    pub connection: String,
 }
 
 impl Default for LinkState {
     fn default() -> Self {
-        Self { phase: Phase::Connecting, heard: 0, as_of: None, offset_ms: 0, head: 0 }
+        Self {
+            phase: Phase::Connecting,
+            heard: 0,
+            as_of: None,
+            offset_ms: 0,
+            head: 0,
+            connection: String::new(),
+        }
     }
 }
 

@@ -56,16 +56,22 @@ fn a_person_sees_what_waits_unlocks_and_approves_it() {
         (!terminal.text().contains("Unlock ")).then_some(())
     });
 
-    let digest = squad.operator().ok("approval.get", json!({"approval": id}))["digest"].clone();
-    let code: String = digest.as_str().unwrap().chars().take(6).collect();
-    // The code stands at the end of the evidence, which must have been seen.
+    // The code stands at the end of the evidence, which must have been seen. It is of this
+    // connection: nobody else can know it.
+    let end = "type it to approve this red request";
     for _ in 0..20 {
-        if terminal.text().contains(&code) {
+        if terminal.text().contains(end) {
             break;
         }
         press(&mut terminal, &["J"]);
     }
-    terminal.sees(&code);
+    terminal.sees(end);
+    let text = terminal.text();
+    let line = text.lines().find(|line| line.contains(end)).unwrap();
+    let (head, _) = line.split_once(end).unwrap();
+    let code = head.split_whitespace().last().unwrap().to_owned();
+    let digest = squad.operator().ok("approval.get", json!({"approval": id}))["digest"].clone();
+    assert!(code.len() == 6 && !digest.as_str().unwrap().contains(&code), "{code}");
     press(&mut terminal, &["a"]);
     terminal.sees("Approve");
     press(&mut terminal, &["looked at it", "\r", &code, "\r"]);

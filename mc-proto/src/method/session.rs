@@ -86,6 +86,9 @@ pub struct HelloResult {
     pub halted: bool,
     /// The limits in force, by name.
     pub limits: BTreeMap<String, i64>,
+    /// Names this connection: random, in hex. What a person types to confirm is made from it.
+    #[serde(default)]
+    pub connection: String,
 }
 
 /// `session.unlock`

@@ -371,11 +371,12 @@ impl Connection {
         }
         let begun = Request::parse(method, params).and_then(|(request, _)| {
             let Request::SessionHello(hello) = request else { return Err(unauthorized(method)) };
-            Session::begin(&self.server, self.peer, hello)
+            let session = Session::begin(&self.server, self.peer, hello)?;
+            Ok((session.welcome(&self.server)?, session))
         });
         match begun {
-            Ok(session) => {
-                let answer = dispatch::json(&session.welcome(&self.server));
+            Ok((welcome, session)) => {
+                let answer = dispatch::json(&welcome);
                 if session.is_adapter()
                     && let Some(process) = Process::behind(&self.stream)
                 {

@@ -211,7 +211,8 @@ fn decided(
     Ok(Some(decided))
 }
 
-fn random_name() -> Result<String, RpcError> {
+/// Returns 16 random bytes in hex, which nobody can guess.
+pub(super) fn random_name() -> Result<String, RpcError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!(%error, "the system gives no random numbers");

@@ -188,7 +188,11 @@ impl Session {
     }
 
     /// Returns what the hello answers.
-    pub(super) fn welcome(&self, server: &Server) -> HelloResult {
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the system gives no random numbers for the connection's name.
+    pub(super) fn welcome(&self, server: &Server) -> Result<HelloResult, RpcError> {
         let count = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         let fixed = [
             ("frame_bytes", count(limits::FRAME_BYTES)),
@@ -197,7 +201,7 @@ impl Session {
             ("page_items", limits::PAGE_ITEMS),
         ];
         let all = fixed.into_iter().chain(server.limits.by_name());
-        HelloResult {
+        Ok(HelloResult {
             protocol: PROTOCOL,
             server: Program {
                 name: "mcd".to_owned(),
@@ -209,7 +213,8 @@ impl Session {
             now: server.live().clock.now(),
             halted: server.live().halt.is_set(),
             limits: all.map(|(name, value)| (name.to_owned(), value)).collect(),
-        }
+            connection: factor::random_name()?,
+        })
     }
 
     /// Returns who the caller is.

@@ -15,6 +15,7 @@ impl App {
     pub(super) fn up(&mut self, hello: HelloResult) {
         self.scene.link.phase = Phase::Resync;
         self.scene.link.hear(self.scene.now, Some(hello.now));
+        self.scene.link.connection = hello.connection;
         self.scene.me = Some(hello.actor);
         self.away.link(true, self.scene.now.steady);
         self.give_up_waiting();

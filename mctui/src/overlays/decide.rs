@@ -2,7 +2,10 @@
 //! and digest. When the request changes, ends or the link drops, it freezes and never swaps.
 
 use crossterm::event::KeyCode;
-use mc_core::{approval::Approval, policy::Risk};
+use mc_core::{
+    approval::{Approval, confirmation_code},
+    policy::Risk,
+};
 use mc_proto::method::approval::{Approve, Deny};
 use ratatui::layout::Rect;
 
@@ -17,7 +20,6 @@ use crate::{
     link::Health,
     request::Act,
     scene::Scene,
-    screens::evidence,
     text::{self, Clean},
     theme::{Token, badge},
     widgets::{Canvas, Field, Line, Manner},
@@ -144,7 +146,7 @@ impl Decide {
             KeyCode::Enter if is_fast => {
                 Outcome::Refuse("Enter came too fast after typing: press it again")
             }
-            KeyCode::Enter => self.enter(),
+            KeyCode::Enter => self.enter(scene),
             KeyCode::Tab | KeyCode::Down => self.step(1),
             KeyCode::BackTab | KeyCode::Up => self.step(self.fields.len().saturating_sub(1)),
             _ => {
@@ -176,7 +178,7 @@ impl Decide {
         Outcome::Stay
     }
 
-    fn enter(&mut self) -> Outcome {
+    fn enter(&mut self, scene: &Scene) -> Outcome {
         if self.verdict == Verdict::Deny {
             self.is_writing = false;
             return Outcome::Stay;
@@ -189,8 +191,9 @@ impl Decide {
             }
             Some(_) => Outcome::Refuse("this field is needed"),
             None => {
-                let code = self.fields.last().map(Field::value).unwrap_or_default();
-                if code.eq_ignore_ascii_case(&evidence::code(&self.bound.digest)) {
+                let typed = self.fields.last().map(Field::value).unwrap_or_default();
+                let code = confirmation_code(&self.bound.digest, &scene.link.connection);
+                if typed.eq_ignore_ascii_case(&code) {
                     self.send()
                 } else {
                     Outcome::Refuse("that is not the code at the end of the evidence")

@@ -149,7 +149,7 @@ impl Approvals {
         let Some(place) = self.evidence_place(area, shape) else { return };
         let Some(detail) = self.current_detail(scene).filter(|_| !self.is_raw) else { return };
         let one = &detail.approval;
-        let count = evidence::lines(detail, scene.time(), usize::from(place.width)).len();
+        let count = evidence::lines(detail, scene, usize::from(place.width)).len();
         if place.width >= 20
             && place.height >= 1
             && self.scroll + usize::from(place.height) >= count
@@ -213,7 +213,7 @@ impl Approvals {
         if self.is_raw {
             return evidence::raw(&detail.approval.statement, width);
         }
-        evidence::lines(detail, scene.time(), width)
+        evidence::lines(detail, scene, width)
     }
 
     fn scroll_by(&mut self, step: isize, scene: &Scene, area: Rect, shape: Shape) {

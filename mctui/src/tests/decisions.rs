@@ -1,14 +1,17 @@
 //! The decide dialog: what it is bound to, and every race around it.
 
-use mc_core::{approval::ApprovalStatus, id::ApprovalId, policy::Risk};
+use mc_core::{
+    approval::{ApprovalStatus, confirmation_code},
+    id::ApprovalId,
+    policy::Risk,
+};
 use mc_proto::error::ErrorKind;
 
-use super::fixture::{Stage, approval, hello};
+use super::fixture::{CONNECTION, Stage, approval, hello};
 use crate::{
     app::Message,
     keymap::Key,
     request::{Act, Call, Failure, Reply, Request},
-    screens::evidence,
 };
 
 const READ: &str = "JJJJJJJJJJJJJJJJ";
@@ -18,7 +21,7 @@ fn red() -> mc_core::approval::Approval {
 }
 
 fn code() -> String {
-    evidence::code(&red().digest)
+    confirmation_code(&red().digest, CONNECTION)
 }
 
 #[test]

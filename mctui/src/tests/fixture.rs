@@ -493,6 +493,9 @@ pub(super) fn challenged() -> Challenged {
     }
 }
 
+/// The daemon's name of the connection.
+pub(super) const CONNECTION: &str = "c0ffee";
+
 pub(super) fn hello() -> HelloResult {
     HelloResult {
         protocol: 1,
@@ -512,6 +515,7 @@ pub(super) fn hello() -> HelloResult {
         now: NOON,
         halted: false,
         limits: std::collections::BTreeMap::default(),
+        connection: CONNECTION.to_owned(),
     }
 }
 

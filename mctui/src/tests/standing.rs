@@ -1,17 +1,23 @@
 //! Standing rules: made with the evidence read, a reason and the code; listed, and revoked.
 
-use mc_core::{approval::RuleScope, id::RuleId, policy::Risk};
+use mc_core::{
+    approval::{RuleScope, confirmation_code},
+    id::RuleId,
+    policy::Risk,
+};
 
-use super::fixture::{Stage, approval};
+use super::fixture::{CONNECTION, Stage, approval};
 use crate::{
     app::Message,
     keymap::Key,
     request::{Act, Call, Reply, Request},
-    screens::evidence,
 };
 
 fn code() -> String {
-    evidence::code(&approval(3, Risk::Yellow, "osprey", "s3 rm -r s3://stale").digest)
+    confirmation_code(
+        &approval(3, Risk::Yellow, "osprey", "s3 rm -r s3://stale").digest,
+        CONNECTION,
+    )
 }
 
 /// The dialog that remembers the yellow request, with its evidence read.

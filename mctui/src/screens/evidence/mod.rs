@@ -4,7 +4,7 @@
 mod request;
 
 use mc_core::{
-    approval::{Approval, ApprovalStatus},
+    approval::{Approval, ApprovalStatus, confirmation_code},
     policy::Risk,
     run::ToolCall,
     time::Timestamp,
@@ -15,15 +15,11 @@ pub use request::{act, changes, raw};
 
 use crate::{
     format::{clock, left, moment, short_digest},
+    scene::Scene,
     story, text,
     theme::{Token, badge},
     widgets::Line,
 };
-
-/// Returns the code that a person types to approve a red request: the head of its digest.
-pub fn code(digest: &str) -> String {
-    digest.chars().take(6).collect()
-}
 
 /// Says whether the statement really has the digest that a decision would be bound to.
 pub fn is_bound(approval: &Approval) -> bool {
@@ -36,7 +32,8 @@ pub fn is_bound(approval: &Approval) -> bool {
 }
 
 /// Returns the evidence in lines of at most `width` columns.
-pub fn lines(detail: &Detail, now: Timestamp, width: usize) -> Vec<Line> {
+pub fn lines(detail: &Detail, scene: &Scene, width: usize) -> Vec<Line> {
+    let now = scene.time();
     let mut lines = head(detail, now);
     lines.push(rule("exact request (hidden characters are shown)"));
     let (request, hidden) = request::lines(&detail.approval.statement);
@@ -50,7 +47,7 @@ pub fn lines(detail: &Detail, now: Timestamp, width: usize) -> Vec<Line> {
     lines.push(rule("why: recorded | what the agent says"));
     lines.extend(why(detail));
     lines.push(rule("what a decision is bound to"));
-    lines.extend(binding(detail, now));
+    lines.extend(binding(detail, scene));
     let indent = if width < 50 { 2 } else { 10 };
     lines.iter().flat_map(|line| line.wrap(width, indent)).collect()
 }
@@ -174,7 +171,8 @@ fn failed(call: &ToolCall) -> Line {
         .says(Token::Fg, &text::exact(error))
 }
 
-fn binding(detail: &Detail, now: Timestamp) -> Vec<Line> {
+fn binding(detail: &Detail, scene: &Scene) -> Vec<Line> {
+    let now = scene.time();
     let approval = &detail.approval;
     let statement = &approval.statement;
     let mut lines = vec![
@@ -203,7 +201,8 @@ fn binding(detail: &Detail, now: Timestamp) -> Vec<Line> {
             Risk::Red => "  type it to approve this red request",
             Risk::Yellow | Risk::Green => "  type it to make a standing rule of this request",
         };
-        let code = Line::new().own(Token::Crit, code(&approval.digest)).own(Token::Dim, words);
+        let code = confirmation_code(&approval.digest, &scene.link.connection);
+        let code = Line::new().own(Token::Crit, code).own(Token::Dim, words);
         lines.push(row("code").then(code));
     }
     lines.push(row("end").own(Token::Dim, "this was all"));
