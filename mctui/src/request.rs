@@ -1,17 +1,19 @@
 //! What `update` asks the world to do, and what comes back.
 
-use crate::away::Notice;
+use crate::{away::Notice, text};
 use mc_core::{
     agent::AgentName,
     answers::Answers,
     approval::StandingRule,
-    id::{ApprovalId, TaskId},
+    id::{ApprovalId, ScheduleId, TaskId},
     message::Message as ThreadMessage,
 };
 use mc_proto::{
     client::ClientError,
     error::ErrorKind,
-    method::{agent::AgentView, approval, cost, feed::Snapshot, session, squad, task, thread},
+    method::{
+        agent::AgentView, approval, cost, feed::Snapshot, schedule, session, squad, task, thread,
+    },
 };
 
 /// The number of a call, so that its answer finds what it belongs to.
@@ -65,6 +67,8 @@ pub enum Call {
     Approval(ApprovalId),
     /// The standing rules; also those that ended or were revoked.
     Rules(bool),
+    /// The schedules with their next occurrences.
+    Schedules,
     /// How agents stand and what they may spend.
     Agents,
     /// What work has cost on this day; today by default.
@@ -108,6 +112,15 @@ impl AgentVerb {
     }
 }
 
+/// What an operator does to a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScheduleVerb {
+    /// Creates nothing until it is resumed.
+    Pause,
+    /// Creates tasks again.
+    Resume,
+}
+
 /// What an operator does to the squad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SquadVerb {
@@ -148,12 +161,62 @@ pub enum Act {
     Edit(approval::Edit),
     /// Ends a standing rule.
     Revoke(approval::RuleRevoke),
+    /// Holds a schedule back or has it go on, and why.
+    Schedule(ScheduleVerb, ScheduleId, Option<String>),
     /// Changes an agent's status.
     Agent(AgentVerb, AgentName, String),
     /// Changes the squad's status.
     Squad(SquadVerb, String),
     /// Ends an emergency stop, for all tasks or for some.
     Resume(squad::EmergencyResume),
+}
+
+impl Act {
+    /// Returns the task whose card shows `~` until it is answered.
+    pub const fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::Move(call) => Some(call.task),
+            Self::Complete(call) => Some(call.task),
+            Self::Assign(call) => Some(call.task),
+            Self::Post(_)
+            | Self::Create(_)
+            | Self::Ack(_)
+            | Self::Resolve(_)
+            | Self::Approve(_)
+            | Self::Deny(_)
+            | Self::Decide(_)
+            | Self::Edit(_)
+            | Self::Revoke(_)
+            | Self::Schedule(..)
+            | Self::Agent(..)
+            | Self::Resume(_)
+            | Self::Squad(..) => None,
+        }
+    }
+
+    /// Returns what it is called while it is not confirmed.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Move(call) => format!("{} to {}", call.task, call.to.title()),
+            Self::Complete(call) => format!("{} to Done", call.task),
+            Self::Assign(call) => format!("{} given away", call.task),
+            Self::Create(_) => "new task".to_owned(),
+            Self::Post(call) => format!("comment on {}", call.task),
+            Self::Ack(call) => format!("ack of {}", call.alert),
+            Self::Resolve(call) => format!("resolve of {}", call.alert),
+            Self::Approve(call) => format!("approval of {}", call.approval),
+            Self::Deny(call) => format!("denial of {}", call.approval),
+            Self::Decide(call) => format!("decision on {} approvals", call.items.len()),
+            Self::Edit(call) => format!("change of {}", call.approval),
+            Self::Revoke(call) => format!("end of {}", call.rule),
+            Self::Schedule(_, id, _) => format!("change of {id}"),
+            Self::Agent(verb, name, _) => {
+                format!("{} of {}", verb.word(), text::line(name).as_str())
+            }
+            Self::Resume(_) => "resume after the stop".to_owned(),
+            Self::Squad(..) => "order to the squad".to_owned(),
+        }
+    }
 }
 
 /// A good answer.
@@ -173,6 +236,8 @@ pub enum Reply {
     Approval(Box<approval::Detail>),
     /// The standing rules, newest first.
     Rules(Vec<StandingRule>),
+    /// The schedules, newest first.
+    Schedules(Vec<schedule::View>),
     /// How agents stand and what they may spend.
     Agents(Vec<AgentView>, Box<squad::Budgets>),
     /// What work has cost.

@@ -52,6 +52,11 @@ impl App {
                     open.take(rules);
                 }
             }
+            Reply::Schedules(schedules) => {
+                if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_schedules) {
+                    open.take(schedules);
+                }
+            }
             reply @ (Reply::Agents(..) | Reply::Costs(_) | Reply::Spend(_)) => self.numbers(reply),
             Reply::Decided(set) => {
                 self.approvals.unmark();

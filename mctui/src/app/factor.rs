@@ -6,7 +6,7 @@ use mc_proto::{
     method::session::{Challenged, SecondFactor},
 };
 
-use super::{App, Copied, IDLE_MS, Origin, label};
+use super::{App, Copied, IDLE_MS, Origin};
 use crate::{
     overlays::{Overlay, factor::Factor},
     request::{Act, Call, Failure},
@@ -65,7 +65,7 @@ impl App {
         );
         // Whoever closed the dialog meanwhile wants no factor any more.
         if needs {
-            let what = label(&act);
+            let what = act.label();
             self.overlays.push(Overlay::Factor(Box::new(Factor::new(what, act, open))));
         }
     }

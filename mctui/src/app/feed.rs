@@ -60,6 +60,7 @@ impl App {
         self.factor.forget();
         self.approvals.forget();
         self.touch_rules();
+        self.touch_schedules();
         self.task.forget();
         self.cost.forget();
         self.fleet.answered();
@@ -70,6 +71,13 @@ impl App {
     fn touch_rules(&mut self) {
         if let Some(rules) = self.overlays.iter_mut().find_map(Overlay::as_rules) {
             rules.touch();
+        }
+    }
+
+    /// The list of schedules is asked again, where it is open.
+    fn touch_schedules(&mut self) {
+        if let Some(schedules) = self.overlays.iter_mut().find_map(Overlay::as_schedules) {
+            schedules.touch();
         }
     }
 
@@ -89,7 +97,8 @@ impl App {
         let arrived = arrival(&item);
         self.away.hear(&item.event, self.scene.me.as_ref().map(|me| me.name.as_str()));
         self.cost.hear(&item.event.event);
-        let is_rule = crate::story::kind(&item.event.event) == "rule";
+        let kind = item.event.event.kind();
+        let (is_rule, is_schedule) = (kind.starts_with("rule_"), kind.starts_with("schedule_"));
         match self.scene.world.apply(item) {
             Applied::Old => return,
             Applied::Gap => self.resync(),
@@ -97,6 +106,9 @@ impl App {
         }
         if is_rule {
             self.touch_rules();
+        }
+        if is_schedule {
+            self.touch_schedules();
         }
         if task.is_some() && task == self.board.answers.task {
             self.board.answers.is_old = true;

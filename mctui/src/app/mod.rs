@@ -22,7 +22,7 @@ use crate::{
     away::Away,
     keymap::{Context, Key},
     link::{Health, Now},
-    overlays::{Overlay, emergency::Emergency, rules::Rules, spend::Spend},
+    overlays::{Overlay, emergency::Emergency, rules::Rules, schedules::Schedules, spend::Spend},
     query::Query,
     request::{Act, Call, Failure, Reply, Request, Ticket},
     scene::{Pending, Scene},
@@ -386,6 +386,10 @@ impl App {
         if let Some(call) = rules.and_then(Rules::wants) {
             self.ask(call, Origin::Screen);
         }
+        let schedules = self.overlays.iter_mut().find_map(Overlay::as_schedules);
+        if let Some(call) = schedules.and_then(Schedules::wants) {
+            self.ask(call, Origin::Screen);
+        }
         let spend = self.overlays.iter_mut().find_map(Overlay::as_spend);
         if let Some(call) = spend.and_then(Spend::wants) {
             self.ask(call, Origin::Cost);
@@ -402,24 +406,7 @@ impl App {
 
     /// Sends an act and shows `~` until it is answered.
     fn send(&mut self, act: Act, origin: Origin) {
-        let task = match &act {
-            Act::Move(call) => Some(call.task),
-            Act::Complete(call) => Some(call.task),
-            Act::Assign(call) => Some(call.task),
-            Act::Post(_)
-            | Act::Create(_)
-            | Act::Ack(_)
-            | Act::Resolve(_)
-            | Act::Approve(_)
-            | Act::Deny(_)
-            | Act::Decide(_)
-            | Act::Edit(_)
-            | Act::Revoke(_)
-            | Act::Agent(..)
-            | Act::Resume(_)
-            | Act::Squad(..) => None,
-        };
-        let label = label(&act);
+        let (task, label) = (act.task(), act.label());
         let factor = self.factor.for_act(&act, self.scene.now.steady);
         let ticket = self.ask(Call::Act(Box::new(act), factor), origin);
         self.scene.pending.push(Pending { ticket, label, task, since: self.scene.now.steady });
@@ -506,26 +493,5 @@ impl App {
             matches!(self.place, Place::Board | Place::Approvals) || !self.overlays.is_empty();
         let mut waiting = self.scene.world.waiting().into_iter();
         shows && waiting.any(|approval| crate::format::counts_seconds(time, approval.expires_at))
-    }
-}
-
-/// What an act is called while it is not confirmed.
-fn label(act: &Act) -> String {
-    match act {
-        Act::Move(call) => format!("{} to {}", call.task, call.to.title()),
-        Act::Complete(call) => format!("{} to Done", call.task),
-        Act::Assign(call) => format!("{} given away", call.task),
-        Act::Create(_) => "new task".to_owned(),
-        Act::Post(call) => format!("comment on {}", call.task),
-        Act::Ack(call) => format!("ack of {}", call.alert),
-        Act::Resolve(call) => format!("resolve of {}", call.alert),
-        Act::Approve(call) => format!("approval of {}", call.approval),
-        Act::Deny(call) => format!("denial of {}", call.approval),
-        Act::Decide(call) => format!("decision on {} approvals", call.items.len()),
-        Act::Edit(call) => format!("change of {}", call.approval),
-        Act::Revoke(call) => format!("end of {}", call.rule),
-        Act::Agent(verb, name, _) => format!("{} of {}", verb.word(), text::line(name).as_str()),
-        Act::Resume(_) => "resume after the stop".to_owned(),
-        Act::Squad(..) => "order to the squad".to_owned(),
     }
 }

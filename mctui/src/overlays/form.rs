@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use mc_core::{
     agent::AgentName,
-    id::{AlertId, RuleId, TaskId},
+    id::{AlertId, RuleId, ScheduleId, TaskId},
     task::TaskState,
 };
 use mc_proto::method::{
@@ -18,7 +18,7 @@ use super::{Outcome, bound::GUARD_MS};
 use crate::{
     format::short,
     keymap::Key,
-    request::{Act, AgentVerb},
+    request::{Act, AgentVerb, ScheduleVerb},
     scene::Scene,
     text::{self, Clean},
     theme::Token,
@@ -44,6 +44,8 @@ pub enum Purpose {
     Resolve(AlertId),
     /// Ends a standing rule.
     Revoke(RuleId),
+    /// Holds a schedule back, or has it create tasks again.
+    Schedule(ScheduleVerb, ScheduleId),
     /// Changes an agent's status.
     Agent(AgentVerb, AgentName),
     /// Ends an emergency stop, for these tasks or for all.
@@ -251,6 +253,7 @@ impl Form {
                 Act::Resolve(AlertResolve { alert, note: self.value("note") })
             }
             Purpose::Revoke(rule) => Act::Revoke(RuleRevoke { rule, reason: self.value("reason") }),
+            Purpose::Schedule(verb, id) => Act::Schedule(verb, id, self.value("reason")),
             Purpose::Agent(verb, agent) => Act::Agent(verb, agent, reason()),
             Purpose::Resume(tasks) => {
                 Act::Resume(EmergencyResume { reason: reason(), tasks, agents: None })

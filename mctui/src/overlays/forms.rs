@@ -3,7 +3,7 @@
 use mc_core::{
     actor::ActorKind,
     agent::{Agent, AgentName, AgentStatus},
-    id::{AlertId, RuleId, TaskId},
+    id::{AlertId, RuleId, ScheduleId, TaskId},
     task::{
         TaskState,
         law::{Guard, MOVES, Move},
@@ -17,7 +17,7 @@ use super::{
     menu::{Choice, Menu},
 };
 use crate::{
-    request::AgentVerb,
+    request::{AgentVerb, ScheduleVerb},
     scene::{Intent, Scene},
     story,
     text::{self, Clean},
@@ -179,6 +179,20 @@ pub fn revoke(rule: RuleId, passes: &Clean) -> Form {
                 .says(Token::Strong, passes),
         )
         .says(dim("What it has let pass stays done. It goes on record in your name."))
+}
+
+/// The dialog that holds a schedule back or has it go on; `creates` is the title of its tasks.
+pub fn schedule(verb: ScheduleVerb, id: ScheduleId, creates: &Clean) -> Form {
+    let (title, effect) = match verb {
+        ScheduleVerb::Pause => {
+            ("Pause", "It creates nothing until it is resumed; what comes meanwhile is left out.")
+        }
+        ScheduleVerb::Resume => ("Resume", "It creates tasks again, from now on."),
+    };
+    let fields = vec![Field::optional("reason")];
+    Form::new(Purpose::Schedule(verb, id), format!("{title} {id}"), fields, Confirm::Enter)
+        .says(Line::new().own(Token::Fg, "Creates: ").says(Token::Strong, creates))
+        .says(dim(effect))
 }
 
 /// What can be done to an agent.

@@ -17,6 +17,7 @@ pub mod remember;
 pub mod report;
 pub mod resume;
 pub mod rules;
+pub mod schedules;
 pub mod spend;
 mod stopped;
 pub mod told;
@@ -58,6 +59,8 @@ pub enum Overlay {
     Rules(rules::Rules),
     /// The tasks that a stop blocked.
     Resume(resume::Resume),
+    /// The schedules.
+    Schedules(schedules::Schedules),
     /// The runs behind a number.
     Spend(spend::Spend),
     /// Find everywhere.
@@ -102,6 +105,7 @@ impl Overlay {
             Self::Report(dialog) => dialog.press(key),
             Self::Rules(dialog) => dialog.press(key),
             Self::Resume(dialog) => dialog.press(key),
+            Self::Schedules(dialog) => dialog.press(key),
             Self::Spend(dialog) => dialog.press(key),
             Self::Find(dialog) => dialog.press(key, scene),
         }
@@ -122,6 +126,7 @@ impl Overlay {
             | Self::Report(_)
             | Self::Resume(_)
             | Self::Rules(_)
+            | Self::Schedules(_)
             | Self::Spend(_) => Outcome::Stay,
         }
     }
@@ -134,6 +139,7 @@ impl Overlay {
             Self::Edit(dialog) => dialog.watch(scene),
             Self::Rules(dialog) => dialog.watch(scene),
             Self::Resume(dialog) => dialog.watch(scene),
+            Self::Schedules(dialog) => dialog.watch(scene),
             Self::Factor(dialog) => dialog.watch(scene),
             Self::Find(dialog) => dialog.watch(scene),
             _ => {}
@@ -164,6 +170,11 @@ impl Overlay {
         if let Self::Rules(rules) = self { Some(rules) } else { None }
     }
 
+    /// Returns the schedules, if it is their list.
+    pub fn as_schedules(&mut self) -> Option<&mut schedules::Schedules> {
+        if let Self::Schedules(schedules) = self { Some(schedules) } else { None }
+    }
+
     /// Returns the runs behind a number, if it is their list.
     pub fn as_spend(&mut self) -> Option<&mut spend::Spend> {
         if let Self::Spend(spend) = self { Some(spend) } else { None }
@@ -177,9 +188,12 @@ impl Overlay {
             Self::Unlock(_) | Self::Factor(_) | Self::Help(_) | Self::Find(_) => true,
             Self::Bulk(dialog) => dialog.is_typing(),
             Self::Edit(dialog) => dialog.is_typing(),
-            Self::Menu(_) | Self::Report(_) | Self::Resume(_) | Self::Rules(_) | Self::Spend(_) => {
-                false
-            }
+            Self::Menu(_)
+            | Self::Report(_)
+            | Self::Resume(_)
+            | Self::Rules(_)
+            | Self::Schedules(_)
+            | Self::Spend(_) => false,
         }
     }
 
@@ -197,6 +211,7 @@ impl Overlay {
             | Self::Report(_)
             | Self::Resume(_)
             | Self::Rules(_)
+            | Self::Schedules(_)
             | Self::Spend(_)
             | Self::Find(_)
             | Self::Factor(_) => {}
@@ -218,6 +233,7 @@ impl Overlay {
             Self::Report(dialog) => dialog.view(canvas, area),
             Self::Rules(dialog) => dialog.view(canvas, area),
             Self::Resume(dialog) => dialog.view(canvas, area),
+            Self::Schedules(dialog) => dialog.view(canvas, area),
             Self::Spend(dialog) => dialog.view(canvas, area),
             Self::Find(dialog) => dialog.view(canvas, area),
         }

@@ -1,12 +1,12 @@
 //! Calls to the daemon, made of what the pure part asks.
 
-use mc_core::{approval::StandingRule, id::TaskId};
+use mc_core::id::ScheduleId;
 use mc_proto::{
     client::{CallOptions, Client, ClientError, challenge_for},
-    method::{Method, agent, approval, cost, feed, session, squad, task, thread},
+    method::{Method, Page, agent, approval, cost, feed, schedule, session, squad, task, thread},
 };
 
-use crate::request::{Act, AgentVerb, Call, Costs, Failure, Reply, SquadVerb};
+use crate::request::{Act, AgentVerb, Call, Costs, Failure, Reply, ScheduleVerb, SquadVerb};
 
 /// The largest number of pages that one list is followed for.
 const PAGES: usize = 10;
@@ -21,15 +21,29 @@ pub(super) async fn perform(client: &Client, call: Call, key: String) -> Result<
             Reply::Answers(task, Box::new(client.call(&task::AnswersGet { task }).await?))
         }
         Call::Task(task) => Reply::Task(Box::new(client.call(&task::Get { task }).await?)),
-        Call::Timeline(task) => Reply::Timeline(task, timeline(client, task).await?),
-        Call::Thread(task) => Reply::Thread(task, messages(client, task).await?),
+        Call::Timeline(task) => {
+            let of = |cursor| task::Timeline { task, limit: LIMIT, cursor, ..Default::default() };
+            Reply::Timeline(task, all(client, of).await?)
+        }
+        Call::Thread(task) => {
+            let of = |cursor| thread::MessageList { task, limit: LIMIT, cursor };
+            Reply::Thread(task, all(client, of).await?)
+        }
         Call::Approval(approval) => {
             Reply::Approval(Box::new(client.call(&approval::Get { approval }).await?))
         }
-        Call::Rules(all) => Reply::Rules(rules(client, all).await?),
+        Call::Rules(ended) => {
+            let of = |cursor| approval::RuleList { all: ended, limit: LIMIT, cursor };
+            Reply::Rules(all(client, of).await?)
+        }
+        Call::Schedules => {
+            let of = |cursor| schedule::List { limit: LIMIT, cursor };
+            Reply::Schedules(all(client, of).await?)
+        }
         Call::Agents => {
             let budgets = Box::new(client.call(&squad::BudgetGet::default()).await?);
-            Reply::Agents(agents(client).await?, budgets)
+            let of = |cursor| agent::List { limit: LIMIT, cursor };
+            Reply::Agents(all(client, of).await?, budgets)
         }
         Call::Costs(day) => Reply::Costs(Box::new(costs(client, day).await?)),
         Call::Spend(rollup) => Reply::Spend(Box::new(client.call(rollup.as_ref()).await?)),
@@ -123,6 +137,7 @@ async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Stop> {
             let rule = to.send(&call).await?;
             Reply::Done(format!("{} is revoked: what it let pass is asked again", rule.id))
         }
+        Act::Schedule(verb, schedule, reason) => schedule_act(to, verb, (schedule, reason)).await?,
         Act::Agent(verb, agent, reason) => agent_act(to, verb, (agent, reason)).await?,
         Act::Resume(call) => Reply::Squad(Box::new(to.send(&call).await?)),
         Act::Squad(verb, reason) => Reply::Squad(Box::new(squad_act(to, verb, reason).await?)),
@@ -137,6 +152,21 @@ fn moved(moved: &task::Moved) -> Reply {
 
 fn receipt(receipt: &approval::Receipt) -> Reply {
     Reply::Done(format!("{} ({})", receipt.text, receipt.event))
+}
+
+async fn schedule_act(
+    to: &Sender<'_>,
+    verb: ScheduleVerb,
+    (schedule, reason): (ScheduleId, Option<String>),
+) -> Result<Reply, Stop> {
+    let changed = match verb {
+        ScheduleVerb::Pause => to.send(&schedule::Pause { schedule, reason }).await?,
+        ScheduleVerb::Resume => to.send(&schedule::Resume { schedule, reason }).await?,
+    };
+    Ok(Reply::Done(match changed.next_at {
+        Some(at) => format!("{} goes on: next {} UTC", changed.id, crate::format::minute(at)),
+        None => format!("{} is {}", changed.id, crate::story::word(&changed.status)),
+    }))
 }
 
 async fn agent_act(
@@ -173,43 +203,18 @@ async fn squad_act(
     }
 }
 
-async fn timeline(client: &Client, task: TaskId) -> Result<Vec<task::TimelineItem>, ClientError> {
-    let mut items = Vec::new();
-    let mut cursor = None;
-    for _ in 0..PAGES {
-        let call = task::Timeline { task, limit: LIMIT, cursor, ..task::Timeline::default() };
-        let page = client.call(&call).await?;
-        items.extend(page.items);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    Ok(items)
-}
-
-async fn rules(client: &Client, all: bool) -> Result<Vec<StandingRule>, ClientError> {
-    let mut items = Vec::new();
-    let mut cursor = None;
-    for _ in 0..PAGES {
-        let page = client.call(&approval::RuleList { all, limit: LIMIT, cursor }).await?;
-        items.extend(page.items);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    Ok(items)
-}
-
-async fn messages(
+/// Returns all items of a list, as far as it is followed; `ask` makes the call for a page.
+async fn all<M, T>(
     client: &Client,
-    task: TaskId,
-) -> Result<Vec<mc_core::message::Message>, ClientError> {
+    ask: impl Fn(Option<String>) -> M,
+) -> Result<Vec<T>, ClientError>
+where
+    M: Method<Result = Page<T>>,
+{
     let mut items = Vec::new();
     let mut cursor = None;
     for _ in 0..PAGES {
-        let page = client.call(&thread::MessageList { task, limit: LIMIT, cursor }).await?;
+        let page = client.call(&ask(cursor)).await?;
         items.extend(page.items);
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -240,18 +245,4 @@ async fn costs(client: &Client, day: Option<String>) -> Result<Costs, ClientErro
         budgets: client.call(&squad::BudgetGet::default()).await?,
         forecast,
     })
-}
-
-async fn agents(client: &Client) -> Result<Vec<agent::AgentView>, ClientError> {
-    let mut items = Vec::new();
-    let mut cursor = None;
-    for _ in 0..PAGES {
-        let page = client.call(&agent::List { limit: LIMIT, cursor }).await?;
-        items.extend(page.items);
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    Ok(items)
 }

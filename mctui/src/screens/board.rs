@@ -10,7 +10,7 @@ use super::answers::Known;
 use crate::{
     format::{left, money, short},
     keymap::Action,
-    overlays::forms,
+    overlays::{Overlay, forms, schedules::Schedules},
     scene::{Intent, Scene},
     text,
     theme::{Token, badge},
@@ -123,6 +123,9 @@ impl Board {
             }
             Action::Open => task.map(Intent::OpenTask),
             Action::New => Some(forms::new_task()),
+            Action::Schedules => {
+                Some(Intent::Look(Box::new(Overlay::Schedules(Schedules::default()))))
+            }
             Action::Move => task.map(|task| forms::move_task(task, scene)),
             Action::Assign => task.map(|task| forms::assign(task, scene)),
             Action::Comment => task.map(forms::comment),

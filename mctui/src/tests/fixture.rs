@@ -616,6 +616,7 @@ impl Stage {
             }
             Call::Spend(_) => Reply::Spend(Box::new(super::cost::runs())),
             Call::Rules(all) => Reply::Rules(rules(*all)),
+            Call::Schedules => Reply::Schedules(super::schedules::schedules()),
             Call::Challenge(act) => Reply::Challenged(act.clone(), Box::new(challenged())),
             Call::Task(task) => {
                 let mut detail = task_detail(*task);

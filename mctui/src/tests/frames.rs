@@ -93,6 +93,12 @@ fn an_edit_fits_every_size() {
 }
 
 #[test]
+fn schedules_fit_every_size() {
+    frames("schedules", "s");
+    frames("schedules_pause", "sp");
+}
+
+#[test]
 fn standing_rules_fit_every_size() {
     frames("remember", &format!("2j\t{}ar", "J".repeat(90)));
     frames("rules", "2s\t");

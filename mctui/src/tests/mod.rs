@@ -15,6 +15,7 @@ mod looking;
 mod marks;
 mod properties;
 mod resume;
+mod schedules;
 mod standing;
 mod waits;
 

@@ -1,0 +1,215 @@
+//! Every key and what it does, in the order of hints and help.
+
+use crossterm::event::KeyCode;
+
+use super::{Action, Binding, Context, Key};
+
+const fn bind(
+    context: Context,
+    keys: &'static [Key],
+    action: Action,
+    (hint, help): (&'static str, &'static str),
+) -> Binding {
+    Binding { context, keys, action, hint, help }
+}
+
+use Context::{Alerts, All, Approvals, Board, Cost, Fleet, Task};
+
+/// Every key there is, in the order of hints and help.
+pub const BINDINGS: &[Binding] = &[
+    bind(
+        Approvals,
+        &[Key::char('a')],
+        Action::Approve,
+        ("approve…", "approve this one, or all that are marked: a dialog, never at once"),
+    ),
+    bind(
+        Approvals,
+        &[Key::char('d')],
+        Action::Deny,
+        ("deny…", "deny this one, or all that are marked: the agents get your reason"),
+    ),
+    bind(
+        Approvals,
+        &[Key::char(' ')],
+        Action::Mark,
+        ("mark", "mark it, to decide several together; red ones are decided by themselves"),
+    ),
+    bind(
+        Task,
+        &[Key::char('a')],
+        Action::Approve,
+        ("approve…", "open the approval that this task waits for"),
+    ),
+    bind(Alerts, &[Key::char('a')], Action::Approve, ("ack…", "acknowledge the alert")),
+    bind(Alerts, &[Key::char('d')], Action::Deny, ("resolve…", "say that the alert is over")),
+    bind(
+        Approvals,
+        &[Key::char('J')],
+        Action::EvidenceDown,
+        ("scroll", "scroll the evidence down"),
+    ),
+    bind(Approvals, &[Key::char('K')], Action::EvidenceUp, ("", "scroll the evidence up")),
+    bind(
+        Approvals,
+        &[Key::char('V')],
+        Action::MarkAll,
+        ("", "mark all green and yellow ones that are shown"),
+    ),
+    bind(Approvals, &[Key::char('U')], Action::MarkNone, ("", "take all marks off")),
+    bind(
+        Approvals,
+        &[Key::char('e')],
+        Action::Edit,
+        ("edit…", "run it with other arguments, where the runtime can; then approve those"),
+    ),
+    bind(Approvals, &[Key::char('B')], Action::Raw, ("", "the exact bytes that the digest is of")),
+    bind(
+        Approvals,
+        &[Key::char('s')],
+        Action::Rules,
+        ("rules", "the standing rules, which answer in your place; revoke them there"),
+    ),
+    bind(All, &[Key::char('?')], Action::Help, ("help", "this help")),
+    bind(All, &[Key::char('j'), Key::plain(KeyCode::Down)], Action::Down, ("move", "one row down")),
+    bind(All, &[Key::char('k'), Key::plain(KeyCode::Up)], Action::Up, ("", "one row up")),
+    bind(
+        Board,
+        &[Key::char('h'), Key::plain(KeyCode::Left)],
+        Action::Left,
+        ("", "one column to the left"),
+    ),
+    bind(
+        Board,
+        &[Key::char('l'), Key::plain(KeyCode::Right)],
+        Action::Right,
+        ("column", "one column to the right"),
+    ),
+    bind(
+        Cost,
+        &[Key::char('h'), Key::plain(KeyCode::Left)],
+        Action::Left,
+        ("day", "the day before"),
+    ),
+    bind(Cost, &[Key::char('l'), Key::plain(KeyCode::Right)], Action::Right, ("", "the day after")),
+    bind(
+        All,
+        &[Key::plain(KeyCode::Enter)],
+        Action::Open,
+        ("open", "open what is under the cursor"),
+    ),
+    bind(Board, &[Key::char('m')], Action::Move, ("move…", "move the task: only legal states")),
+    bind(Task, &[Key::char('m')], Action::Move, ("move…", "move the task: only legal states")),
+    bind(Board, &[Key::char('r')], Action::Assign, ("assign…", "give the task to an agent")),
+    bind(Task, &[Key::char('r')], Action::Assign, ("assign…", "give the task to an agent")),
+    bind(Board, &[Key::char('c')], Action::Comment, ("comment", "write into the task's thread")),
+    bind(Task, &[Key::char('c')], Action::Comment, ("comment", "write into the task's thread")),
+    bind(
+        Approvals,
+        &[Key::char('c')],
+        Action::Comment,
+        ("ask agent", "write into the thread of the approval's task"),
+    ),
+    bind(Board, &[Key::char('+')], Action::New, ("new", "make a task")),
+    bind(
+        All,
+        &[Key::char('.')],
+        Action::NextMine,
+        ("next for you", "the next thing that needs you, worst and soonest first"),
+    ),
+    bind(All, &[Key::char(',')], Action::PrevMine, ("", "the thing before that needs you")),
+    bind(
+        All,
+        &[Key::char('o')],
+        Action::Links,
+        ("links", "where the row under the cursor leads: task, agent, approvals, alerts"),
+    ),
+    bind(
+        All,
+        &[Key::char('f')],
+        Action::Find,
+        ("find", "find tasks, agents, approvals, alerts and recent events, from anywhere"),
+    ),
+    bind(
+        All,
+        &[Key::char('b')],
+        Action::Because,
+        ("", "because: the newest events of the row, each with who, the cause and the reason"),
+    ),
+    bind(
+        All,
+        &[Key::char('w')],
+        Action::Changed,
+        ("", "what changed since you last looked here, by task"),
+    ),
+    bind(All, &[Key::char('v')], Action::Views, ("", "views: filters that are wanted often")),
+    bind(
+        All,
+        &[Key::char('x')],
+        Action::Export,
+        ("", "write the view to a file: the screen as text, the rows as CSV or JSON lines"),
+    ),
+    bind(All, &[Key::char('y')], Action::Copy, ("", "copy id, text, command or JSON of the row")),
+    bind(All, &[Key::char('/')], Action::Filter, ("filter", "filter this view while you type")),
+    bind(All, &[Key::plain(KeyCode::Tab)], Action::NextPane, ("", "the next pane")),
+    bind(All, &[Key::plain(KeyCode::BackTab)], Action::PrevPane, ("", "the pane before")),
+    bind(All, &[Key::char('g'), Key::plain(KeyCode::Home)], Action::First, ("", "the first row")),
+    bind(All, &[Key::char('G'), Key::plain(KeyCode::End)], Action::Last, ("", "the last row")),
+    bind(
+        All,
+        &[Key::control('d'), Key::plain(KeyCode::PageDown)],
+        Action::HalfDown,
+        ("", "half a page down"),
+    ),
+    bind(
+        All,
+        &[Key::control('u'), Key::plain(KeyCode::PageUp)],
+        Action::HalfUp,
+        ("", "half a page up"),
+    ),
+    bind(All, &[Key::char('1')], Action::ToBoard, ("", "the board")),
+    bind(All, &[Key::char('2')], Action::ToApprovals, ("", "the approvals")),
+    bind(All, &[Key::char('3')], Action::ToFleet, ("", "the fleet")),
+    bind(All, &[Key::char('4')], Action::ToAlerts, ("", "alerts and feed")),
+    bind(All, &[Key::char('5')], Action::ToCost, ("", "what work costs")),
+    bind(All, &[Key::char('-')], Action::Swap, ("", "the screen before this one")),
+    bind(Alerts, &[Key::char('F')], Action::Follow, ("follow", "follow what comes")),
+    bind(Task, &[Key::char('F')], Action::Follow, ("follow", "follow what comes")),
+    bind(
+        Fleet,
+        &[Key::char('t')],
+        Action::Tree,
+        ("tree", "agents below their parents, or in one list with the most urgent first"),
+    ),
+    bind(Board, &[Key::char('z')], Action::Density, ("", "3, 2 or 1 lines for a card")),
+    bind(
+        Board,
+        &[Key::char('s')],
+        Action::Schedules,
+        ("", "the schedules, which create tasks again and again; pause and resume them there"),
+    ),
+    bind(All, &[Key::char('T')], Action::Times, ("", "times as ages or as the time of day (UTC)")),
+    bind(All, &[Key::char('L')], Action::Unlock, ("", "unlock with your passphrase, or lock")),
+    bind(All, &[Key::char('R')], Action::Reconnect, ("", "connect again and take a fresh picture")),
+    bind(All, &[Key::control('l')], Action::Repaint, ("", "paint the screen again")),
+    bind(All, &[Key::control('z')], Action::Suspend, ("", "leave to the shell; `fg` comes back")),
+    bind(
+        All,
+        &[Key::plain(KeyCode::Esc)],
+        Action::Back,
+        ("", "one level back, or clear the filter"),
+    ),
+    bind(All, &[Key::char('q')], Action::Quit, ("", "back; at the root quit")),
+    bind(
+        All,
+        &[Key::control('c')],
+        Action::Cancel,
+        ("", "cancel; twice within 2 s at the root: quit"),
+    ),
+    bind(
+        All,
+        &[Key::char('!'), Key::alt('!')],
+        Action::Emergency,
+        ("EMERGENCY", "stop, pause or drain the squad; works everywhere"),
+    ),
+];
