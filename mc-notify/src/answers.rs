@@ -11,7 +11,10 @@ use std::{
 use mc_proto::{
     client::ClientError,
     error::ErrorKind,
-    method::remote::{Account, Decide},
+    method::{
+        delivery as report,
+        remote::{Account, Decide},
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,6 +50,8 @@ pub(crate) struct Answers {
     offset: Offset,
     poll: Http,
     http: Http,
+    /// What the daemon was told last: why none can be taken, or that they can.
+    told: Option<Result<(), String>>,
 }
 
 /// A pressed button.
@@ -82,7 +87,7 @@ impl Answers {
     ///
     /// # Errors
     ///
-    /// When what is remembered can't be read: nothing is answered then.
+    /// When what is remembered can't be read or copied: nothing is answered then.
     pub(crate) fn new(
         (socket, state): (&Path, &Path),
         (sink, telegram): (&str, &Telegram),
@@ -95,6 +100,7 @@ impl Answers {
             telegram: telegram.clone(),
             poll: Http::within(POLL + answer),
             http: Http::within(answer),
+            told: None,
         })
     }
 
@@ -102,7 +108,9 @@ impl Answers {
     pub(crate) fn run(mut self) {
         let mut tries = 0;
         loop {
-            let Err(error) = self.turn() else {
+            let turn = self.turn();
+            self.tell(&turn);
+            let Err(error) = turn else {
                 tries = 0;
                 continue;
             };
@@ -115,29 +123,76 @@ impl Answers {
         }
     }
 
+    /// Tells the daemon how it stands, where it does not know yet, so that operators see it.
+    fn tell(&mut self, turn: &Result<(), String>) {
+        // A failure is told each time: a daemon that was started anew has forgotten it.
+        if turn.is_ok() && self.told.as_ref() == Some(turn) {
+            return;
+        }
+        let report = report::Answers { sink: self.sink.clone(), error: turn.clone().err() };
+        match connect(&self.socket).and_then(|mut client| client.call(&report)) {
+            Ok(_) => self.told = Some(turn.clone()),
+            Err(error) => {
+                tracing::warn!(sink = self.sink, %error, "the daemon was not told");
+                self.told = None;
+            }
+        }
+    }
+
+    /// Passes over everything that waits, after the file was damaged that knew what was handled:
+    /// no press is answered twice, and a person who gets no answer presses again.
+    fn pass_over(&mut self, aside: &Path) -> Result<(), String> {
+        // The newest alone, at once; Telegram forgets all before it.
+        let ask = json!({"timeout": 0, "limit": 1, "offset": -1,
+            "allowed_updates": ["callback_query"]});
+        let waiting = self.updates(&ask)?;
+        let last = waiting.iter().filter_map(number).max();
+        self.offset.begin(last).map_err(|error| error.to_string())?;
+        tracing::error!(
+            sink = self.sink,
+            aside = %aside.display(),
+            "what was answered before was not known, because its file was damaged: a copy of it is \
+             set aside, what was pressed up to now is not answered, and new presses are"
+        );
+        for pressed in waiting.iter().filter_map(|one| pressed(one)) {
+            if pressed.message.as_ref().is_some_and(|one| one.chat.id == self.telegram.chat) {
+                self.toast(
+                    &pressed,
+                    "it is not known whether this was answered: press again",
+                    true,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn updates(&self, ask: &Value) -> Result<Vec<Value>, String> {
+        match self.telegram.call(&self.poll, "getUpdates", ask).map_err(words)? {
+            Value::Array(updates) => Ok(updates),
+            _ => Err("its answer can't be read".to_owned()),
+        }
+    }
+
     /// Asks once for what was pressed and handles it.
     fn turn(&mut self) -> Result<(), String> {
+        if let Some(aside) = self.offset.set_aside().map(Path::to_path_buf) {
+            self.pass_over(&aside)?;
+        }
         let mut ask = json!({"timeout": POLL.as_secs(), "limit": 1,
             "allowed_updates": ["callback_query"]});
         if let (Some(next), Some(ask)) = (self.offset.next(), ask.as_object_mut()) {
             ask.insert("offset".to_owned(), next.into());
         }
-        let updates = self.telegram.call(&self.poll, "getUpdates", &ask).map_err(words)?;
-        let Value::Array(updates) = updates else {
-            return Err("its answer can't be read".to_owned());
-        };
         let mut is_new = false;
-        for update in updates {
-            let id = update.get("update_id").and_then(Value::as_i64);
-            let id = id.ok_or("an update has no number")?;
+        for update in self.updates(&ask)? {
+            let id = number(&update).ok_or("an update has no number")?;
             // It is on disk before it is acted on: a crash in between loses a press, which a
             // person sees and repeats, and never doubles one.
             if !self.offset.take(id).map_err(|error| error.to_string())? {
                 continue;
             }
             is_new = true;
-            let pressed = update.get("callback_query").cloned().unwrap_or_default();
-            if let Ok(pressed) = serde_json::from_value::<Pressed>(pressed) {
+            if let Some(pressed) = pressed(&update) {
                 self.handle(&pressed);
             } else {
                 tracing::warn!(sink = self.sink, update = id, "is no press of a button");
@@ -222,6 +277,16 @@ impl Answers {
             tracing::warn!(sink = self.sink, method, error = words(trouble), "was not said");
         }
     }
+}
+
+/// Returns the number of an update.
+fn number(update: &Value) -> Option<i64> {
+    update.get("update_id")?.as_i64()
+}
+
+/// Returns the press that an update is about.
+fn pressed(update: &Value) -> Option<Pressed> {
+    serde_json::from_value(update.get("callback_query")?.clone()).ok()
 }
 
 fn words(trouble: Trouble) -> String {

@@ -12,20 +12,14 @@ use crate::clock;
 /// it may number them anew, lower than before.
 const KEPT_S: u64 = 6 * 86_400;
 
-/// Why it can't be known what was handled.
+/// A file that can't be read or written: it can't be known, or kept, what was handled.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OffsetError {
-    /// The file can't be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file holds something else.
-    #[error("{} is not as it was written: look into it, or remove it", .0.display())]
-    Strange(PathBuf),
+#[error("{}: {source}", path.display())]
+pub(crate) struct OffsetError {
+    /// Which.
+    path: PathBuf,
+    /// Why.
+    source: io::Error,
 }
 
 /// The next update that is wanted.
@@ -34,25 +28,54 @@ pub(crate) struct Offset {
     path: PathBuf,
     /// The next one, and when the one before it was handled.
     next: Option<(i64, u64)>,
+    /// A copy of the file, when it was damaged: it is not known what was handled.
+    set_aside: Option<PathBuf>,
 }
 
 impl Offset {
-    /// Reads what was handled before; nothing, where there is no file.
+    /// Reads what was handled before; nothing, where there is no file. One that is not as it was
+    /// written is copied aside, and stays in its place until [`Offset::begin`]: also the next
+    /// process knows that it does not know.
     ///
     /// # Errors
     ///
-    /// Any [`OffsetError`].
+    /// When it can't be read or copied.
     pub(crate) fn open(path: &Path) -> Result<Self, OffsetError> {
-        let next = match fs::read_to_string(path) {
-            Ok(text) => {
-                let read = text.trim().split_once(' ');
-                let read = read.and_then(|(next, at)| Some((next.parse().ok()?, at.parse().ok()?)));
-                Some(read.ok_or_else(|| OffsetError::Strange(path.to_path_buf()))?)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(OffsetError::Io { path: path.to_path_buf(), source }),
+        let io_error = |path: &Path| {
+            let path = path.to_path_buf();
+            |source| OffsetError { path, source }
         };
-        Ok(Self { path: path.to_path_buf(), next })
+        let whole = match fs::read(path) {
+            Ok(whole) => Some(whole),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io_error(path)(error)),
+        };
+        let next = whole.as_deref().map(read);
+        let mut set_aside = None;
+        if next == Some(None) {
+            let aside = path.with_extension("damaged");
+            fs::copy(path, &aside).map_err(io_error(&aside))?;
+            set_aside = Some(aside);
+        }
+        Ok(Self { path: path.to_path_buf(), next: next.flatten(), set_aside })
+    }
+
+    /// Returns the copy of a damaged file: then it is not known what was handled, and everything
+    /// that waits must be passed over.
+    pub(crate) fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+
+    /// Notes that everything up to `last` was passed over; `None` when nothing waited.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be kept: then nothing must be handled yet.
+    pub(crate) fn begin(&mut self, last: Option<i64>) -> Result<(), OffsetError> {
+        let next = (last.map_or(0, |last| last.saturating_add(1)), clock::seconds());
+        self.keep(next).map_err(|source| OffsetError { path: self.path.clone(), source })?;
+        (self.next, self.set_aside) = (Some(next), None);
+        Ok(())
     }
 
     /// Returns the next update that is wanted; `None` for any.
@@ -69,7 +92,7 @@ impl Offset {
     ///
     /// # Errors
     ///
-    /// [`OffsetError::Io`]: then it must not be handled.
+    /// When it can't be kept: then it must not be handled.
     pub(crate) fn take(&mut self, update: i64) -> Result<bool, OffsetError> {
         self.take_at(update, clock::seconds())
     }
@@ -79,7 +102,7 @@ impl Offset {
             return Ok(false);
         }
         let next = (update.saturating_add(1), now);
-        self.keep(next).map_err(|source| OffsetError::Io { path: self.path.clone(), source })?;
+        self.keep(next).map_err(|source| OffsetError { path: self.path.clone(), source })?;
         self.next = Some(next);
         Ok(true)
     }
@@ -93,6 +116,12 @@ impl Offset {
         // The name is on disk, too.
         self.path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     }
+}
+
+/// Reads the next update and when the one before it was handled.
+fn read(whole: &[u8]) -> Option<(i64, u64)> {
+    let (next, at) = std::str::from_utf8(whole).ok()?.trim().split_once(' ')?;
+    Some((next.parse().ok()?, at.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -117,14 +146,37 @@ mod tests {
     }
 
     #[test]
-    fn what_cant_be_kept_is_not_taken_and_what_is_strange_is_not_read() {
+    fn what_cant_be_kept_is_not_taken() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("gone").join("telegram-1.offset");
         let mut offset = Offset::open(&path).unwrap();
         assert!(offset.take_at(7, 100).is_err());
         assert_eq!(offset.next_at(100), None);
-        let path = dir.path().join("strange");
+    }
+
+    #[test]
+    fn a_damaged_file_is_copied_aside_and_counts_as_unknown_until_it_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("telegram-1.offset");
+        for damaged in [&b"what"[..], b"", b"8", b"8 \xff", b"8 x"] {
+            fs::write(&path, damaged).unwrap();
+            for _ in 0..2 {
+                // The next process does not know either.
+                let offset = Offset::open(&path).unwrap();
+                let aside = offset.set_aside().unwrap();
+                assert_eq!(fs::read(aside).unwrap(), damaged);
+                assert_eq!(offset.next(), None);
+            }
+            let mut offset = Offset::open(&path).unwrap();
+            offset.begin(Some(7)).unwrap();
+            assert_eq!((offset.set_aside(), offset.next()), (None, Some(8)));
+            let mut offset = Offset::open(&path).unwrap();
+            assert_eq!((offset.set_aside(), offset.next()), (None, Some(8)));
+            assert!(!offset.take(7).unwrap() && offset.take(8).unwrap());
+        }
         fs::write(&path, "what").unwrap();
-        assert!(matches!(Offset::open(&path), Err(OffsetError::Strange(_))));
+        let mut offset = Offset::open(&path).unwrap();
+        offset.begin(None).unwrap();
+        assert!(offset.take(1).unwrap(), "nothing had waited");
     }
 }

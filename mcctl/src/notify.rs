@@ -154,6 +154,7 @@ fn health(health: &Health, now: Timestamp) -> String {
     for sink in &health.sinks {
         let state = &sink.state;
         let failing = state.failures_in_row > 0;
+        let deaf = sink.answers_failing.as_ref().map(|failing| &failing.error);
         let rest = state.not_before.filter(|until| *until > now);
         let last = state.last_success_at.map(|at| format!("{} ago", text::age(now, at)));
         table.row([
@@ -164,6 +165,7 @@ fn health(health: &Health, now: Timestamp) -> String {
                     Cell::new(format!("rests {} s", until.since(now).as_secs()), Tone::Bad)
                 }
                 None if failing => Cell::new("failing", Tone::Bad),
+                None if deaf.is_some() => Cell::new("no answers", Tone::Bad),
                 None => Cell::new("good", Tone::Good),
             },
             maybe(last),
@@ -171,7 +173,7 @@ fn health(health: &Health, now: Timestamp) -> String {
             cell(sink.waiting),
             cell(state.delivered),
             cell(state.given_up),
-            maybe(state.last_error.as_ref().filter(|_| failing)),
+            maybe(state.last_error.as_ref().filter(|_| failing).or(deaf)),
         ]);
     }
     out.push_str(&table.to_string());

@@ -7,6 +7,7 @@ use std::{
 };
 
 use mc_core::time::Timestamp;
+use mc_proto::method::delivery::AnswersFailing;
 
 /// How long a delivery may be in hand, in milliseconds; longer than any sink may take.
 const LOAN_MS: i64 = 120_000;
@@ -21,6 +22,8 @@ struct State {
     connections: HashSet<u64>,
     /// By sink: the connection that sends to it, and until when.
     loans: HashMap<String, (u64, i64)>,
+    /// By sink: why no answers can be taken from it.
+    deaf: HashMap<String, AnswersFailing>,
 }
 
 impl Helper {
@@ -41,6 +44,22 @@ impl Helper {
     /// Returns when the helper last asked for work; `None` since the daemon began.
     pub fn seen_at(&self) -> Option<Timestamp> {
         self.state().seen_at
+    }
+
+    /// Notes why no answers can be taken from `sink`, or that they can.
+    pub fn answers(&self, sink: &str, error: Option<String>, now: Timestamp) {
+        let mut state = self.state();
+        if let Some(error) = error {
+            let since = state.deaf.get(sink).map_or(now, |known| known.since);
+            state.deaf.insert(sink.to_owned(), AnswersFailing { since, error });
+        } else {
+            state.deaf.remove(sink);
+        }
+    }
+
+    /// Returns why no answers can be taken from `sink`, if so.
+    pub fn answers_failing(&self, sink: &str) -> Option<AnswersFailing> {
+        self.state().deaf.get(sink).cloned()
     }
 
     /// Says whether another connection sends to `sink` at `now_ms` of a clock that never jumps.

@@ -301,6 +301,42 @@ fn a_sink_that_answers_500_for_a_day_is_seen_alerted_and_given_up() {
 }
 
 #[test]
+fn answers_that_cannot_be_taken_are_seen_alerted_and_over_when_they_can() {
+    let bench = Bench::with_sinks(hook());
+    let report = |error: Option<&str>| {
+        bench.helper("delivery.answers", json!({"sink": "hook", "error": error})).unwrap()
+    };
+    assert_eq!(report(None)["answers_failing"], Value::Null);
+    report(Some("answered 409: a webhook is set\u{202e}"));
+    let since = bench.health()["answers_failing"]["since"].clone();
+    bench.pass(5 * 60);
+    let again = report(Some("answered 401"));
+    assert_eq!(again["answers_failing"], json!({"since": since, "error": "answered 401"}));
+    let parts = bench.human("squad.status", json!({}))["sinks_failing"].clone();
+    assert_eq!(parts, json!(["hook"]));
+    let about = || {
+        let all = bench.alerts().into_iter();
+        all.filter(|one| one["kind"] == "delivery").collect::<Vec<_>>()
+    };
+    assert!(about().is_empty(), "it may come back by itself");
+    for _ in 0..3 {
+        bench.pass(5 * 60);
+        // The notice of the alert itself goes out by the same sink: that ends nothing.
+        while let Some(delivery) = bench.next("hook") {
+            bench.done(&delivery, "delivered");
+        }
+    }
+    let alerts = about();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let text = alerts[0]["text"].as_str().unwrap();
+    assert!(text.starts_with("answers from hook can't be taken since 10 min: answered 401"));
+    report(None);
+    assert!(about().is_empty());
+    assert_eq!(bench.health()["answers_failing"], Value::Null);
+    assert!(bench.helper("delivery.answers", json!({"sink": "other"})).is_err());
+}
+
+#[test]
 fn what_a_sink_never_takes_stops_nothing_behind_it() {
     let bench = Bench::with_sinks(hook());
     bench.asks("red", "a");

@@ -35,6 +35,8 @@ struct State {
     said: Vec<(String, Value)>,
     /// Serves everything again, whatever was confirmed.
     repeats: bool,
+    /// Gives no updates, as when a webhook is set elsewhere.
+    refuses: bool,
 }
 
 impl Bot {
@@ -45,7 +47,13 @@ impl Bot {
         let result = if method == "getUpdates" {
             let asked = got.json();
             assert_eq!(asked["allowed_updates"], json!(["callback_query"]));
-            if let Some(offset) = asked["offset"].as_i64().filter(|_| !state.repeats) {
+            if state.refuses {
+                return Reply::status(409);
+            }
+            if asked["offset"] == -1 {
+                let all = state.updates.len();
+                state.updates.drain(..all.saturating_sub(1));
+            } else if let Some(offset) = asked["offset"].as_i64().filter(|_| !state.repeats) {
                 state.updates.retain(|one| one["update_id"].as_i64() >= Some(offset));
             }
             json!(state.updates)
@@ -352,15 +360,43 @@ fn no_update_is_handled_twice_and_a_daemon_that_is_away_decides_nothing() {
     assert_eq!((count("q10"), count("q11"), count("q12")), (1, 1, 1), "each was handled once");
     let offset = helper.dir.path().join("state/telegram-123456.offset");
     assert!(fs::read_to_string(&offset).unwrap().starts_with("13 "));
-    // What is not as it was written stops it: nobody can know what was handled.
+    // What is not as it was written is set aside. Nobody knows what was handled: nothing that waits
+    // is answered, and what is pressed from now on is.
     helper.kill();
     fs::write(&offset, "who knows").unwrap();
-    let mut command = helper.command();
-    let done = command.arg("--state").arg(helper.dir.path().join("state")).output().unwrap();
-    assert_eq!(done.status.code(), Some(78));
+    bot.press(13, (ANA, CHAT), &row[0].1);
+    helper.start();
+    assert!(bot.toast(13).contains("press again"), "{}", bot.toast(13));
+    bot.press(14, (ANA, CHAT), &row[0].1);
+    assert!(bot.toast(14).contains("denied already"), "{}", bot.toast(14));
+    for update in ["q10", "q11", "q12", "q13", "q14"] {
+        assert_eq!(count(update), 1, "{update} was handled once");
+    }
+    assert!(fs::read_to_string(&offset).unwrap().starts_with("15 "));
+    assert_eq!(fs::read_to_string(offset.with_extension("damaged")).unwrap(), "who knows");
+    assert!(helper.log().contains("set aside"), "{}", helper.log());
     let done = helper.command().output().unwrap();
     let text = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.code() == Some(78) && text.contains("--state DIR"), "{text}");
+}
+
+#[test]
+fn a_bot_that_gives_no_answers_is_seen_in_the_health_of_its_sink() {
+    let name = "a_bot_that_gives_no_answers_is_seen_in_the_health_of_its_sink";
+    let Some((bot, _telegram, squad, _helper)) = together(name, L1) else { return };
+    let mut operator = squad.operator();
+    let mut failing = || {
+        let health = operator.ok("delivery.status", json!({}));
+        health["sinks"][0]["answers_failing"]["error"].as_str().map(str::to_owned)
+    };
+    assert_eq!(failing(), None);
+    bot.0.lock().unwrap().refuses = true;
+    let error = until("it is told", PATIENCE, &mut failing);
+    assert!(error.contains("409") && !error.contains(TOKEN), "{error}");
+    let status = squad.operator().ok("squad.status", json!({}));
+    assert_eq!(status["sinks_failing"], json!(["chat"]));
+    bot.0.lock().unwrap().refuses = false;
+    until("it is over", PATIENCE, || failing().is_none().then_some(()));
 }
 
 #[test]

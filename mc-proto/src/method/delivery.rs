@@ -80,6 +80,18 @@ pub struct Done {
     pub retry_after_ms: Option<u64>,
 }
 
+/// `delivery.answers`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "DeliveryAnswers")]
+pub struct Answers {
+    /// The sink from which answers are taken.
+    pub sink: String,
+    /// Why none can be taken now; `None` when they can. Neither addresses nor secrets belong here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// `delivery.list`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +128,18 @@ pub struct SinkHealth {
     /// When it is tried next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// Since when no answers can be taken from it, and why; `None` where they can, or where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers_failing: Option<AnswersFailing>,
+}
+
+/// Why no answers can be taken from a sink.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswersFailing {
+    /// Since when, as far as the daemon has been told since it began.
+    pub since: Timestamp,
+    /// What went wrong last.
+    pub error: String,
 }
 
 /// What `delivery.status` answers.

@@ -371,6 +371,8 @@ methods! {
     DeliveryNext(delivery::Next) "delivery.next" Helper Command -> delivery::Due;
     "Says how a try ended."
     DeliveryDone(delivery::Done) "delivery.done" Helper Command -> mc_core::delivery::Delivery;
+    "Says whether answers can be taken from a sink."
+    DeliveryAnswers(delivery::Answers) "delivery.answers" Helper Command -> delivery::SinkHealth;
     "Lists what went out to sinks and what waits, newest first."
     DeliveryList(delivery::List) "delivery.list" Human Query -> Page<mc_core::delivery::Delivery>;
     "Returns a delivery."

@@ -19,7 +19,9 @@ use mc_proto::{
     method::{
         Page,
         admin::Part,
-        delivery::{Attach, Attached, Done, Due, Health, List, Outcome, Retry, SinkHealth, Test},
+        delivery::{
+            Answers, Attach, Attached, Done, Due, Health, List, Outcome, Retry, SinkHealth, Test,
+        },
     },
 };
 
@@ -205,22 +207,50 @@ pub(super) fn done(desk: &mut Desk<'_>, params: &Done) -> Result<Delivery, Fail>
     queries::delivery(desk.db, row.id)
 }
 
+/// `delivery.answers`
+///
+/// # Errors
+///
+/// `not_found` for a sink that was not declared.
+pub(super) fn answers(desk: &mut Desk<'_>, params: &Answers) -> Result<SinkHealth, Fail> {
+    let Some(state) = queries::sink(desk.db, &params.sink)? else {
+        return Err(Refusal::not_found(format_args!("sink `{}`", params.sink)).into());
+    };
+    let name = &state.sink.name;
+    let error = match &params.error {
+        Some(error) => {
+            Some(delivery::tidy(&input::optional("error", error, SHORT_BYTES)?, ERROR_CHARS))
+        }
+        None => None,
+    };
+    let is_good = error.is_none();
+    desk.live.helper.answers(name, error, desk.now);
+    if is_good {
+        settle(desk, &deaf(name), &format!("answers from {name} are taken again"))?;
+    }
+    Ok(sink_health(desk.db, desk.live, state)?)
+}
+
 /// A sink that takes something again is tried with all that waits, and its alert is over.
 fn after_success(desk: &mut Desk<'_>, sink: &str) -> Result<(), Fail> {
     if queries::is_down(desk.db, sink)? {
         desk.emit(Event::DeliveriesRetried { sink: Some(sink.to_owned()) })?;
     }
-    if let Some(alert) = alert_of(desk.db, sink)? {
-        desk.emit_as(
-            Actor::system("deliveries"),
-            None,
-            Event::AlertChanged {
-                alert: alert.id,
-                task: None,
-                status: AlertStatus::Resolved,
-                note: Some(format!("{sink} takes notices again")),
-            },
-        )?;
+    settle(desk, &format!("sink {sink}"), &format!("{sink} takes notices again"))
+}
+
+/// How an alert about answers begins. It is another one than that about notices: it reaches people
+/// by the sink that still takes them, which ends nothing.
+fn deaf(sink: &str) -> String {
+    format!("answers from {sink}")
+}
+
+/// Ends the open alert that begins with `head`, if there is one.
+fn settle(desk: &mut Desk<'_>, head: &str, note: &str) -> Result<(), Fail> {
+    if let Some(alert) = open_alert(desk.db, head)? {
+        let (status, note) = (AlertStatus::Resolved, Some(note.to_owned()));
+        let event = Event::AlertChanged { alert: alert.id, task: None, status, note };
+        desk.emit_as(Actor::system("deliveries"), None, event)?;
     }
     Ok(())
 }
@@ -240,6 +270,7 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
     }
     for state in queries::sinks(desk.db)? {
         watch(desk, &state)?;
+        watch_answers(desk, &state)?;
     }
     Ok(())
 }
@@ -266,22 +297,36 @@ fn watch(desk: &mut Desk<'_>, state: &SinkState) -> Result<(), Fail> {
         ),
         None => return Ok(()),
     };
-    if alert_of(desk.db, name)?.is_none() {
-        let severity = Severity::Error;
-        let warning =
-            Warning { severity, kind: AlertKind::Delivery, text, next, task: None, agent: None };
-        notify::raise(desk, warning)?;
+    warn(desk, &format!("sink {name}"), (text, next))
+}
+
+fn watch_answers(desk: &mut Desk<'_>, state: &SinkState) -> Result<(), Fail> {
+    let name = &state.sink.name;
+    let failing = desk.live.helper.answers_failing(name);
+    let Some(failing) = failing.filter(|one| desk.now.since(one.since) >= FAILING) else {
+        return Ok(());
+    };
+    let minutes = desk.now.since(failing.since).as_secs() / 60;
+    let head = deaf(name);
+    let text = format!("{head} can't be taken since {minutes} min: {}", failing.error);
+    let next = "decide in the console meanwhile; see `mcctl notify status`";
+    warn(desk, &head, (text, next))
+}
+
+/// Raises an alert, unless one that begins with `head` is open.
+fn warn(desk: &mut Desk<'_>, head: &str, (text, next): (String, &'static str)) -> Result<(), Fail> {
+    if open_alert(desk.db, head)?.is_none() {
+        let (severity, kind) = (Severity::Error, AlertKind::Delivery);
+        notify::raise(desk, Warning { severity, kind, text, next, task: None, agent: None })?;
     }
     Ok(())
 }
 
-/// Returns the open alert about a sink.
-fn alert_of(db: Reader<'_>, sink: &str) -> Result<Option<Alert>, StoreError> {
+/// Returns the open alert about a sink that begins with `head`.
+fn open_alert(db: Reader<'_>, head: &str) -> Result<Option<Alert>, StoreError> {
     let open = queries::open_alerts(db, AlertKind::Delivery)?;
-    let about = |text: &str| {
-        let rest = text.strip_prefix("sink ").and_then(|rest| rest.strip_prefix(sink));
-        rest.is_some_and(|rest| rest.starts_with([' ', ':']))
-    };
+    let about =
+        |text: &str| text.strip_prefix(head).is_some_and(|rest| rest.starts_with([' ', ':']));
     Ok(open.into_iter().find(|alert| about(&alert.text)))
 }
 
@@ -324,19 +369,28 @@ pub(super) fn retry(desk: &mut Desk<'_>, params: Retry) -> Result<Health, Fail> 
 pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, StoreError> {
     let mut sinks = Vec::new();
     for state in queries::sinks(db)? {
-        let name = &state.sink.name;
-        let waiting = queries::waiting_for(db, name)?;
-        let next_at = queries::next_delivery(db, name)?.map(|one| one.next_at);
-        sinks.push(SinkHealth { waiting, next_at, state });
+        sinks.push(sink_health(db, live, state)?);
     }
     let quiet = live.is_quiet(live.clock.now());
     Ok(Health { helper_seen_at: live.helper.seen_at(), quiet, sinks })
 }
 
-/// Returns the sinks that did not take what they were sent last, by name.
-pub(super) fn failing(db: Reader<'_>) -> Result<Vec<String>, StoreError> {
+fn sink_health(db: Reader<'_>, live: &Live, state: SinkState) -> Result<SinkHealth, StoreError> {
+    let name = &state.sink.name;
+    let waiting = queries::waiting_for(db, name)?;
+    let next_at = queries::next_delivery(db, name)?.map(|one| one.next_at);
+    let answers_failing = live.helper.answers_failing(name);
+    Ok(SinkHealth { waiting, next_at, answers_failing, state })
+}
+
+/// Returns the sinks that did not take what they were sent last, or whose answers can't be taken,
+/// by name.
+pub(super) fn failing(db: Reader<'_>, live: &Live) -> Result<Vec<String>, StoreError> {
+    let is_failing = |one: &SinkState| {
+        one.failures_in_row > 0 || live.helper.answers_failing(&one.sink.name).is_some()
+    };
     let all = queries::sinks(db)?.into_iter();
-    Ok(all.filter(|one| one.failures_in_row > 0).map(|one| one.sink.name).collect())
+    Ok(all.filter(is_failing).map(|one| one.sink.name).collect())
 }
 
 /// Returns what `admin.health` says: one part a sink.
@@ -347,11 +401,14 @@ pub(super) fn parts(db: Reader<'_>, live: &Live) -> Result<Vec<Part>, StoreError
         let error = state.last_error.as_deref().filter(|_| state.failures_in_row > 0);
         let error = error.map_or(String::new(), |text| format!(": {text}"));
         let (failures, waiting) = (state.failures_in_row, sink.waiting);
+        let deaf = sink.answers_failing.map_or(String::new(), |failing| {
+            format!("; no answers since {}: {}", failing.since, failing.error)
+        });
         Part {
             name: format!("sink {}", state.sink.name),
-            healthy: failures == 0,
+            healthy: failures == 0 && deaf.is_empty(),
             detail: format!(
-                "last success {last}, {failures} failures in a row, {waiting} waiting{error}"
+                "last success {last}, {failures} failures in a row, {waiting} waiting{error}{deaf}"
             ),
         }
     };

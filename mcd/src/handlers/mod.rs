@@ -135,6 +135,7 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
         Request::NotificationAck(p) => answer(&alert::notification_ack(desk, &p)?),
         Request::DeliveryAttach(p) => answer(&delivery::attach(desk, p)?),
         Request::DeliveryNext(p) => answer(&delivery::next(desk, &p.sink)?),
+        Request::DeliveryAnswers(p) => answer(&delivery::answers(desk, &p)?),
         Request::DeliveryDone(p) => answer(&delivery::done(desk, &p)?),
         Request::DeliveryTest(p) => answer(&delivery::test(desk, &p)?),
         Request::DeliveryRetry(p) => answer(&delivery::retry(desk, p)?),

@@ -206,7 +206,7 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         unpriced: unpriced_today_uusd.0 > 0,
         unpriced_today_uusd,
         shared_uid: live.is_shared_uid(),
-        sinks_failing: delivery::failing(db)?,
+        sinks_failing: delivery::failing(db, live)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: live.started_at,
         read_only: live.read_only(),
