@@ -154,7 +154,7 @@ impl Answers {
             "what was answered before was not known, because its file was damaged: a copy of it is \
              set aside, what was pressed up to now is not answered, and new presses are"
         );
-        for pressed in waiting.iter().filter_map(|one| pressed(one)) {
+        for pressed in waiting.iter().filter_map(pressed) {
             if pressed.message.as_ref().is_some_and(|one| one.chat.id == self.telegram.chat) {
                 self.toast(
                     &pressed,
@@ -167,10 +167,8 @@ impl Answers {
     }
 
     fn updates(&self, ask: &Value) -> Result<Vec<Value>, String> {
-        match self.telegram.call(&self.poll, "getUpdates", ask).map_err(words)? {
-            Value::Array(updates) => Ok(updates),
-            _ => Err("its answer can't be read".to_owned()),
-        }
+        let answer = self.telegram.call(&self.poll, "getUpdates", ask).map_err(words)?;
+        serde_json::from_value(answer).map_err(|_| "its answer can't be read".to_owned())
     }
 
     /// Asks once for what was pressed and handles it.
