@@ -30,8 +30,8 @@ pub enum Request {
     Repaint,
     /// Give the terminal back to the shell for a while.
     Suspend,
-    /// Write the halt file: the stop that needs no daemon.
-    WriteHaltFile,
+    /// Write the halt file, with who and why: the stop that needs no daemon.
+    WriteHaltFile(String),
     /// Tell a person who is not looking.
     Notify(Notice),
     /// Put this into the clipboard.

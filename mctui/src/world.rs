@@ -139,6 +139,9 @@ impl World {
                 self.agents.insert(view.agent.name.clone(), view);
             }
         }
+        if let Some(day) = budgets.budgets.iter().find(|one| one.scope == Scope::SquadDay) {
+            self.daily_cap = day.cap_uusd;
+        }
         let days = budgets.budgets.into_iter().filter(|one| one.scope == Scope::AgentDay);
         self.budgets = days.filter_map(|one| Some((one.of.parse().ok()?, one))).collect();
     }

@@ -130,6 +130,9 @@ impl App {
         }
         self.board.answers.is_old = true;
         self.task.touch();
+        if let Some(open) = &mut self.emergency {
+            open.reloaded();
+        }
         self.merge();
     }
 

@@ -44,6 +44,9 @@ impl App {
         };
         self.away.link(false, self.scene.now.steady);
         self.waiting_items.clear();
+        if let Some(open) = &mut self.emergency {
+            open.lost();
+        }
         self.give_up_waiting();
     }
 
@@ -97,6 +100,7 @@ impl App {
         let arrived = arrival(&item);
         self.away.hear(&item.event, self.scene.me.as_ref().map(|me| me.name.as_str()));
         self.cost.hear(&item.event.event);
+        self.fleet.hear(&item.event.event);
         let kind = item.event.event.kind();
         let (is_rule, is_schedule) = (kind.starts_with("rule_"), kind.starts_with("schedule_"));
         match self.scene.world.apply(item) {

@@ -86,7 +86,7 @@ impl App {
             Wish::Stay => {}
             Wish::Close => self.emergency = None,
             Wish::Send(act) => self.send(*act, Origin::Emergency),
-            Wish::Halt => self.out.push(Request::WriteHaltFile),
+            Wish::Halt(words) => self.out.push(Request::WriteHaltFile(words)),
             Wish::Open(overlay) => {
                 self.emergency = None;
                 self.overlays.push(*overlay);
@@ -112,7 +112,7 @@ impl App {
                 self.keep(*act, factor);
             }
             Outcome::Do(request) => self.out.push(request),
-            Outcome::Refuse(why) => self.say_own(why),
+            Outcome::Refuse(why) => self.refuse(why),
         }
     }
 
@@ -259,10 +259,10 @@ impl App {
             }
             Some(Intent::Filter(filter)) => self.set_query(&filter),
             Some(Intent::Copy(text)) => self.out.push(Request::Copy(text)),
-            Some(Intent::Say(words)) => self.say_own(words),
+            Some(Intent::Say(words)) => self.refuse(words),
             Some(Intent::Look(overlay)) => self.show(*overlay),
             Some(Intent::Show(overlay)) => match self.scene.obstacle() {
-                Some(obstacle) => self.say_own(obstacle),
+                Some(obstacle) => self.refuse(obstacle),
                 None => self.show(*overlay),
             },
         }

@@ -165,6 +165,8 @@ pub struct App {
     filter: Option<Field>,
     drafts: HashMap<TaskId, String>,
     notice: Option<(Line, u64)>,
+    /// When the notice was said, if it only says why a key did nothing: the next key takes it away.
+    refused_at: Option<u64>,
     sent: HashMap<Ticket, Origin>,
     factor: factor::Kept,
     last_key: u64,
@@ -202,6 +204,7 @@ impl App {
             filter: None,
             drafts: HashMap::new(),
             notice: None,
+            refused_at: None,
             sent: HashMap::new(),
             factor: factor::Kept::default(),
             last_key: 0,
@@ -258,16 +261,21 @@ impl App {
     /// Takes in one message and returns what it asks for.
     pub fn update(&mut self, now: Now, message: Message) -> Vec<Request> {
         self.scene.now = now;
-        if !matches!(message, Message::Item(_)) {
+        let is_item = matches!(message, Message::Item(_));
+        if !is_item {
             self.prepare();
         }
         let is_quiet = matches!(message, Message::Drawn | Message::Beat(_) | Message::Focus(_));
         self.take(message);
+        if !is_item {
+            self.lay_out();
+        }
         for overlay in &mut self.overlays {
             overlay.watch(&self.scene);
         }
-        if self.emergency.as_ref().is_some_and(|open| open.is_overdue(now.steady)) {
-            self.out.push(Request::WriteHaltFile);
+        if let Some(open) = &mut self.emergency {
+            open.watch(&self.scene);
+            self.out.extend(open.overdue(&self.scene).map(Request::WriteHaltFile));
         }
         self.lock_when_idle();
         if let Some(notice) = self.away.due(now, self.scene.time(), &self.scene.world) {
@@ -284,6 +292,9 @@ impl App {
             Message::Key(key) => {
                 self.last_key = now.steady;
                 self.away.key(now.steady);
+                if self.refused_at.take().is_some() {
+                    self.notice = None;
+                }
                 self.press(key);
             }
             Message::Paste(pasted) => self.paste(&pasted),
@@ -323,6 +334,7 @@ impl App {
     pub fn prepare(&mut self) {
         if std::mem::take(&mut self.is_unmerged) {
             self.merge();
+            self.lay_out();
         }
     }
 
@@ -332,6 +344,19 @@ impl App {
         self.approvals.merge(&self.scene);
         self.fleet.merge(&self.scene);
         self.alerts.merge(&self.scene);
+    }
+
+    /// Tells the open list how many rows fit.
+    fn lay_out(&mut self) {
+        let (body, shape, scene) = (self.body(), self.shape(), &self.scene);
+        match self.place {
+            Place::Board => self.board.fit(body, shape),
+            Place::Approvals => self.approvals.fit(body, shape),
+            Place::Fleet => self.fleet.fit(body, shape),
+            Place::Alerts => self.alerts.fit(body, shape, scene),
+            Place::Cost => self.cost.fit(body, shape, scene),
+            Place::Task(_) => {}
+        }
     }
 
     fn settle(&mut self) {
@@ -346,6 +371,9 @@ impl App {
     fn want(&mut self) {
         if self.scene.link.health(self.scene.now) == Health::Off {
             return;
+        }
+        if let Some(call) = self.fleet.wants_caps(self.scene.now.steady) {
+            self.ask(call, Origin::Fleet);
         }
         match self.place {
             Place::Board => {
@@ -414,6 +442,13 @@ impl App {
 
     fn say(&mut self, line: Line) {
         self.notice = Some((line, self.scene.now.steady + NOTICE_MS));
+        self.refused_at = None;
+    }
+
+    /// Says why a key did nothing.
+    fn refuse(&mut self, words: impl Into<String>) {
+        self.say_own(words);
+        self.refused_at = Some(self.scene.now.steady);
     }
 
     /// Says something in the notice line.
@@ -452,8 +487,10 @@ impl App {
             self.approvals.drawn(body, shape, &self.scene);
             self.is_dirty |= was_seen != self.approvals.is_seen(&self.scene);
         }
-        if self.emergency.is_none() {
-            let middle = Places::of(self.area()).middle();
+        let middle = Places::of(self.area()).middle();
+        if let Some(open) = &mut self.emergency {
+            open.drawn(middle, &self.scene);
+        } else {
             self.is_dirty |= self.overlays.last_mut().is_some_and(|top| top.drawn(middle));
         }
     }

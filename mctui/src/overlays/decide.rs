@@ -3,7 +3,7 @@
 
 use crossterm::event::KeyCode;
 use mc_core::{
-    approval::{Approval, confirmation_code},
+    approval::{Approval, ApprovalKind, confirmation_code},
     policy::Risk,
 };
 use mc_proto::method::approval::{Approve, Deny};
@@ -44,6 +44,9 @@ pub struct Decide {
     risk: Risk,
     summary: Clean,
     agent: Clean,
+    kind: ApprovalKind,
+    /// The cap before and after, where a cap is raised.
+    raised: Option<Line>,
     fields: Vec<Field>,
     focus: usize,
     is_writing: bool,
@@ -73,11 +76,19 @@ impl Decide {
             risk: approval.risk,
             summary: text::line(&approval.summary),
             agent: text::line(&approval.agent),
+            kind: approval.kind,
+            raised: evidence::raised(approval),
             is_writing: verdict == Verdict::Approve && !fields.is_empty(),
             fields,
             focus: 0,
             guard: Guard::new(steady),
-            subject: Subject::of(approval).ok_or("only calls that are not RED can be remembered"),
+            subject: Subject::of(approval).ok_or(match approval.kind {
+                ApprovalKind::ToolCall => "only calls that are not RED can be remembered",
+                ApprovalKind::BudgetOverride
+                | ApprovalKind::Transition
+                | ApprovalKind::Spawn
+                | ApprovalKind::Escalation => "this is no call: no standing rule can answer it",
+            }),
             frozen: None,
             is_sent: false,
             error: None,
@@ -306,12 +317,24 @@ impl Decide {
                 ),
             ),
         ];
+        lines.extend(
+            self.raised.clone().map(|raise| Line::new().own(Token::Dim, "the cap: ").then(raise)),
+        );
         lines.push(Line::new().own(Token::Fg, match self.verdict {
+            Verdict::Approve if self.kind == ApprovalKind::BudgetOverride => {
+                "What happens: the cap is raised, and work goes on up to it. The cap can be lowered again; what is spent can't be taken back. It goes on record in your name."
+            }
+            Verdict::Approve if self.kind != ApprovalKind::ToolCall => {
+                "What happens: exactly this is done once. It goes on record in your name."
+            }
             Verdict::Approve => {
                 "What happens: exactly this runs once; what it does can't be taken back. It goes on record in your name."
             }
             Verdict::Remember => {
                 "What happens: exactly this runs once, and a standing rule answers for you from then on. It goes on record in your name."
+            }
+            Verdict::Deny if self.kind == ApprovalKind::BudgetOverride => {
+                "What happens: the cap stays; the agent gets your reason. It goes on record in your name."
             }
             Verdict::Deny => "What happens: it does not run; the agent gets your reason. It goes on record in your name.",
         }));

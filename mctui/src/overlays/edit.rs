@@ -2,7 +2,10 @@
 //! digest of its own, which is read and decided like any other.
 
 use crossterm::event::KeyCode;
-use mc_core::{approval::Approval, canonical};
+use mc_core::{
+    approval::{Approval, ApprovalKind},
+    canonical,
+};
 use mc_proto::{method::approval, strict};
 use ratatui::layout::Rect;
 use serde_json::Value;
@@ -81,6 +84,15 @@ impl Edit {
         let original = edit.original.clone();
         edit.fill(&original);
         edit
+    }
+
+    /// Says why the arguments of `approval` can't be changed; `None` where they can.
+    pub fn why_not(approval: &Approval) -> Option<&'static str> {
+        if approval.kind != ApprovalKind::ToolCall {
+            return Some("this is no call: it has no arguments to change");
+        }
+        let words = "its runtime can't run other arguments: deny it, with what to do instead";
+        (!approval.can_rewrite).then_some(words)
     }
 
     /// Starts the time anew in which keys are ignored: something else had covered it.
@@ -321,7 +333,14 @@ impl Edit {
                 let fields = self.fields.iter().enumerate();
                 lines.extend(fields.map(|(at, field)| field.line(width, at == self.focus)));
             }
-            Step::Asking(arguments) => lines.extend(evidence::changes(&self.original, arguments)),
+            Step::Asking(arguments) => {
+                lines.extend(evidence::changes(&self.original, arguments));
+                let reason = Line::new().own(Token::Dim, "reason: ");
+                lines.push(match self.value("reason") {
+                    Some(why) => reason.says(Token::Fg, &text::line(why)),
+                    None => reason.own(Token::Dim, "none is given"),
+                });
+            }
             Step::Sent => {}
         }
         if let Some(error) = &self.error {

@@ -24,6 +24,10 @@ use crate::{
 pub const ANSWER_MS: u64 = 2_000;
 /// How long keys are ignored after it opened, in milliseconds. They don't restart the wait.
 const GUARD_MS: u64 = 350;
+/// How wide it is at most.
+const WIDTH: u16 = 72;
+/// How many lines a page scrolls.
+const PAGE: usize = 8;
 
 /// What the overlay wants after a key.
 #[derive(Debug)]
@@ -34,8 +38,8 @@ pub enum Wish {
     Close,
     /// Sends this to the daemon.
     Send(Box<Act>),
-    /// Writes the halt file: there is no daemon to ask.
-    Halt,
+    /// Writes these words into the halt file: there is no daemon to ask.
+    Halt(String),
     /// Closes and opens this dialog.
     Open(Box<Overlay>),
 }
@@ -59,7 +63,11 @@ pub struct Emergency {
     opened: u64,
     agent: Option<AgentName>,
     halt: Option<Result<(), Clean>>,
+    /// Whether the daemon was seen to hold the stop after the halt file was written.
+    was_held: bool,
     error: Option<Clean>,
+    /// How many lines of the middle part are above the window.
+    scroll: usize,
 }
 
 impl Emergency {
@@ -71,7 +79,9 @@ impl Emergency {
             opened: steady,
             agent,
             halt: None,
+            was_held: false,
             error: None,
+            scroll: 0,
         }
     }
 
@@ -83,6 +93,17 @@ impl Emergency {
         if key.code == KeyCode::Esc || key == Key::control('c') {
             return Wish::Close;
         }
+        match key.code {
+            KeyCode::Down => self.scroll += 1,
+            KeyCode::Up => self.scroll = self.scroll.saturating_sub(1),
+            KeyCode::PageDown => self.scroll += PAGE,
+            KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(PAGE),
+            _ => return self.press_stage(key, scene),
+        }
+        Wish::Stay
+    }
+
+    fn press_stage(&mut self, key: Key, scene: &Scene) -> Wish {
         match (&self.stage, key.code) {
             (Stage::Confirming(verb), KeyCode::Char('y')) => {
                 let verb = *verb;
@@ -139,6 +160,8 @@ impl Emergency {
 
     fn send(&mut self, verb: SquadVerb, scene: &Scene) -> Wish {
         self.error = None;
+        self.halt = None;
+        self.scroll = 0;
         let connected = scene.link.health(scene.now) != Health::Off;
         let reason = "by hand, from the console".to_owned();
         if connected {
@@ -147,20 +170,23 @@ impl Emergency {
         }
         if verb == SquadVerb::Stop {
             self.stage = Stage::Offline;
-            return Wish::Halt;
+            return Wish::Halt(stopped::halt_words(scene));
         }
         self.stage = Stage::Choosing;
         self.error = Some(text::line("no daemon answers: only STOP works without it"));
         Wish::Stay
     }
 
-    /// Says whether the second path has to be taken now: the daemon did not answer a stop in time.
-    pub fn is_overdue(&self, steady: u64) -> bool {
-        matches!(self.stage, Stage::Sent(SquadVerb::Stop, since) if steady.saturating_sub(since) >= ANSWER_MS)
-            && self.halt.is_none()
+    /// Returns the words for the halt file when the second path has to be taken now: the daemon did
+    /// not answer a stop in time.
+    pub fn overdue(&self, scene: &Scene) -> Option<String> {
+        let waited = |since| scene.now.steady.saturating_sub(since);
+        let is_late =
+            matches!(self.stage, Stage::Sent(SquadVerb::Stop, since) if waited(since) >= ANSWER_MS);
+        (is_late && self.halt.is_none()).then(|| stopped::halt_words(scene))
     }
 
-    /// Returns when [`Self::is_overdue`] has to be looked at, in milliseconds.
+    /// Returns when [`Self::overdue`] has to be looked at, in milliseconds.
     pub fn due_in(&self, steady: u64) -> Option<u64> {
         match self.stage {
             Stage::Sent(_, since) => {
@@ -174,6 +200,47 @@ impl Emergency {
     /// Takes in what became of the halt file.
     pub fn halted(&mut self, result: Result<(), String>) {
         self.halt = Some(result.map_err(|error| text::line(&error)));
+        self.was_held = false;
+    }
+
+    /// Takes in how things stand: once the daemon is heard again, it is the one to tell.
+    pub fn watch(&mut self, scene: &Scene) {
+        let is_up = scene.link.health(scene.now) != Health::Off && scene.world.is_loaded;
+        if self.stage == Stage::Offline && is_up {
+            self.choose_again();
+        }
+        self.was_held |= is_up && self.halt.is_some() && scene.world.is_halted();
+    }
+
+    /// The daemon has sent a picture: what it never answered, it never will.
+    pub fn reloaded(&mut self) {
+        if matches!(self.stage, Stage::Sent(SquadVerb::Stop, _)) && self.halt.is_some() {
+            self.choose_again();
+        }
+    }
+
+    /// The link was lost. A stop waits for its second path; of the rest nothing will be heard.
+    pub fn lost(&mut self) {
+        if matches!(self.stage, Stage::Sent(verb, _) if verb != SquadVerb::Stop) {
+            self.choose_again();
+            let words =
+                "the link was lost: not known whether it was done, look before you repeat it";
+            self.error = Some(text::line(words));
+        }
+    }
+
+    fn choose_again(&mut self) {
+        self.stage = Stage::Choosing;
+        self.typed.clear();
+        self.scroll = 0;
+    }
+
+    /// Notes where it is drawn, so that nobody scrolls past the end.
+    pub fn drawn(&mut self, area: Rect, scene: &Scene) {
+        let (_, middle, foot) = self.parts(usize::from(area.width), scene);
+        // The border and the line to type in; where there is none, the last step scrolls nothing.
+        let room = usize::from(area.height).saturating_sub(3 + foot.len());
+        self.scroll = self.scroll.min(middle.len().saturating_sub(room));
     }
 
     /// Takes in the receipt.
@@ -191,58 +258,116 @@ impl Emergency {
         }
     }
 
-    /// Draws it.
+    /// Draws it. What the keys do is never cut off; what has no room is counted, and scrolls.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
-        let width = usize::from(area.width.min(72)).saturating_sub(2);
-        let lines = match &self.stage {
-            Stage::Choosing => self.choices(scene),
-            Stage::Confirming(verb) => vec![
-                Line::new().own(Token::Strong, effect(*verb)),
-                Line::new().own(Token::Strong, "[y] yes   any other key: no"),
-            ],
-            Stage::Sent(verb, since) => self.progress(*verb, *since, scene),
+        let title = Line::new()
+            .own(Token::Crit, " EMERGENCY ")
+            .own(Token::Dim, format!("{} ", scene.link.label(scene.now)));
+        let (head, middle, foot) = self.parts(usize::from(area.width), scene);
+        let height = short(head.len() + middle.len() + foot.len()).saturating_add(2);
+        let inside = canvas.dialog(area, (WIDTH, height), &title);
+        canvas.lines(inside, &head);
+        canvas.cursor = Some((inside.x, inside.y));
+        let below = short(head.len()).min(inside.height);
+        let rest = Rect { y: inside.y + below, height: inside.height - below, ..inside };
+        let foot_rows = short(foot.len()).min(rest.height.saturating_sub(1));
+        let room = usize::from(rest.height - foot_rows);
+        let scroll = self.scroll.min(middle.len().saturating_sub(room));
+        canvas.lines(Rect { height: short(room), ..rest }, middle.iter().skip(scroll));
+        let hidden = (scroll, middle.len().saturating_sub(scroll + room));
+        let bottom = Rect { y: rest.bottom() - foot_rows, height: foot_rows, ..rest };
+        canvas.lines(bottom, &foot);
+        if foot_rows > 0 && hidden != (0, 0) {
+            let words = format!(" {} above, {} below: arrows", hidden.0, hidden.1);
+            canvas.line_right(
+                Rect { y: bottom.bottom() - 1, height: 1, ..bottom },
+                &Line::new().own(Token::Warn, words),
+            );
+        }
+    }
+
+    /// Returns what stays at the top, what scrolls, and what stays at the bottom, for `width`.
+    fn parts(&self, width: usize, scene: &Scene) -> (Vec<Line>, Vec<Line>, Vec<Line>) {
+        let width = width.min(usize::from(WIDTH)).saturating_sub(2);
+        let wrap = |lines: Vec<Line>| -> Vec<Line> {
+            lines.iter().flat_map(|line| line.wrap(width, 2)).collect()
+        };
+        let (head, mut middle) = match &self.stage {
+            Stage::Choosing => (vec![self.stop_field()], self.choices(scene)),
+            Stage::Confirming(verb) => (
+                vec![
+                    Line::new().own(Token::Strong, effect(*verb)),
+                    Line::new().own(Token::Strong, "[y] yes   any other key: no"),
+                ],
+                Vec::new(),
+            ),
+            Stage::Sent(verb, since) => (Vec::new(), self.progress(*verb, *since, scene)),
             Stage::Offline => {
                 let words = "The link to the daemon is down: it could not be told.";
                 let mut lines = vec![Line::new().own(Token::Crit, words)];
                 lines.extend(self.second_path(scene));
-                lines
+                (Vec::new(), lines)
             }
-            Stage::Answered(receipt) => lines_of(receipt, scene),
+            Stage::Answered(receipt) => (Vec::new(), lines_of(receipt, scene)),
         };
-        let mut lines: Vec<Line> = lines.iter().flat_map(|line| line.wrap(width, 2)).collect();
         if let Some(error) = &self.error {
-            lines.extend(
-                Line::new().own(Token::Crit, "refused: ").says(Token::Crit, error).wrap(width, 2),
-            );
+            middle.push(Line::new().own(Token::Crit, "refused: ").says(Token::Crit, error));
         }
-        let title = Line::new()
-            .own(Token::Crit, " EMERGENCY ")
-            .own(Token::Dim, format!("{} ", scene.link.label(scene.now)));
-        let inside = canvas.dialog(area, (72, short(lines.len()) + 2), &title);
-        canvas.lines(inside, &lines);
-        canvas.cursor = Some((inside.x, inside.y));
+        let foot = match &self.stage {
+            Stage::Choosing => "Esc closes. From a shell: mcctl stop",
+            Stage::Confirming(_) | Stage::Sent(..) | Stage::Offline | Stage::Answered(_) => {
+                "Esc closes"
+            }
+        };
+        (wrap(head), wrap(middle), wrap(vec![Line::new().own(Token::Dim, foot)]))
+    }
+
+    fn stop_field(&self) -> Line {
+        Line::new()
+            .own(Token::Strong, "type STOP, Enter: [")
+            .own(Token::Crit, self.typed.clone())
+            .own(Token::Focus, "_")
+            .own(Token::Strong, "]")
+    }
+
+    /// What became of a stop by the halt file, now that the daemon is heard again.
+    fn after_halt(&self, scene: &Scene) -> Option<Line> {
+        let line = Line::new();
+        Some(match (self.halt.as_ref()?, scene.world.is_halted(), self.was_held) {
+            (_, true, _) => {
+                line.own(Token::Crit, "The daemon answers again, and holds the stop.")
+            }
+            (_, false, true) => {
+                let status = crate::story::word(&scene.world.squad.status);
+                line.own(Token::Ok, format!("That stop is over: the squad is {status}."))
+            }
+            (Ok(()), false, false) => line.own(
+                Token::Crit,
+                "The daemon answers again and does NOT say that it is stopped: it reads the halt file within a second, else type STOP again.",
+            ),
+            (Err(error), false, false) => line
+                .own(Token::Crit, "The halt file could NOT be written, type STOP again: ")
+                .says(Token::Crit, error),
+        })
     }
 
     fn choices(&self, scene: &Scene) -> Vec<Line> {
         let world = &scene.world;
-        let open = world.tasks.values().filter(|task| !task.state.is_final()).count();
-        let mut lines = vec![
-            Line::new()
-                .own(Token::Strong, "type STOP, Enter: [")
-                .own(Token::Crit, self.typed.clone())
-                .own(Token::Focus, "_")
-                .own(Token::Strong, "]"),
+        let open =
+            world.tasks.values().filter(|task| stopped::is_blocked_by_a_stop(task.state)).count();
+        let mut lines: Vec<Line> = self.after_halt(scene).into_iter().collect();
+        lines.extend([
             Line::new().own(
                 Token::Fg,
                 format!(
-                    "ends {} runs, cancels {} approvals, holds {open} open tasks; no run and no call until an admin resumes. No undo.",
+                    "ends {} runs, cancels {} approvals, blocks {open} tasks; no run and no call until an admin resumes. No undo.",
                     world.runs.len(),
                     world.waiting().len()
                 ),
             ),
             choice("1", "Pause squad", "cuts running turns off, tasks stay"),
             choice("2", "Drain squad", "runs finish, then pause"),
-        ];
+        ]);
         lines.push(match &self.agent {
             Some(agent) => Line::new()
                 .own(Token::Key, " 3 ")
@@ -268,7 +393,6 @@ impl Emergency {
         if let (SquadStatus::Halted, Some(report)) = (world.squad.status, &world.squad.stop) {
             lines.extend(stopped::lines(report));
         }
-        lines.push(Line::new().own(Token::Dim, "Esc closes. From a shell: mcctl stop"));
         lines
     }
 
@@ -332,9 +456,18 @@ fn lines_of(receipt: &Receipt, scene: &Scene) -> Vec<Line> {
         Line::new().own(Token::Strong, "receipt: ").says(Token::Strong, &text::line(&receipt.text)),
         Line::new().own(Token::Fg, counts),
     ];
+    if receipt.squad.status == SquadStatus::Halted && !scene.world.is_halted() {
+        let status = crate::story::word(&scene.world.squad.status);
+        lines
+            .push(Line::new().own(Token::Ok, format!("That stop is over: the squad is {status}.")));
+    }
     if let Some(report) = report(receipt, scene) {
         lines.extend(stopped::lines(report));
-        lines.push(Line::new().own(Token::Dim, "Esc closes"));
+        return lines;
+    }
+    // Only a stop tells runtimes to end what goes on: of a resume or a drain there is nothing to say.
+    let is_stop = matches!(receipt.squad.status, SquadStatus::Halted | SquadStatus::Paused);
+    if !is_stop {
         return lines;
     }
     for agent in &receipt.agents {
@@ -351,7 +484,6 @@ fn lines_of(receipt: &Receipt, scene: &Scene) -> Vec<Line> {
                 .says(Token::Dim, &text::line(&agent.text)),
         );
     }
-    lines.push(Line::new().own(Token::Dim, "Esc closes"));
     lines
 }
 

@@ -315,8 +315,11 @@ impl Form {
         let keys = match (self.is_sent, self.is_typing(), &self.confirm) {
             (true, ..) => "~ sent: waiting for the daemon's receipt".to_owned(),
             (_, false, _) => "[y] yes   >[n] no   [Esc] no".to_owned(),
-            (_, true, Confirm::Enter) => "Enter sends   Tab next field   Esc closes".to_owned(),
-            (_, true, Confirm::Yes) => "Enter, then [y]   Tab next field   Esc closes".to_owned(),
+            (_, true, _) if self.focus + 1 < self.fields.len() => {
+                "Enter or Tab: next field   Esc closes".to_owned()
+            }
+            (_, true, Confirm::Enter) => "Enter sends   Esc closes".to_owned(),
+            (_, true, Confirm::Yes) => "Enter, then [y]   Esc closes".to_owned(),
             (_, true, Confirm::Word(word)) => format!("type {word} to confirm, Enter   Esc closes"),
         };
         lines.push(Line::new().own(Token::Strong, keys));

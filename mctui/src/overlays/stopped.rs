@@ -1,16 +1,17 @@
-//! How far an emergency stop got, as it goes on: who was not seen to have stopped comes first.
+//! What a stop does and how far it got, as it goes on: who was not seen to have stopped comes first.
 
 use mc_core::{
     agent::AgentName,
     squad::{AgentStop, ProcessState, RuntimeProcess, StopReport, StopState},
+    task::TaskState,
 };
 
-use crate::{text, theme::Token, widgets::Line};
+use crate::{link::Phase, scene::Scene, text, theme::Token, widgets::Line};
 
 /// How many agents are shown; the others are counted.
 const AGENTS: usize = 12;
 /// How much of what was in flight is shown.
-const IN_FLIGHT: usize = 4;
+const IN_FLIGHT: usize = 12;
 
 /// Returns the lines of a report.
 pub(super) fn lines(report: &StopReport) -> Vec<Line> {
@@ -90,15 +91,24 @@ fn process(one: &RuntimeProcess, report: &StopReport) -> Option<Line> {
 fn ends(report: &StopReport) -> Line {
     let call = match report.last_allow_ms {
         None => "no call was let through before".to_owned(),
-        Some(ms) if ms <= 0 => format!("last call {} ms before", -ms),
-        Some(ms) => format!("last call {ms} ms AFTER"),
+        Some(ms) if ms <= 0 => format!("last call {} before", span(ms.saturating_neg())),
+        Some(ms) => format!("last call {} AFTER", span(ms)),
     };
     let (token, sessions) = match (report.open().count(), report.last_end_ms) {
-        (0, Some(ms)) => (Token::Ok, format!("last session ended after {ms} ms")),
+        (0, Some(ms)) => (Token::Ok, format!("last session ended after {}", span(ms))),
         (0, None) => (Token::Ok, "no session was at work".to_owned()),
         (open, _) => (Token::Crit, format!("{open} not seen to have ended")),
     };
     Line::new().own(Token::Fg, call).own(Token::Fg, ", ").own(token, sessions)
+}
+
+/// A span as long as it matters: milliseconds below ten seconds, then `42s`, `2m20s`.
+fn span(ms: i64) -> String {
+    match ms {
+        ..10_000 => format!("{ms} ms"),
+        10_000..60_000 => format!("{}s", ms / 1000),
+        _ => format!("{}m{:02}s", ms / 60_000, ms / 1000 % 60),
+    }
 }
 
 fn agent(one: &AgentStop) -> Line {
@@ -110,7 +120,7 @@ fn agent(one: &AgentStop) -> Line {
         }
         StopState::Unreached => (Token::Crit, "NOT REACHED: no runtime to tell".to_owned()),
         StopState::Asked => (Token::Pending, "asked, no answer yet".to_owned()),
-        StopState::Ended => (Token::Ok, format!("ended, confirmed after {after} ms")),
+        StopState::Ended => (Token::Ok, format!("ended, confirmed after {}", span(after))),
         StopState::Idle => (Token::Dim, "was not working".to_owned()),
     };
     Line::new()
@@ -128,4 +138,28 @@ const fn rank(state: StopState) -> u8 {
         StopState::Ended => 3,
         StopState::Idle => 4,
     }
+}
+
+/// Says whether a stop moves a task in `state` to Blocked.
+pub(super) const fn is_blocked_by_a_stop(state: TaskState) -> bool {
+    match state {
+        TaskState::Blocked | TaskState::Done | TaskState::Canceled => false,
+        TaskState::Inbox
+        | TaskState::Assigned
+        | TaskState::InProgress
+        | TaskState::Review
+        | TaskState::NeedsApproval => true,
+    }
+}
+
+/// Who stops and why, for the halt file: nobody else can tell the daemon later.
+pub(super) fn halt_words(scene: &Scene) -> String {
+    let who = scene.me.as_ref().map_or("an operator that the daemon never greeted", |me| &me.name);
+    let why = match &scene.link.phase {
+        Phase::Lost { .. } | Phase::Connecting | Phase::Refused { .. } => {
+            "the daemon could not be reached"
+        }
+        Phase::Up | Phase::Resync => "the daemon did not answer",
+    };
+    format!("{who} typed STOP in the console; {why}")
 }

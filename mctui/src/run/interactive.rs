@@ -263,7 +263,7 @@ impl Console {
                     let read = clipboard::read_signature(&name, home);
                     self.tell(Message::Signature(read));
                 }
-                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile => {}
+                Request::Call(..) | Request::Reconnect | Request::WriteHaltFile(_) => {}
             }
         }
         Ok(Next::Go)

@@ -3,7 +3,7 @@
 use mc_core::{
     agent::AgentName,
     alert::{Alert, AlertStatus},
-    event::Recorded,
+    event::{Event, Recorded},
     id::{AlertId, Seq, TaskId},
 };
 use ratatui::layout::Rect;
@@ -92,9 +92,33 @@ impl Alerts {
         } else {
             self.settle(scene);
             self.list.step(step);
-            self.list.fit(usize::from(alert_rows(height, scene).saturating_sub(5).max(1)));
         }
         None
+    }
+
+    /// Notes how many rows fit.
+    pub fn fit(&mut self, area: Rect, shape: Shape, scene: &Scene) {
+        let (alerts, _) = self.halves(area, shape, scene);
+        if alerts.height > 0 {
+            let inside = shape.inside(alerts);
+            let next = short(self.next(inside, scene).len());
+            self.list.fit(usize::from(inside.height - next));
+        }
+    }
+
+    /// Returns where alerts and feed are.
+    fn halves(&self, area: Rect, shape: Shape, scene: &Scene) -> (Rect, Rect) {
+        let none = Rect { height: 0, ..area };
+        match (shape.tall, self.half) {
+            (Tall::Tiny, Half::Alerts) => (area, none),
+            (Tall::Tiny, Half::Feed) => (none, area),
+            (Tall::Low | Tall::Middle | Tall::High, _) => {
+                let split = alert_rows(area.height, scene);
+                let rest = area.height.saturating_sub(split);
+                let feed = Rect { y: area.y + split, height: rest, ..area };
+                (Rect { height: split, ..area }, feed)
+            }
+        }
     }
 
     fn step_feed(&mut self, step: isize, scene: &Scene) {
@@ -141,16 +165,7 @@ impl Alerts {
     /// Draws alerts and feed.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
         let shape = Shape::of(canvas.area());
-        let split = alert_rows(area.height, scene);
-        let (alerts, feed) = if shape.tall == Tall::Tiny {
-            match self.half {
-                Half::Alerts => (area, Rect { height: 0, ..area }),
-                Half::Feed => (Rect { height: 0, ..area }, area),
-            }
-        } else {
-            let bottom = area.height.saturating_sub(split);
-            (Rect { height: split, ..area }, Rect { y: area.y + split, height: bottom, ..area })
-        };
+        let (alerts, feed) = self.halves(area, shape, scene);
         self.view_alerts(canvas, alerts, scene);
         self.view_feed(canvas, feed, scene);
     }
@@ -183,8 +198,11 @@ impl Alerts {
         if self.list.ids().is_empty() {
             canvas.line(inside, &Line::new().own(Token::Dim, " nothing is wrong"));
         }
-        let list = self.view_next(canvas, inside, scene);
-        let (ids, ..) = self.list.window(usize::from(list.height.max(1)));
+        let next = self.next(inside, scene);
+        let list = Rect { height: inside.height - short(next.len()), ..inside };
+        canvas.lines(Rect { y: list.bottom(), height: short(next.len()), ..inside }, &next);
+        let (ids, above, below) = self.list.window(usize::from(list.height.max(1)));
+        canvas.hidden(area, inside, (above, below));
         for (place, id) in rows(list).zip(ids) {
             if let Some(alert) = scene.world.alerts.get(id) {
                 canvas.line(place, &alert_row(alert, scene, self.list.selected() == Some(id)));
@@ -195,11 +213,11 @@ impl Alerts {
         }
     }
 
-    /// Draws what to do about the alert under the cursor in the last rows of `area`: in the row
-    /// itself a long text would cut it off. Returns the room above.
-    fn view_next(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) -> Rect {
+    /// Returns what to do about the alert under the cursor, for the last rows of `area`: in the row
+    /// itself a long text would cut it off.
+    fn next(&self, area: Rect, scene: &Scene) -> Vec<Line> {
         let alert = self.selected().and_then(|id| scene.world.alerts.get(&id));
-        let Some(alert) = alert.filter(|_| area.height >= 2) else { return area };
+        let Some(alert) = alert.filter(|_| area.height >= 2) else { return Vec::new() };
         let next = Line::new().own(Token::Key, " NEXT ");
         let next = match (&alert.next, alert.status) {
             (_, AlertStatus::Resolved) => next.own(Token::Dim, "nothing: it is over"),
@@ -207,11 +225,18 @@ impl Alerts {
             (None, _) => next.own(Token::Fg, "look at it, then say that you have seen it"),
         };
         let keys = Line::new().own(Token::Dim, format!("   {}", keys(alert)));
-        let lines = next.then(keys).wrap(usize::from(area.width), 6);
-        let height = short(lines.len()).min(area.height - 1).min(3);
-        let place = Rect { y: area.bottom() - height, height, ..area };
-        canvas.lines(place, &lines);
-        Rect { height: area.height - height, ..area }
+        let width = usize::from(area.width);
+        let mut lines = Vec::new();
+        if alert_row(alert, scene, true).width() > width {
+            let whole = Line::new().own(Token::Key, " WHAT ");
+            lines.extend(whole.says(Token::Fg, &text::line(&alert.text)).wrap(width, 6));
+        }
+        let mut next = next.then(keys).wrap(width, 6);
+        next.truncate(usize::from((area.height - 1).min(3)));
+        // What to do counts more than the end of what is wrong.
+        lines.truncate(usize::from(area.height - 1).saturating_sub(next.len()));
+        lines.extend(next);
+        lines
     }
 
     fn view_feed(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
@@ -241,7 +266,7 @@ impl Alerts {
 }
 
 fn alert_rows(height: u16, scene: &Scene) -> u16 {
-    let wanted = short(scene.world.open_alerts().len()).saturating_add(4);
+    let wanted = short(scene.world.open_alerts().len()).saturating_add(6);
     wanted.clamp(3, (height / 2).max(3)).min(height)
 }
 
@@ -254,7 +279,15 @@ fn current(scene: &Scene) -> Vec<AlertId> {
 fn shown(scene: &Scene) -> Vec<&Recorded> {
     let view = scene.view();
     let feed = scene.world.feed.iter();
-    feed.filter(|recorded| scene.query.matches_event(recorded, &view)).collect()
+    feed.filter(|recorded| scene.query.matches_event(recorded, &view) && !is_noise(recorded, scene))
+        .collect()
+}
+
+/// Says whether an event is left out of the feed: each act from a shell unlocks first, and the act
+/// tells it. A filter shows all.
+fn is_noise(recorded: &Recorded, scene: &Scene) -> bool {
+    let is_unlock = matches!(recorded.event, Event::OperatorUnlocked { success: true, .. });
+    is_unlock && scene.query.is_empty()
 }
 
 fn alert_row(alert: &Alert, scene: &Scene, is_selected: bool) -> Line {

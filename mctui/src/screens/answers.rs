@@ -65,8 +65,43 @@ impl Known {
             .collect()
     }
 
+    /// Returns the five answers whole, in at most `most` lines: where that is not enough, each is cut
+    /// after as many lines as the others.
+    pub fn whole(&self, width: usize, most: usize) -> Vec<Line> {
+        let short = self.lines(width);
+        let Some(known) = &self.answers else { return short };
+        let texts = [&known.what, &known.who, &known.why, &known.cost, &known.next];
+        let long: Vec<Vec<Line>> = texts
+            .into_iter()
+            .zip(["WHAT", "WHO ", "WHY ", "COST", "NEXT"])
+            .map(|(answer, label)| {
+                let token = if label == "NEXT" { Token::Strong } else { Token::Fg };
+                let line = Line::new().own(Token::Key, format!(" {label} "));
+                line.says(token, &text::line(&answer.text)).wrap(width, 6)
+            })
+            .collect();
+        let rows = |each: usize| long.iter().map(|lines| lines.len().min(each)).sum::<usize>();
+        let each = (1..=4).rev().find(|each| rows(*each) <= most).unwrap_or(1);
+        let fits = |(short, lines): (Line, Vec<Line>)| {
+            // One line has room for its proof, or is cut as it always was.
+            if lines.len() == 1 || each == 1 { vec![short] } else { cut(lines, each) }
+        };
+        short.into_iter().zip(long).flat_map(fits).collect()
+    }
+
     /// Returns the NEXT line.
     pub fn next(&self, width: usize) -> Line {
         self.lines(width).pop().unwrap_or_default()
     }
+}
+
+/// Cuts a text after `most` lines, and says so.
+fn cut(mut lines: Vec<Line>, most: usize) -> Vec<Line> {
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = std::mem::take(last).own(Token::Dim, "…");
+        }
+    }
+    lines
 }

@@ -80,6 +80,11 @@ impl Approvals {
         self.list.settle(current(scene));
     }
 
+    /// Notes how many rows fit.
+    pub fn fit(&mut self, area: Rect, shape: Shape) {
+        self.list.fit(usize::from(shape.inside(area).height));
+    }
+
     /// Puts the cursor on `approval` and opens its evidence.
     pub fn open(&mut self, approval: ApprovalId, scene: &Scene) {
         self.settle(scene);
@@ -192,7 +197,6 @@ impl Approvals {
         // First the step, then the order: from a decided one it goes on to its neighbour as shown.
         self.list.step(step);
         self.settle(scene);
-        self.list.fit(usize::from(area.height.saturating_sub(2).max(1)));
         self.scroll = 0;
         None
     }
@@ -289,9 +293,8 @@ impl Approvals {
         if approval.status != ApprovalStatus::Pending {
             return Some(Intent::Say(format!("{id} is {} already", approval.status.as_str())));
         }
-        if !approval.can_rewrite {
-            let words = "its runtime can't run other arguments: deny it, with what to do instead";
-            return Some(Intent::Say(format!("{id}: {words}")));
+        if let Some(why) = Edit::why_not(approval) {
+            return Some(Intent::Say(format!("{id}: {why}")));
         }
         if self.current_detail(scene).is_none() {
             return Some(Intent::Say("the evidence is not here yet: nothing to edit".to_owned()));
@@ -386,19 +389,14 @@ impl Approvals {
 
     fn view_list(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
         let shape = Shape::of(canvas.area());
-        let waiting = scene.world.waiting().len();
-        let title = Line::new().own(Token::Strong, format!("Waiting {waiting}"));
-        let title = match self.marks.count() {
-            0 => title,
-            marked => title.own(Token::Warn, format!(" · {marked} marked")),
-        };
-        let inside = if shape.tall > Tall::Low && shape.wide > Wide::List {
+        let title = self.marks.title(self.list.ids(), scene);
+        if shape.is_boxed() {
             let token = if self.is_evidence_open { Token::Border } else { Token::Focus };
-            canvas.framed(area, &title, token)
+            canvas.framed(area, &title, token);
         } else {
             canvas.line(area, &title);
-            Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
-        };
+        }
+        let inside = shape.inside(area);
         if self.list.ids().is_empty() {
             let words = if scene.query.is_empty() {
                 " nothing waits for you"
@@ -408,7 +406,8 @@ impl Approvals {
             canvas.line(inside, &Line::new().own(Token::Dim, words));
             return;
         }
-        let (ids, ..) = self.list.window(usize::from(inside.height.max(1)));
+        let (ids, above, below) = self.list.window(usize::from(inside.height.max(1)));
+        canvas.hidden(area, inside, (above, below));
         for (place, id) in rows(inside).zip(ids) {
             if let Some(approval) = scene.world.approvals.get(id) {
                 canvas.line(place, &self.row(approval, scene, place.width));
@@ -436,14 +435,15 @@ impl Approvals {
         let id = approval.id.to_string();
         let facts =
             if width < 40 { format!("{id} {state} ") } else { format!("{id:<5} {state:<9} ") };
-        Line::new()
+        let line = Line::new()
             .own(Token::Strong, cursor)
             .own(risk, format!("{:<4}", badge(approval.risk)))
             .own(Token::Warn, mark)
-            .own(words, facts)
-            .says(words, &text::line(&approval.agent))
-            .own(words, "  ")
-            .says(words, &text::line(&approval.summary))
+            .own(words, facts);
+        let (agent, what) = (text::line(&approval.agent), text::line(&approval.summary));
+        // In a narrow list what it is comes first: who asks stands in the evidence beside it.
+        let (first, then) = if width < 40 { (what, agent) } else { (agent, what) };
+        line.says(words, &first).own(words, "  ").says(words, &then)
     }
 
     fn view_evidence(&self, canvas: &mut Canvas<'_>, (outer, place): (Rect, Rect), scene: &Scene) {

@@ -83,6 +83,14 @@ impl Board {
         self.column = found.unwrap_or(self.column);
     }
 
+    /// Notes how many cards fit.
+    pub fn fit(&mut self, area: Rect, shape: Shape) {
+        let fits = usize::from(Self::rows(area, shape) / self.density);
+        for column in &mut self.columns {
+            column.fit(fits);
+        }
+    }
+
     /// Takes in an action.
     pub fn update(&mut self, action: Action, scene: &Scene, rows: u16) -> Option<Intent> {
         let half = isize::try_from(rows / self.density / 2).unwrap_or(1).max(1);
@@ -96,10 +104,8 @@ impl Board {
             _ => return self.act(action, scene),
         };
         self.settle(scene);
-        let fits = usize::from(rows / self.density);
         if let Some(column) = self.columns.get_mut(self.column) {
             column.step(step);
-            column.fit(fits.max(1));
         }
         None
     }
@@ -237,11 +243,7 @@ impl Board {
                 canvas.select(Rect { height: 1.min(place.height), ..place });
             }
         }
-        if above + below > 0 && inside.width > 12 && inside.y > area.y {
-            let more = Line::new().own(Token::Dim, format!(" {above} above, {below} below "));
-            let edge = if inside.bottom() < area.bottom() { inside.bottom() } else { area.y };
-            canvas.line_right(Rect { y: edge, height: 1, ..inside }, &more);
-        }
+        canvas.hidden(area, inside, (above, below));
     }
 
     /// Returns the lines of a card, as many as the density says.

@@ -3,6 +3,7 @@
 use mc_core::{
     agent::{Agent, AgentName, AgentStatus, Liveness},
     budget::Scope,
+    event::Event,
     money::MicroUsd,
     time::Timestamp,
 };
@@ -31,6 +32,8 @@ pub struct Fleet {
     /// Whether all stand in one list, the most urgent first, and not below their parents.
     is_flat: bool,
     is_asked: bool,
+    /// Whether a cap has changed: then it is asked for on every screen, for row 1 tells it.
+    is_old: bool,
     /// The first moment for the next question, on the steady clock.
     next_at: u64,
 }
@@ -81,6 +84,25 @@ impl Fleet {
         Some(Call::Agents)
     }
 
+    /// Takes in what happened: what changes a cap makes the budgets old.
+    pub fn hear(&mut self, event: &Event) {
+        let of_policy = matches!(story::kind(event), "squad") && event.kind().starts_with("policy");
+        self.is_old |= matches!(
+            event,
+            Event::BudgetSet { .. } | Event::BudgetRaised { .. } | Event::BudgetDayTurned { .. }
+        ) || of_policy;
+    }
+
+    /// Returns what has to be asked because a cap has changed, wherever the operator is.
+    pub fn wants_caps(&mut self, steady: u64) -> Option<Call> {
+        if !self.is_old || self.is_asked {
+            return None;
+        }
+        self.is_old = false;
+        self.next_at = steady;
+        self.wants(steady)
+    }
+
     /// Returns when [`Self::wants`] has to be looked at, in milliseconds.
     pub fn due_in(&self, steady: u64) -> Option<u64> {
         (!self.is_asked).then(|| self.next_at.saturating_sub(steady))
@@ -124,22 +146,25 @@ impl Fleet {
         };
         self.settle(scene);
         self.list.step(step);
-        self.list.fit(usize::from(height.saturating_sub(4).max(1)));
         None
+    }
+
+    /// Notes how many rows fit.
+    pub fn fit(&mut self, area: Rect, shape: Shape) {
+        let (.., body) = places(area, shape);
+        self.list.fit(usize::from(body.height));
     }
 
     /// Draws the fleet.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
         let shape = Shape::of(canvas.area());
-        let detail = u16::from(shape.tall >= Tall::Middle) * 2;
-        let top = Rect { height: area.height.saturating_sub(detail), ..area };
+        let (top, inside, body) = places(area, shape);
         let summary = summary(scene);
-        let inside = if shape.tall > Tall::Low && shape.wide > Wide::List {
-            canvas.framed(top, &summary, Token::Focus)
+        if shape.is_boxed() {
+            canvas.framed(top, &summary, Token::Focus);
         } else {
             canvas.line(top, &summary);
-            Rect { y: top.y + 1, height: top.height.saturating_sub(1), ..top }
-        };
+        }
         if self.list.ids().is_empty() {
             let why = if scene.query.is_empty() {
                 " no agents yet: `mcctl agent register`, or `mcctl openclaw install`"
@@ -149,12 +174,11 @@ impl Fleet {
             canvas.line(inside, &Line::new().own(Token::Dim, why));
             return;
         }
-        let mut body = inside;
-        if shape.wide >= Wide::Window {
-            canvas.line(body, &header(shape.wide));
-            body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
+        if body.y > inside.y {
+            canvas.line(inside, &header(shape.wide));
         }
-        let (ids, ..) = self.list.window(usize::from(body.height.max(1)));
+        let (ids, above, below) = self.list.window(usize::from(body.height.max(1)));
+        canvas.hidden(top, inside, (above, below));
         for (place, id) in rows(body).zip(ids) {
             if let Some(view) = scene.world.agents.get(id) {
                 let is_selected = self.list.selected() == Some(id);
@@ -164,13 +188,34 @@ impl Fleet {
                 canvas.select(place);
             }
         }
-        if detail > 0
+        let detail = Rect { y: top.bottom(), height: area.height - top.height, ..area };
+        if detail.height > 0
             && let Some(view) = self.selected().and_then(|name| scene.world.agents.get(name))
         {
-            let place = Rect { y: top.bottom(), height: detail, ..area };
-            canvas.lines(place, &about(view, scene));
+            let [first, second] = about(view, scene);
+            let width = usize::from(detail.width);
+            let (mut lines, second) = (first.wrap(width, 1), second.wrap(width, 1));
+            lines.truncate(usize::from(detail.height).saturating_sub(second.len()).max(1));
+            lines.extend(second);
+            canvas.lines(detail, &lines);
         }
     }
+}
+
+/// Returns the part with the list, the room in it, and where the rows are; what is left of `area`
+/// is for the agent under the cursor.
+fn places(area: Rect, shape: Shape) -> (Rect, Rect, Rect) {
+    // As many rows as fit a long advice: always as many, so that no row above moves by itself.
+    let detail = match shape.tall {
+        Tall::Tiny | Tall::Low => 0,
+        Tall::Middle => 4,
+        Tall::High => 5,
+    };
+    let top = Rect { height: area.height.saturating_sub(detail), ..area };
+    let inside = shape.inside(top);
+    let header = u16::from(shape.wide >= Wide::Window).min(inside.height);
+    let body = Rect { y: inside.y + header, height: inside.height - header, ..inside };
+    (top, inside, body)
 }
 
 /// Returns all agents, each below its parent; roots with the most urgent first.
@@ -209,9 +254,12 @@ fn doing(view: &AgentView, scene: &Scene) -> Doing {
     let agent = &view.agent;
     let waits = scene.world.waiting().iter().any(|approval| approval.agent == agent.name);
     match agent.status {
-        AgentStatus::Paused | AgentStatus::Drained | AgentStatus::Quarantined => Doing::Held,
         AgentStatus::Stopped => Doing::Offline,
-        AgentStatus::Active if waits => Doing::WaitsForYou,
+        // A pause keeps its questions: they wait for a person all the same.
+        AgentStatus::Active | AgentStatus::Paused | AgentStatus::Drained if waits => {
+            Doing::WaitsForYou
+        }
+        AgentStatus::Paused | AgentStatus::Drained | AgentStatus::Quarantined => Doing::Held,
         AgentStatus::Active => match (scene.world.run_of(&agent.name), view.liveness) {
             (Some(_), Liveness::Offline) => Doing::Lost,
             (_, Liveness::Online) if view.silent_since.is_some() => Doing::Silent,
@@ -229,7 +277,10 @@ fn doing_word(doing: Doing, view: &AgentView, scene: &Scene) -> String {
         at.map_or_else(String::new, |at| format!(" {}", age(scene.time().since(at))))
     };
     match doing {
-        Doing::WaitsForYou => "waits for YOU".to_owned(),
+        Doing::WaitsForYou if view.agent.status == AgentStatus::Active => {
+            "waits for YOU".to_owned()
+        }
+        Doing::WaitsForYou => format!("waits, {}", story::word(&view.agent.status)),
         Doing::Held => story::word(&view.agent.status),
         Doing::Lost => format!("LOST{}", since(view.last_heartbeat)),
         Doing::Silent => format!("SILENT{}", since(view.silent_since)),
@@ -395,7 +446,9 @@ fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
         .says(Token::Strong, &text::line(&agent.name))
         .own(doing_token(doing), format!(" ({})", story::word(&agent.autonomy)))
         .own(doing_token(doing), format!(": {}", doing_word(doing, view, scene)));
-    if let Some(reason) = &agent.status_reason {
+    // Of an agent that works it would be the reason of its last resume.
+    let is_held = agent.status != AgentStatus::Active;
+    if let Some(reason) = agent.status_reason.as_ref().filter(|_| is_held) {
         first = first.own(Token::Dim, ": ").says(Token::Fg, &text::line(reason));
     }
     if let Some(advice) = advice(doing, agent) {
@@ -410,7 +463,14 @@ fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
         .own(Token::Dim, " today ")
         .own(Token::Money, money(view.today_uusd, agent.unpriced))
         .then(of_budget(&budget))
-        .own(Token::Dim, format!(" · a run {} · in all {}", agent.run_cap_uusd, agent.spent_uusd));
+        .own(
+            Token::Dim,
+            format!(
+                " · a run {} · in all {}",
+                agent.run_cap_uusd,
+                money(agent.spent_uusd, agent.unpriced)
+            ),
+        );
     second = if view.attached.is_empty() {
         second.own(Token::Warn, " · no runtime is attached")
     } else {

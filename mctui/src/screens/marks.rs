@@ -3,16 +3,30 @@
 
 use mc_core::{
     approval::{Approval, ApprovalStatus},
+    id::ApprovalId,
     policy::Risk,
 };
 
-use crate::{overlays::bound::Bound, scene::Scene};
+use crate::{overlays::bound::Bound, scene::Scene, theme::Token, widgets::Line};
 
 /// The marks, in the order in which they were set.
 #[derive(Debug, Clone, Default)]
 pub struct Marks(Vec<Bound>);
 
 impl Marks {
+    /// Returns the title of a list of `ids`: how many wait, how many are marked, and how many are
+    /// decided and only stay for a while.
+    pub fn title(&self, ids: &[ApprovalId], scene: &Scene) -> Line {
+        let decided = ids.iter().filter_map(|id| scene.world.approvals.get(id));
+        let decided = decided.filter(|one| one.status != ApprovalStatus::Pending).count();
+        let title = format!("Waiting {}", scene.world.waiting().len());
+        let counts = [(self.count(), Token::Warn, "marked"), (decided, Token::Dim, "decided")];
+        let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+        counts.fold(Line::new().own(Token::Strong, title), |line, (count, token, word)| {
+            line.own(token, format!(" · {count} {word}"))
+        })
+    }
+
     /// Says whether `approval`, as it is now, is marked.
     pub fn has(&self, approval: &Approval) -> bool {
         self.0.contains(&Bound::to(approval))

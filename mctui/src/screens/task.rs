@@ -1,7 +1,8 @@
 //! A task: the five answers, everything that happened to it, and its thread.
 
 use mc_core::{
-    actor::ActorKind, id::TaskId, message::Message as ThreadMessage, task::waits::PROMOTER,
+    actor::ActorKind, event::Event, id::TaskId, message::Message as ThreadMessage,
+    task::waits::PROMOTER,
 };
 use mc_proto::method::task::{Detail, TimelineItem};
 use ratatui::layout::Rect;
@@ -10,7 +11,7 @@ use super::{alerts::silence, answers::Known};
 use crate::{
     format::{clock, money, short},
     keymap::Action,
-    overlays::forms,
+    overlays::{Overlay, forms, report::Report},
     request::Call,
     scene::{Intent, Scene},
     story, text,
@@ -138,6 +139,7 @@ impl TaskScreen {
             Action::Move => Some(forms::move_task_known(self.task, self.detail.as_deref(), scene)),
             Action::Assign => Some(forms::assign(self.task, scene)),
             Action::Comment => Some(forms::comment(self.task)),
+            Action::Open if self.under_cursor().is_some() => self.under_cursor().map(row_whole),
             Action::Approve | Action::Open => Some(match scene.world.approval_of(self.task) {
                 Some(approval) => Intent::OpenApproval(approval.id),
                 None => Intent::Say("no approval waits on this task".to_owned()),
@@ -146,17 +148,28 @@ impl TaskScreen {
         }
     }
 
+    /// Returns the row of the timeline under the cursor; one that asks is no row but an approval.
+    fn under_cursor(&self) -> Option<&TimelineItem> {
+        let at = self.timeline.len().checked_sub(self.back + 1)?;
+        self.timeline.get(at).filter(|_| self.pane == Pane::Timeline)
+    }
+
     /// Draws the task.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
         let shape = Shape::of(canvas.area());
         let width = usize::from(area.width.min(160));
-        let mut lines = vec![self.headline(scene)];
+        let mut lines = match shape.tall {
+            Tall::Tiny | Tall::Low => vec![self.headline(scene)],
+            Tall::Middle | Tall::High => self.headline(scene).wrap(width, 1),
+        };
         if shape.tall == Tall::Tiny {
             lines = vec![self.answers.next(width)];
         } else {
             lines.extend(self.by_rule());
             lines.extend(self.dependencies(scene));
-            lines.extend(self.answers.lines(width));
+            // The timeline keeps at least six rows and its box.
+            let most = usize::from(area.height).saturating_sub(lines.len() + 8).max(5);
+            lines.extend(self.answers.whole(width, most));
         }
         let answers = short(lines.len()).min(area.height);
         canvas.lines(Rect { height: answers, ..area }, &lines);
@@ -276,6 +289,25 @@ impl TaskScreen {
             );
         }
     }
+}
+
+/// Opens a row of the timeline whole; a question opens its approval.
+fn row_whole(item: &TimelineItem) -> Intent {
+    let recorded = &item.recorded;
+    if let Event::ApprovalRequested { approval } = &recorded.event {
+        return Intent::OpenApproval(approval.id);
+    }
+    let row = |label: &'static str| Line::new().own(Token::Dim, label);
+    let mut lines = vec![
+        Line::new().says(story::token(&recorded.event), &text::line(&item.text)),
+        row("at         ").own(Token::Fg, format!("{} UTC", clock(recorded.at))),
+        row("by         ").says(Token::Fg, &text::line(&recorded.actor.to_string())),
+        row("because of ").says(Token::Fg, &text::line(&recorded.cause)),
+    ];
+    if let Some(reason) = &recorded.reason {
+        lines.push(row("says       ").says(Token::Says, &text::line(reason)));
+    }
+    Intent::Look(Box::new(Overlay::Report(Report::new(item.id.to_string(), lines))))
 }
 
 fn timeline_row(item: &TimelineItem, width: usize) -> Line {

@@ -15,6 +15,14 @@ fn lost() -> Message {
     Message::Lost { error, attempt: 1, retry_in_ms: 200 }
 }
 
+/// The words that the halt file was to be written with.
+fn halt_words(stage: &Stage) -> Option<&str> {
+    stage.asked.iter().find_map(|request| match request {
+        Request::WriteHaltFile(words) => Some(words.as_str()),
+        _ => None,
+    })
+}
+
 #[test]
 fn an_arrival_does_not_move_the_row_under_the_cursor() {
     let mut stage = Stage::live(120, 36);
@@ -135,9 +143,10 @@ fn emergency_opens_over_everything_and_stops_with_the_word() {
 fn without_an_answer_the_halt_file_is_written() {
     let mut stage = Stage::live(80, 24);
     stage.keys("!STOP\n");
-    assert!(!stage.asked.contains(&Request::WriteHaltFile));
+    assert_eq!(halt_words(&stage), None);
     stage.pass(2_100);
-    assert!(stage.asked.contains(&Request::WriteHaltFile));
+    let words = "ana typed STOP in the console; the daemon did not answer";
+    assert_eq!(halt_words(&stage), Some(words));
     stage.give(Message::Halted(Ok(())));
     let frame = stage.frame(80, 24);
     assert!(frame.contains("does not answer") && frame.contains("/var/lib/mc/halt"), "{frame}");
@@ -148,7 +157,77 @@ fn without_a_link_the_stop_takes_the_second_path_at_once() {
     let mut stage = Stage::empty(80, 24);
     stage.give(lost());
     stage.keys("!STOP\n");
-    assert!(stage.asked.contains(&Request::WriteHaltFile));
+    assert!(halt_words(&stage).is_some());
+}
+
+#[test]
+fn once_the_daemon_is_back_the_box_says_what_became_of_the_stop() {
+    let mut stage = Stage::live(80, 24);
+    stage.give(lost());
+    stage.keys("!STOP\n");
+    let words = "ana typed STOP in the console; the daemon could not be reached";
+    assert_eq!(halt_words(&stage), Some(words));
+    stage.give(Message::Halted(Ok(())));
+    let frame = stage.frame(80, 24);
+    assert!(frame.contains("NOT CONFIRMED") && frame.contains("Esc closes"), "{frame}");
+    stage.picture.status.halted = true;
+    stage.give(Message::Up(Box::new(super::fixture::hello())));
+    let frame = stage.frame(80, 24);
+    assert!(frame.contains("holds the stop") && !frame.contains("NOT CONFIRMED"), "{frame}");
+    stage.app.scene.world.squad.status = SquadStatus::Running;
+    stage.pass(10);
+    let frame = stage.frame(80, 24);
+    assert!(frame.contains("That stop is over: the squad is running"), "{frame}");
+    stage.keys("\u{1b}2");
+    assert_eq!(stage.app.place(), Place::Approvals);
+}
+
+#[test]
+fn a_daemon_that_is_back_and_does_not_hold_the_stop_is_told_from_one_that_does() {
+    let mut stage = Stage::live(80, 24);
+    stage.keys("!STOP\n");
+    stage.pass(2_100);
+    stage.give(Message::Halted(Ok(())));
+    stage.give(lost());
+    stage.give(Message::Up(Box::new(super::fixture::hello())));
+    let frame = stage.frame(80, 24);
+    assert!(frame.contains("does NOT say that it is stopped"), "{frame}");
+    stage.asked.clear();
+    stage.keys("STOP\n");
+    assert!(matches!(stage.acts()[..], [Act::Squad(SquadVerb::Stop, _)]));
+    stage.pass(2_100);
+    assert!(halt_words(&stage).is_some(), "the second path is taken again");
+}
+
+#[test]
+fn what_has_no_room_in_the_emergency_box_is_counted_and_scrolls() {
+    let mut stage = Stage::live(80, 24);
+    let agents: Vec<_> = (0..9)
+        .map(|n| serde_json::json!({"agent": format!("crow-{n}"), "state": "ended", "was_working": true, "after_ms": 120}))
+        .collect();
+    let flying: Vec<_> = (0..5)
+        .map(|n| serde_json::json!({"agent": format!("crow-{n}"), "task": "T-7", "run": "R-3", "call": "C-9", "what": "exec make"}))
+        .collect();
+    let report = serde_json::json!({
+        "at": "2026-01-01T00:00:00Z", "by": "ana", "reason": "smoke in the rack",
+        "agents": agents, "in_flight": flying, "last_allow_ms": -140_076,
+    });
+    stage.app.scene.world.squad.status = SquadStatus::Halted;
+    stage.app.scene.world.squad.stop = Some(serde_json::from_value(report).unwrap());
+    stage.keys("!");
+    let frame = stage.frame(80, 24);
+    for part in ["last call 2m20s before", "below: arrows", "Esc closes. From a shell: mcctl stop"]
+    {
+        assert!(frame.contains(part), "{part}: {frame}");
+    }
+    for _ in 0..40 {
+        stage.key(Key::plain(KeyCode::Down));
+    }
+    let frame = stage.frame(80, 24);
+    assert!(frame.contains("0 below: arrows") && frame.contains("type STOP"), "{frame}");
+    assert_eq!(frame.matches("exec make").count(), 5, "all that was in flight: {frame}");
+    stage.key(Key::plain(KeyCode::Up));
+    assert!(stage.frame(80, 24).contains("1 below: arrows"), "{}", stage.frame(80, 24));
 }
 
 #[test]
@@ -305,7 +384,7 @@ fn a_refused_stop_is_told_and_writes_no_halt_file() {
     let failure = Failure { kind, text: "yours is viewer".to_owned() };
     stage.give(Message::Answer(ticket, Box::new(Err(failure))));
     stage.pass(3_000);
-    assert!(!stage.asked.contains(&Request::WriteHaltFile));
+    assert_eq!(halt_words(&stage), None);
     assert!(stage.frame(80, 24).contains("refused: yours is viewer"));
 }
 

@@ -227,7 +227,7 @@ pub(super) fn detail(approval: Approval) -> Detail {
     Detail { approval, past, failed_calls: vec![call], task_title: title }
 }
 
-fn alert(id: i64, severity: Severity, text: &str) -> Alert {
+pub(super) fn alert(id: i64, severity: Severity, text: &str) -> Alert {
     Alert {
         id: AlertId(id),
         severity,

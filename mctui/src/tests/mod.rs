@@ -11,6 +11,7 @@ mod factor;
 mod fixture;
 mod fleet;
 mod frames;
+mod lists;
 mod looking;
 mod marks;
 mod properties;
@@ -18,6 +19,7 @@ mod resume;
 mod schedules;
 mod standing;
 mod waits;
+mod walk;
 
 #[cfg(feature = "demo")]
 mod demo;

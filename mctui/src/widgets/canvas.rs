@@ -111,6 +111,22 @@ impl<'a> Canvas<'a> {
         self.buffer.set_string(x, area.bottom() - 1, bottom, style);
     }
 
+    /// Says at the edge of `outer`, the box of a list or the line above and the list, how many of
+    /// its rows are hidden on either side; where all are shown, nothing.
+    pub fn hidden(&mut self, outer: Rect, inside: Rect, (above, below): (usize, usize)) {
+        if above + below == 0 || inside.y <= outer.y || inside.width < 3 {
+            return;
+        }
+        let is_boxed = inside.bottom() < outer.bottom();
+        let edge = if is_boxed { outer.bottom() - 1 } else { outer.y };
+        let words = format!(" {above} above, {below} below ");
+        // The line above the list says first what the list is.
+        let room = usize::from(inside.width) / if is_boxed { 1 } else { 3 };
+        let words = if words.len() <= room { words } else { format!(" +{above} +{below} ") };
+        let more = Line::new().own(Token::Dim, words);
+        self.line_right(Rect { y: edge, height: 1, ..inside }, &more);
+    }
+
     /// Empties `area`.
     pub fn clear(&mut self, area: Rect) {
         let area = area.intersection(self.buffer.area);
@@ -144,7 +160,8 @@ impl<'a> Canvas<'a> {
             ratatui::layout::Constraint::Length(height.min(area.height)),
         );
         self.clear(place);
-        if place.width < 30 || place.height < 6 {
+        // A box that the area has no room for has no border; one that is small has.
+        if place.width < 30 || area.height < 6 || place.height < 3 {
             self.line(place, title);
             return Rect {
                 y: place.y.saturating_add(1),

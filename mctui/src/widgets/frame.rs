@@ -86,6 +86,20 @@ impl Shape {
         };
         Self { wide, tall, is_minimal: area.width < 20 || area.height < 5 }
     }
+
+    /// Says whether lists have a box around them; else they have a line above.
+    pub fn is_boxed(self) -> bool {
+        self.tall > Tall::Low && self.wide > Wide::List
+    }
+
+    /// Returns the room in a box, or under the line above, that takes `area`.
+    pub fn inside(self, area: Rect) -> Rect {
+        if self.is_boxed() && area.width >= 2 && area.height >= 2 {
+            Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+        } else {
+            Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+        }
+    }
 }
 
 impl Places {
@@ -143,8 +157,13 @@ pub fn status(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
     if scene.is_demo {
         line = line.own(Token::Warn, " DEMO");
     }
-    for part in parts(scene, area.width) {
-        let part = Line::new().own(Token::Border, separator(area.width)).then(part);
+    let mut told = Told::Long;
+    while told != Told::Tiny && line.width() + needed(scene, (area.width, told)) > room {
+        told = if told == Told::Long { Told::Short } else { Told::Tiny };
+    }
+    let all = parts(scene, told).into_iter().chain(squad_name(scene));
+    for part in all {
+        let part = Line::new().own(Token::Border, separator(area.width, told)).then(part);
         if line.width() + part.width() <= room {
             line = line.then(part);
         }
@@ -153,14 +172,30 @@ pub fn status(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
     canvas.line_right(area, &right);
 }
 
-fn separator(width: u16) -> &'static str {
-    if width < 80 { " " } else { " │ " }
+fn separator(width: u16, told: Told) -> &'static str {
+    if width < 80 || told == Told::Tiny { " " } else { " │ " }
+}
+
+/// How many words row 1 has for what it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// `NEEDS YOU 5`.
+    Long,
+    /// `NEEDS 5`.
+    Short,
+    /// `5!`.
+    Tiny,
+}
+
+/// Returns how many columns the parts of row 1 take, with what stands between them.
+fn needed(scene: &Scene, (width, told): (u16, Told)) -> usize {
+    let between = Line::new().own(Token::Fg, separator(width, told)).width();
+    parts(scene, told).iter().map(|part| part.width() + between).sum()
 }
 
 /// The parts of row 1, the most important first; those without room are left out.
-fn parts(scene: &Scene, width: u16) -> Vec<Line> {
+fn parts(scene: &Scene, told: Told) -> Vec<Line> {
     let world = &scene.world;
-    let narrow = width < 80;
     let live = match scene.link.health(scene.now) {
         Health::Live => Token::Ok,
         Health::Late => Token::Warn,
@@ -178,32 +213,38 @@ fn parts(scene: &Scene, width: u16) -> Vec<Line> {
     }
     let mine = world.mine().len();
     let token = if mine > 0 { Token::Warn } else { Token::Dim };
-    let words = if narrow { format!("{mine}!") } else { format!("NEEDS YOU {mine}") };
+    let words = match told {
+        Told::Long => format!("NEEDS YOU {mine}"),
+        Told::Short => format!("NEEDS {mine}"),
+        Told::Tiny => format!("{mine}!"),
+    };
     parts.push(Line::new().own(token, words));
     let (critical, warnings) = world.alarm_counts();
     if critical + warnings > 0 {
         let token = if critical > 0 { Token::Crit } else { Token::Warn };
-        let words = if narrow {
-            format!("{critical}c {warnings}w")
-        } else {
-            format!("{critical} crit {warnings} warn")
+        let words = match told {
+            Told::Long => format!("{critical} crit {warnings} warn"),
+            Told::Short | Told::Tiny => format!("{critical}c {warnings}w"),
         };
         parts.push(Line::new().own(token, words));
-    }
-    let (working, all) = world.at_work();
-    let words = if narrow { "" } else { " at work" };
-    parts.push(Line::new().own(Token::Fg, format!("{working}/{all}{words}")));
-    let (spent, unpriced) = world.spent_today();
-    let cap = world.daily_cap.map(|cap| format!(" of {cap}")).unwrap_or_default();
-    let words = if narrow { "" } else { " today" };
-    parts.push(Line::new().own(Token::Money, format!("{}{cap}{words}", money(spent, unpriced))));
-    if !world.squad.name.is_empty() {
-        parts.push(Line::new().says(Token::Dim, &text::line(&world.squad.name)));
     }
     if world.read_only.is_some() {
         parts.push(Line::new().own(Token::Crit, "READ ONLY"));
     }
+    let (working, all) = world.at_work();
+    let words = if told == Told::Long { " at work" } else { "" };
+    parts.push(Line::new().own(Token::Fg, format!("{working}/{all}{words}")));
+    let (spent, unpriced) = world.spent_today();
+    let cap = world.daily_cap.map(|cap| format!(" of {cap}")).unwrap_or_default();
+    let words = if told == Told::Long { " today" } else { "" };
+    parts.push(Line::new().own(Token::Money, format!("{}{cap}{words}", money(spent, unpriced))));
     parts
+}
+
+fn squad_name(scene: &Scene) -> Option<Line> {
+    let name = &scene.world.squad.name;
+    let is_known = scene.world.is_loaded && !name.is_empty();
+    is_known.then(|| Line::new().says(Token::Dim, &text::line(name)))
 }
 
 /// The right end of row 1: the clock, the operator and the level.

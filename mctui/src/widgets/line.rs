@@ -103,13 +103,28 @@ impl Line {
         let mut line = Self::new();
         let mut used = 0;
         for (token, text) in &self.pieces {
-            for word in text.split_word_bounds() {
+            for word in words(text) {
                 used = place(&mut lines, &mut line, (*token, word), (used, width, indent));
             }
         }
         lines.push(line);
         lines
     }
+}
+
+/// Returns the parts that a line is broken between. An amount is one: `$` and its number.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    for (at, word) in text.split_word_bound_indices() {
+        let end = at + word.len();
+        if !word.ends_with('$') {
+            words.extend(text.get(start..end));
+            start = end;
+        }
+    }
+    words.extend(text.get(start..).filter(|rest| !rest.is_empty()));
+    words
 }
 
 /// Puts one word on the line, or on the next; returns the columns used on the line then.
@@ -172,6 +187,13 @@ mod tests {
         assert_eq!(shown(&line.clone().fit(6)), "日本…");
         assert_eq!(shown(&line.clone().fit(0)), "");
         assert_eq!(line.to_column(20).width(), 20);
+    }
+
+    #[test]
+    fn no_amount_is_broken() {
+        let line = Line::new().own(Token::Fg, "spent $0.47 of $1.00");
+        let lines: Vec<String> = line.wrap(16, 0).iter().map(shown).collect();
+        assert_eq!(lines, ["spent $0.47 of ", "$1.00"]);
     }
 
     #[test]

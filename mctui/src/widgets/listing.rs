@@ -1,7 +1,8 @@
 //! A list that keeps its cursor: by id, in place, whatever arrives.
 //!
 //! New rows join below, rows that went stay until the operator moves; so nothing that arrives moves
-//! the row under the cursor.
+//! the row under the cursor. Once the operator does something, no row is hidden above the cursor
+//! while there is room for it, and who saw the first row goes on to see it.
 
 use std::hash::Hash;
 
@@ -12,11 +13,13 @@ pub struct Listing<Id> {
     selected: Option<Id>,
     /// The row of the screen that the cursor is in, from 0; never more than its place in the list.
     row: usize,
+    /// How many rows fit on the screen; 0 while that is not known.
+    rows: usize,
 }
 
 impl<Id> Default for Listing<Id> {
     fn default() -> Self {
-        Self { ids: Vec::new(), selected: None, row: 0 }
+        Self { ids: Vec::new(), selected: None, row: 0, rows: 0 }
     }
 }
 
@@ -78,10 +81,12 @@ impl<Id: Clone + Eq + Hash> Listing<Id> {
     /// Takes the list as it is now; the cursor stays on its id, else in its place.
     pub fn settle(&mut self, current: Vec<Id>) {
         let was = self.position().unwrap_or(0);
+        let began_at_top = was <= self.row;
         self.ids = current;
         let at = self.position().unwrap_or_else(|| was.min(self.ids.len().saturating_sub(1)));
         self.selected = self.ids.get(at).cloned();
-        self.row = self.row.min(at);
+        self.row = if began_at_top && at < self.rows { at } else { self.row.min(at) };
+        self.fill();
     }
 
     /// Shows as much above the cursor as fits: nobody is in this list now.
@@ -114,6 +119,10 @@ impl<Id: Clone + Eq + Hash> Listing<Id> {
         self.selected = self.ids.get(at).cloned();
         self.row =
             if at >= from { self.row + (at - from) } else { self.row.saturating_sub(from - at) };
+        if self.rows > 0 {
+            self.row = self.row.min(self.rows - 1);
+        }
+        self.fill();
     }
 
     fn position(&self) -> Option<usize> {
@@ -121,10 +130,26 @@ impl<Id: Clone + Eq + Hash> Listing<Id> {
         self.ids.iter().position(|id| id == selected)
     }
 
-    /// Notes how many rows fit, so that the cursor's row stays on the screen.
+    /// Notes how many rows fit, so that the cursor's row stays on the screen. Called whenever the
+    /// screen is laid out: with the same number of rows it moves nothing.
     pub fn fit(&mut self, rows: usize) {
+        let rows = rows.max(1);
         let at = self.position().unwrap_or(0);
-        self.row = self.row.min(rows.saturating_sub(1)).min(at);
+        self.row = self.row.min(rows - 1).min(at);
+        if self.rows != rows {
+            self.rows = rows;
+            self.fill();
+        }
+    }
+
+    /// Moves the cursor's row down as far as rows above it are hidden while others stand empty.
+    fn fill(&mut self) {
+        if self.rows == 0 {
+            return;
+        }
+        let at = self.position().unwrap_or(0);
+        let most_above = self.ids.len().saturating_sub(self.rows);
+        self.row = self.row.max(at.saturating_sub(most_above));
     }
 
     /// Returns the ids that are shown in `rows` rows, and how many are above and below.
@@ -172,6 +197,37 @@ mod tests {
             assert_eq!(above + shown.len() + below, 50);
         }
         assert_eq!(listing(&[]).window(5), (&[][..], 0, 0));
+    }
+
+    #[test]
+    fn no_row_is_hidden_above_the_cursor_while_others_stand_empty() {
+        let mut list = listing(&[1]);
+        list.fit(5);
+        list.merge(&[2, 3, 4, 1]);
+        list.settle(vec![2, 3, 4, 1]);
+        assert_eq!((list.window(5), list.selected()), ((&[2, 3, 4, 1][..], 0, 0), Some(&1)));
+        let mut list = listing(&(0..9).collect::<Vec<_>>());
+        list.fit(4);
+        list.step(8);
+        list.settle(vec![0, 8]);
+        assert_eq!(list.window(4), (&[0, 8][..], 0, 0));
+        list.settle((0..9).collect());
+        list.step(-8);
+        list.settle([-1].into_iter().chain(0..9).collect());
+        assert_eq!(list.window(4), (&[-1, 0, 1, 2][..], 0, 6), "who saw the first row sees it");
+    }
+
+    #[test]
+    fn what_arrives_or_goes_moves_no_row_even_where_the_list_is_shorter_then() {
+        let mut list = listing(&(0..9).collect::<Vec<_>>());
+        list.fit(4);
+        list.step(6);
+        let before = list.window(4).1;
+        list.merge(&[0, 1, 2, 3, 4, 5, 6]);
+        list.fit(4);
+        assert_eq!(list.window(4).1, before, "the rows below stand empty until a key");
+        list.step(0);
+        assert_eq!(list.window(4), (&[3, 4, 5, 6][..], 3, 0));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     request::{Call, Costs},
     scene::{Intent, Scene},
     theme::Token,
-    widgets::{Canvas, Line, Listing, Shape, Tall, Wide, rows as places},
+    widgets::{Canvas, Line, Listing, Shape, Wide, rows as places},
 };
 
 /// Between two questions while costs come in, in milliseconds.
@@ -186,9 +186,38 @@ impl Cost {
         self.settle(scene);
         if let Some(list) = self.lists.get_mut(self.group) {
             list.step(step);
-            list.fit(usize::from(height.saturating_sub(8).max(1)));
         }
         None
+    }
+
+    /// Notes how many rows fit.
+    pub fn fit(&mut self, area: Rect, shape: Shape, scene: &Scene) {
+        for (group, place) in self.columns(area, shape, scene) {
+            if let Some(list) = self.lists.get_mut(group) {
+                list.fit(usize::from(below_header(shape.inside(place)).height));
+            }
+        }
+    }
+
+    /// Returns the lines above the rows.
+    fn head(&self, shape: Shape, scene: &Scene) -> Vec<Line> {
+        let Some(known) = &self.known else { return Vec::new() };
+        summary::lines(known, (known.tasks.until.as_str(), self.as_of), scene, shape)
+    }
+
+    /// Returns which groups are shown, and where.
+    fn columns(&self, area: Rect, shape: Shape, scene: &Scene) -> Vec<(usize, Rect)> {
+        let height = short(self.head(shape, scene).len()).min(area.height);
+        let body = Rect { y: area.y + height, height: area.height - height, ..area };
+        if shape.wide < Wide::Six {
+            return vec![(self.group, body)];
+        }
+        let third = if self.group == 3 { 3 } else { 2 };
+        let (agents, models) = if shape.wide >= Wide::Eight { (60, 36) } else { (46, 28) };
+        let tasks = area.width.saturating_sub(agents + models);
+        let columns = [(0, 0, tasks), (1, tasks, agents), (third, tasks + agents, models)];
+        let place = |(group, x, width)| (group, Rect { x: body.x + x, width, ..body });
+        columns.map(place).into()
     }
 
     fn act(&mut self, action: Action) -> Option<Intent> {
@@ -242,20 +271,8 @@ impl Cost {
             return canvas.line(area, &Line::new().own(Token::Dim, " loading what work costs…"));
         };
         let shape = Shape::of(canvas.area());
-        let shown = known.tasks.until.as_str();
-        let head = summary::lines(known, (shown, self.as_of), scene, shape);
-        let height = short(head.len()).min(area.height);
-        canvas.lines(Rect { height, ..area }, &head);
-        let body = Rect { y: area.y + height, height: area.height - height, ..area };
-        if shape.wide < Wide::Six {
-            return self.view_group(canvas, body, (known, self.group, scene));
-        }
-        let third = if self.group == 3 { 3 } else { 2 };
-        let (agents, models) = if shape.wide >= Wide::Eight { (60, 36) } else { (46, 28) };
-        let tasks = area.width.saturating_sub(agents + models);
-        let columns = [(0, 0, tasks), (1, tasks, agents), (third, tasks + agents, models)];
-        for (group, x, width) in columns {
-            let place = Rect { x: body.x + x, width, ..body };
+        canvas.lines(area, &self.head(shape, scene));
+        for (group, place) in self.columns(area, shape, scene) {
             self.view_group(canvas, place, (known, group, scene));
         }
     }
@@ -279,15 +296,15 @@ impl Cost {
             title =
                 title.own(token, if is_this { format!("[{word}] ") } else { format!("{word} ") });
         }
-        let mut inside = if shape.tall > Tall::Low && shape.wide > Wide::List {
-            canvas.framed(area, &title, if has_keys { Token::Focus } else { Token::Border })
+        if shape.is_boxed() {
+            canvas.framed(area, &title, if has_keys { Token::Focus } else { Token::Border });
         } else {
             canvas.line(area, &title);
-            Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
-        };
-        if inside.height > 2 && inside.width >= 30 {
-            canvas.line(inside, &rows::header(group, inside.width));
-            inside = Rect { y: inside.y + 1, height: inside.height - 1, ..inside };
+        }
+        let whole = shape.inside(area);
+        let inside = below_header(whole);
+        if inside.y > whole.y {
+            canvas.line(whole, &rows::header(group, whole.width));
         }
         if list.ids().is_empty() {
             let why = if scene.query.is_empty() {
@@ -297,7 +314,8 @@ impl Cost {
             };
             return canvas.line(inside, &Line::new().own(Token::Dim, why));
         }
-        let (ids, ..) = list.window(usize::from(inside.height.max(1)));
+        let (ids, above, below) = list.window(usize::from(inside.height.max(1)));
+        canvas.hidden(area, inside, (above, below));
         for (place, id) in places(inside).zip(ids) {
             let is_selected = has_keys && list.selected() == Some(id);
             canvas.line(place, &rows::row(known, id, (place.width, is_selected), scene));
@@ -306,4 +324,12 @@ impl Cost {
             }
         }
     }
+}
+
+/// Returns the room for rows: under the names of the columns, where those fit.
+fn below_header(inside: Rect) -> Rect {
+    if inside.height > 2 && inside.width >= 30 {
+        return Rect { y: inside.y + 1, height: inside.height - 1, ..inside };
+    }
+    inside
 }

@@ -4,7 +4,8 @@
 mod request;
 
 use mc_core::{
-    approval::{Approval, ApprovalStatus, confirmation_code},
+    approval::{Approval, ApprovalKind, ApprovalStatus, confirmation_code},
+    money::MicroUsd,
     policy::Risk,
     run::ToolCall,
     time::Timestamp,
@@ -92,6 +93,7 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
         }
     };
     let mut lines = vec![title, asks, row("scope").own(Token::Fg, ends)];
+    lines.extend(raised(approval).map(|raise| row("raises").then(raise)));
     lines.extend(edited(approval, now));
     lines.extend(agreed(approval));
     if let Some(note) = &approval.note {
@@ -111,6 +113,27 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
     lines
 }
 
+/// Returns a cap before and after, and what is spent of it, of a request that wants more.
+pub fn raised(approval: &Approval) -> Option<Line> {
+    if approval.kind != ApprovalKind::BudgetOverride {
+        return None;
+    }
+    let arguments = &approval.statement.arguments;
+    let amount = |path: &str| arguments.pointer(path).and_then(serde_json::Value::as_i64);
+    let line = match (amount("/cap_uusd"), amount("/raise/to/uusd")) {
+        (Some(cap), Some(to)) => {
+            Line::new().own(Token::Money, format!("{} → {}", MicroUsd(cap), MicroUsd(to)))
+        }
+        _ => Line::new().own(
+            Token::Money,
+            format!("{} → {} tokens", amount("/cap_tokens")?, amount("/raise/to/tokens")?),
+        ),
+    };
+    let spent =
+        amount("/spent_uusd").map(|spent| format!("  (counts as spent: {})", MicroUsd(spent)));
+    Some(line.own(Token::Dim, spent.unwrap_or_default()))
+}
+
 /// Who changed the request, and what it was; or that it can be changed.
 fn edited(approval: &Approval, now: Timestamp) -> Vec<Line> {
     let Some(edited) = &approval.edited else {
@@ -127,6 +150,11 @@ fn edited(approval: &Approval, now: Timestamp) -> Vec<Line> {
     let changes = changes(&edited.original, &approval.statement.arguments);
     let changes = changes.into_iter().map(|line| row("").then(line));
     std::iter::once(head).chain(note).chain(changes).collect()
+}
+
+/// Says whether anything is done with the code: a red request, or a call that a rule can be made of.
+fn takes_code(approval: &Approval) -> bool {
+    approval.risk == Risk::Red || approval.kind == ApprovalKind::ToolCall
 }
 
 /// Who said yes already, where more than one person must.
@@ -196,7 +224,7 @@ fn binding(detail: &Detail, scene: &Scene) -> Vec<Line> {
             Token::Crit,
             "the digest does not fit this statement: it can't be approved here. Deny it and tell an admin.",
         ));
-    } else if approval.status == ApprovalStatus::Pending {
+    } else if approval.status == ApprovalStatus::Pending && takes_code(approval) {
         let words = match approval.risk {
             Risk::Red => "  type it to approve this red request",
             Risk::Yellow | Risk::Green => "  type it to make a standing rule of this request",

@@ -1,0 +1,73 @@
+//! Lists that change while somebody is elsewhere: nothing is hidden while there is room, and what
+//! is hidden is counted.
+
+use mc_core::{
+    agent::{AgentStatus, Liveness},
+    alert::Severity,
+    approval::ApprovalStatus,
+    policy::Risk,
+};
+
+use super::fixture::{Stage, agent, alert, approval, hello};
+use crate::app::Message;
+
+#[test]
+fn what_is_new_above_the_cursor_is_on_the_screen_when_there_is_room() {
+    for (width, height) in [(80, 24), (120, 40)] {
+        let mut stage = Stage::empty(width, height);
+        stage.picture.approvals.retain(|one| one.id.0 == 3);
+        stage.give(Message::Up(Box::new(hello())));
+        stage.keys("2");
+        let mut done = approval(3, Risk::Yellow, "osprey", "s3 rm -r s3://stale");
+        done.status = ApprovalStatus::Approved;
+        stage.approval_changes(done);
+        for id in 40..44 {
+            stage.approval_changes(approval(id, Risk::Red, "kestrel", "vault kv put"));
+        }
+        stage.keys("1");
+        stage.keys("2");
+        let frame = stage.frame(width, height);
+        for id in ["A-40", "A-41", "A-42", "A-43", "A-3 "] {
+            assert!(frame.contains(id), "{id}: {frame}");
+        }
+        assert!(!frame.contains(" above, "), "{frame}");
+    }
+}
+
+#[test]
+fn every_list_says_how_many_rows_it_hides() {
+    let mut stage = Stage::empty(80, 24);
+    for id in 100..140 {
+        stage.picture.approvals.push(approval(id, Risk::Red, "kestrel", "vault kv put"));
+        stage.picture.alerts.push(alert(id, Severity::Warning, "something is odd"));
+        let name = format!("agent-{id}");
+        stage.picture.agents.push(agent(&name, AgentStatus::Active, Liveness::Online));
+    }
+    stage.give(Message::Up(Box::new(hello())));
+    for screen in ["2", "3", "4", "5"] {
+        stage.keys(screen);
+        if screen == "5" {
+            stage.keys("\t");
+        }
+        let frame = stage.frame(80, 24);
+        assert!(frame.contains(" 0 above, ") && frame.contains(" below "), "{screen}: {frame}");
+        stage.keys("G");
+        let frame = stage.frame(80, 24);
+        assert!(frame.contains(" above, 0 below "), "{screen}: {frame}");
+    }
+}
+
+#[test]
+fn on_a_larger_screen_the_rows_above_come_back() {
+    let mut stage = Stage::empty(80, 24);
+    for id in 100..114 {
+        let name = format!("agent-{id}");
+        stage.picture.agents.push(agent(&name, AgentStatus::Active, Liveness::Online));
+    }
+    stage.give(Message::Up(Box::new(hello())));
+    stage.keys("3G");
+    assert!(stage.frame(80, 24).contains(" above, 0 below "), "{}", stage.frame(80, 24));
+    stage.give(Message::Resize(ratatui::layout::Size { width: 120, height: 40 }));
+    let frame = stage.frame(120, 40);
+    assert!(!frame.contains(" above, ") && frame.contains("heron"), "{frame}");
+}
