@@ -20,6 +20,7 @@ use crate::{
     link::Health,
     request::Act,
     scene::Scene,
+    screens::evidence,
     text::{self, Clean},
     theme::{Token, badge},
     widgets::{Canvas, Field, Line, Manner},
