@@ -102,7 +102,7 @@ fn released_as_unspent_then_reported_late_counts_once() {
 
 #[test]
 fn what_a_human_said_was_spent_and_the_late_report_are_not_added_up() {
-    for (said, late) in [(120_000, 130_000), (120_000, 120_000), (120_000, 0), (120_000, 90_000)] {
+    for (said, late) in [(120_000, 130_000), (120_000, 120_000), (120_000, 1), (120_000, 90_000)] {
         let one = Promised::new(400_000);
         one.release(said);
         one.counts(said, 0);

@@ -265,6 +265,55 @@ fn a_cap_of_all_that_is_passed_ends_every_run_that_does_not_ask_again() {
 }
 
 #[test]
+fn what_is_reported_after_the_end_of_a_run_passes_no_cap_unseen() {
+    let bench = Bench::new();
+    let task = bench.started("wren", json!({"budget_uusd": 500_000}));
+    let run = bench.run("wren", json!({}));
+    bench.wren("run.finish", json!({"run": run, "status": "succeeded"}));
+    bench.spend("wren", &run, 400_000);
+    assert!(bench.pending().is_empty());
+    for _ in 0..3 {
+        assert_eq!(bench.spend("wren", &run, 200_000)["state"], "stop");
+    }
+    assert_eq!(bench.task(&task)["state"], "needs_approval");
+    let rules: Vec<Value> = bench.pending().iter().map(|one| one["rule"].clone()).collect();
+    assert!(rules.contains(&json!("budget.task")), "{rules:?}");
+    let critical = bench.alerts().into_iter().filter(|(severity, _)| severity == "critical");
+    assert_eq!(critical.count(), rules.len().min(2), "one for each cap: {rules:?}");
+    bench.rebuilds();
+}
+
+#[test]
+fn a_model_that_nobody_knows_is_never_free_because_its_runtime_says_so() {
+    let bench = Bench::new();
+    bench.started("wren", json!({}));
+    let run = bench.run("wren", json!({}));
+    let free = json!({"run": run, "model": "acme/dear-9000", "input_tokens": 1000,
+        "output_tokens": 1000, "cost_uusd": 0});
+    assert_eq!(bench.wren("run.usage", free)["cost_state"], "unpriced");
+    let nothing = json!({"run": run, "model": "acme/dear-9000", "input_tokens": 0,
+        "output_tokens": 0, "cost_uusd": 0});
+    bench.wren("run.usage", nothing);
+    let day = bench.budget("squad_day", json!({}));
+    assert!(day["unpriced_uusd"].as_i64() > Some(0), "{day}");
+}
+
+#[test]
+fn a_task_is_no_part_of_another_agents_and_no_deeper_than_its_cost_is_counted() {
+    let bench = Bench::new();
+    bench.register("crow", json!({}));
+    let mut parent = bench.started("wren", json!({}));
+    let part = |parent: &Value| json!({"title": "x", "type": "docs", "parent": parent});
+    let foreign = bench.ask(&agent("crow"), "task.create", part(&parent));
+    assert_eq!(foreign, Err(ErrorKind::InvalidParams));
+    for _ in 0..8 {
+        parent = bench.wren("task.create", part(&parent))["id"].clone();
+    }
+    let deeper = bench.ask(&agent("wren"), "task.create", part(&parent));
+    assert_eq!(deeper, Err(ErrorKind::InvalidParams));
+}
+
+#[test]
 fn a_denied_override_blocks_the_task_and_raises_nothing() {
     let bench = Bench::new();
     let task = bench.started("wren", json!({"budget_uusd": 100_000}));
@@ -527,7 +576,14 @@ fn a_run_is_attributed_to_the_task_that_it_serves() {
     assert_eq!(task(json!({"session": "c"})), Value::Null, "two in progress: nobody can tell");
     bench.wren("run.finish", json!({"run": "R-3", "status": "succeeded"}));
     assert_eq!(task(json!({"session": "c", "task": second})), second, "the one named");
-    let child = bench.by("crow", "run.start", json!({"session": "x", "parent_run": "R-5"}));
+    let below = json!({"session": "x", "parent_run": "R-5"});
+    let foreign = bench.ask(&agent("crow"), "run.start", below.clone());
+    assert_eq!(foreign, Err(ErrorKind::Forbidden), "another's task would pay for it");
+    let rev = bench.human("agent.get", json!({"agent": "wren"}))["rev"].clone();
+    let set = json!({"agent": "wren", "rev": rev, "set": {"can_spawn": true}});
+    bench.human("agent.update", set);
+    bench.register("jay", json!({"parent": "wren", "purpose": "reads", "task": first}));
+    let child = bench.by("jay", "run.start", below);
     assert_eq!(child["task"], second, "its parent run's");
     bench.spend("wren", &json!("R-5"), 300);
     bench.spend("wren", &json!("R-4"), 100);

@@ -354,3 +354,16 @@ fn when_the_last_dependency_closes_the_assignees_are_told() {
     let start = json!({"task": "T-3", "work_plan": ["a", "b", "c"]});
     bench.agent("task.start", start).unwrap();
 }
+
+#[test]
+fn a_loop_of_the_parent_ends_the_work_of_its_sub_agents_too() {
+    let bench = with_parent();
+    bench.spawn("one", "T-1").unwrap();
+    for _ in 0..4 {
+        let call = bench.agent("tool.check", super::exec("cargo test")).unwrap()["call"].clone();
+        let failed = json!({"call": call, "status": "failed", "error": "exit 1"});
+        bench.agent("tool.finish", failed).unwrap();
+    }
+    let status = |name: &str| bench.one_agent(name)["status"].clone();
+    assert_eq!((status("wren"), status("one")), (json!("quarantined"), json!("quarantined")));
+}
