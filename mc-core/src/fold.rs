@@ -54,21 +54,21 @@ fn set_some<T: Clone>(field: &mut Option<T>, new: Option<&T>) {
 /// after: the task becomes their current one when it goes to In Progress, and stops being it when it
 /// leaves.
 pub fn agent(agent: &mut Agent, recorded: &Recorded) {
-    if let Event::TaskMoved { task, from, to, details } = &recorded.event {
-        move_agent(agent, recorded, (*task, *from, *to), details);
-        return;
+    match &recorded.event {
+        Event::TaskMoved { task, from, to, details } => {
+            move_agent(agent, recorded, (*task, *from, *to), details);
+        }
+        Event::TaskUpdated { task, patch } => given(agent, *task, patch),
+        Event::MessagePosted { message } => wrote(agent, message, recorded.at),
+        event if event.agent() == Some(&agent.name) && !is_noise(agent, recorded) => {
+            own(agent, recorded);
+        }
+        _ => {}
     }
-    if let Event::TaskUpdated { task, patch } = &recorded.event {
-        given(agent, *task, patch);
-        return;
-    }
-    if let Event::MessagePosted { message } = &recorded.event {
-        wrote(agent, message, recorded.at);
-        return;
-    }
-    if recorded.event.agent() != Some(&agent.name) || is_noise(agent, recorded) {
-        return;
-    }
+}
+
+/// Applies an event about the agent itself.
+fn own(agent: &mut Agent, recorded: &Recorded) {
     match &recorded.event {
         Event::AgentUpdated { patch, .. } => patch_agent(agent, patch),
         Event::AgentStatusChanged { to, .. } => {
@@ -127,7 +127,7 @@ fn given(agent: &mut Agent, task: TaskId, patch: &TaskPatch) {
     let is_new =
         |one: &&Reassigned| one.state == TaskState::InProgress && !one.from.contains(&agent.name);
     if names.contains(&agent.name) {
-        if patch.reassigned.as_ref().filter(is_new).is_none() {
+        if !patch.reassigned.as_ref().is_some_and(|one| is_new(&one)) {
             return;
         }
         agent.current_task = Some(task);

@@ -313,7 +313,7 @@ pub fn usage(desk: &mut Desk<'_>, params: &Usage) -> Result<Spent, Fail> {
             is_the_same(desk, &row, &used)?;
             return spent(desk, &agent, &run, None);
         }
-        used.paid = Paid::Settles(row);
+        used.paid = Paid::Settles(Box::new(row));
     }
     let task = match run.task {
         Some(task) => Some(task),

@@ -43,7 +43,7 @@ pub(super) enum Paid {
     /// What was promised for the whole run, where something was.
     FromWhole,
     /// The one that it was made on. A human may have released that before.
-    Settles(Reservation),
+    Settles(Box<Reservation>),
     /// None: a human says what was used of one that is released.
     Corrects(ReservationId),
 }
@@ -181,7 +181,7 @@ pub(super) fn settle_call(desk: &mut Desk<'_>, call: &ToolCall, end: CallEnd) ->
         model: format!("tool:{}", call.tool),
         tokens: Tokens::default(),
         cost: Cost { cost_uusd: cost, counted_uusd: cost, state },
-        paid: promised.map_or(Paid::FromWhole, Paid::Settles),
+        paid: promised.map_or(Paid::FromWhole, |row| Paid::Settles(Box::new(row))),
     };
     charge(desk, &run, task.as_ref(), used)
 }

@@ -72,7 +72,8 @@ impl Storm {
             if at == 0 || who == Who::OneOnFourTasks {
                 let params = json!({"title": "work", "type": "docs", "assignees": names,
                     "budget_uusd": 900_000_000});
-                task = human.ok("task.create", params)["id"].as_str().unwrap().to_owned();
+                let made = human.ok("task.create", params);
+                task = made["id"].as_str().unwrap().into();
             }
             let run = run(&mut squad.agent(&agent), &task);
             payers.push(Payer { agent, task: task.clone(), run });

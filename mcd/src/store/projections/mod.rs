@@ -82,16 +82,12 @@ impl Projection<'_, '_> {
                 self.moved(*task, details.assignees.as_deref())?;
                 if *from == TaskState::Blocked { self.left_blocked(*task) } else { Ok(()) }
             }
-            Event::TaskUpdated { task, patch } => {
-                if patch.assignees.is_some() {
-                    self.moved(*task, patch.assignees.as_deref())
-                } else {
-                    self.task(*task)
-                }
+            Event::TaskUpdated { task, patch } if patch.assignees.is_some() => {
+                self.moved(*task, patch.assignees.as_deref())
             }
-            Event::TaskSubscribed { task, .. } | Event::TaskUnsubscribed { task, .. } => {
-                self.task(*task)
-            }
+            Event::TaskUpdated { task, .. }
+            | Event::TaskSubscribed { task, .. }
+            | Event::TaskUnsubscribed { task, .. } => self.task(*task),
             Event::TaskClaimed { task, agent, .. } | Event::TaskReleased { task, agent, .. } => {
                 self.task(*task)?;
                 self.agent(agent)
