@@ -144,8 +144,9 @@ mod tests {
         let ask = |model| Ask { model, agent: &agent, runtime: Runtime::Other, day: "2026-11-25" };
         let zero = table.cost(&ask("claude-opus-4-5"), USED, Some(MicroUsd::ZERO));
         assert_eq!(zero.state, CostState::Derived);
-        let local = table.cost(&ask("my-model"), USED, Some(MicroUsd::ZERO));
-        assert_eq!((local.state, local.counted_uusd.0), (CostState::Reported, 0));
+        let unknown = table.cost(&ask("my-model"), USED, Some(MicroUsd::ZERO));
+        assert_eq!((unknown.state, unknown.cost_uusd.0), (CostState::Unpriced, 0));
+        assert!(unknown.counted_uusd.0 > 0, "a runtime that knows no price says zero too");
     }
 
     #[test]

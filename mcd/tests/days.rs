@@ -1,5 +1,5 @@
 //! The budget day of a whole daemon: clocks that are set, restarts, boots of the machine.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,

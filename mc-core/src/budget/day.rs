@@ -199,20 +199,23 @@ mod tests {
             ),
         ] {
             for restarts_every in [i64::MAX, 7, 60] {
-                let mut machine = Machine::at(start, zone);
-                let midnight = machine.local().start_of_day().unwrap();
-                assert_eq!(midnight, machine.local(), "{zone} {start} is its midnight");
-                for minute in 0..minutes {
-                    assert_eq!(machine.day.day(), days[0], "{zone} {start} + {minute} min");
-                    if minute % restarts_every == 3 {
-                        assert_eq!(machine.restart(), days[0], "{zone} {start} + {minute} min");
-                    }
-                    machine.pass(1);
-                }
-                assert_eq!(machine.day.day(), days[1], "{zone} {start}");
-                assert_eq!(machine.restart(), days[1], "{zone} {start}");
+                turns(Machine::at(start, zone), restarts_every, minutes, days);
             }
         }
+    }
+
+    fn turns(mut machine: Machine, restarts_every: i64, minutes: i64, days: [&str; 2]) {
+        let midnight = machine.local();
+        assert_eq!(midnight.start_of_day().unwrap(), midnight, "it begins at its midnight");
+        for minute in 0..minutes {
+            assert_eq!(machine.day.day(), days[0], "{midnight} + {minute} min");
+            if minute % restarts_every == 3 {
+                assert_eq!(machine.restart(), days[0], "{midnight} + {minute} min");
+            }
+            machine.pass(1);
+        }
+        assert_eq!(machine.day.day(), days[1], "{midnight}");
+        assert_eq!(machine.restart(), days[1], "{midnight}");
     }
 
     #[test]

@@ -67,12 +67,12 @@ pub(super) fn read(line: &[u8]) -> Result<Read<'_>, Refused> {
 /// Says what is wrong with JSON that is none, or none that is taken: a number without end, a key
 /// that stands twice.
 fn unreadable(line: &[u8], wrong: &strict::Wrong) -> Refused {
-    let id = id_of(line);
-    let is_json = wrong.error.is_data() || id.is_some();
+    let reason = wrong.error.to_string();
+    let is_json = wrong.error.is_data() || reason.starts_with("number out of range");
+    let id = id_of(line).filter(|_| is_json);
     let kind = if is_json { ErrorKind::InvalidRequest } else { ErrorKind::Parse };
     let mut error = RpcError::new(kind, format!("the frame can't be read: {wrong}"));
     if let Some(field) = wrong.at.as_ref().filter(|_| is_json) {
-        let reason = wrong.error.to_string();
         let reason = reason.split(" at line ").next().unwrap_or_default();
         error.data.fields.push(FieldError::new(field, reason));
     }
