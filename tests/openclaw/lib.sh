@@ -79,10 +79,14 @@ types() { tmux -L "$TMUX_NAME" send-keys -t console -l "$1"; sleep 0.4; }
 approve_on_screen() {
   keys 2
   within 5 shows "$1" || return 1
-  keys J J J J J J J J a
+  keys J J J J J J J J
+  within 5 shows 'type it to approve' || return 1
+  local code
+  code=$(screen | grep -oE 'code +[0-9a-f]{6}' | grep -oE '[0-9a-f]{6}$' | tail -n 1)
+  keys a
   within 5 shows "Approve $1" || return 1
   sleep 0.5 # the dialog ignores keys that come too early
   types 'release notes are wanted'; keys Enter
-  types "$(mc approval show "$1" --json | json 'd.digest.slice(0, 6)')"; keys Enter
+  types "$code"; keys Enter
   within 10 hides 'code printed at the end'
 }
