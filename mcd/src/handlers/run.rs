@@ -154,6 +154,14 @@ fn gate(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
         let text = format!("{} is {state}{}", agent.name, why(&agent.status_reason));
         return Err(Refusal::forbidden(text).into());
     }
+    // What a person paused does not go on through those whom it spawned.
+    if let Some(name) = agent.parent.as_ref().filter(|_| agent.is_sub_agent()) {
+        let parent = queries::agent(desk.db, name)?;
+        if !matches!(parent.status, AgentStatus::Active | AgentStatus::Drained) {
+            let text = format!("{name}, the parent of {}, does not work", agent.name);
+            return Err(Refusal::forbidden(text).into());
+        }
+    }
     Ok(())
 }
 

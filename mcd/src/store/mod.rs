@@ -253,10 +253,6 @@ impl Store {
 
     /// Says whether a query may take milliseconds.
     pub fn is_heavy(request: &Request) -> bool {
-        if let Request::PolicyTest(test) = request {
-            // A candidate has to be compiled first.
-            return test.toml.is_some();
-        }
         !matches!(
             request,
             Request::TaskGet(_)

@@ -367,3 +367,14 @@ fn a_loop_of_the_parent_ends_the_work_of_its_sub_agents_too() {
     let status = |name: &str| bench.one_agent(name)["status"].clone();
     assert_eq!((status("wren"), status("one")), (json!("quarantined"), json!("quarantined")));
 }
+
+#[test]
+fn a_sub_agent_begins_nothing_while_its_parent_is_paused() {
+    let bench = with_parent();
+    bench.spawn("one", "T-1").unwrap();
+    let start = || bench.ask(&agent("one"), "run.start", json!({"session": "s"}));
+    bench.human("agent.pause", json!({"agent": "wren", "reason": "spends too much"})).unwrap();
+    assert_eq!(start(), Err(ErrorKind::Forbidden));
+    bench.human("agent.resume", json!({"agent": "wren", "reason": "go on"})).unwrap();
+    start().unwrap();
+}
