@@ -122,9 +122,10 @@ impl<'a> Judge<'a> {
     /// Judges a line of text; the line of a `sh -c` lies one level deeper.
     fn line(&mut self, command: &str) {
         let shown = redact::text(command);
+        let is_masked = redact::is_masked(&shown);
         if redact::hides_commands(command, &shown) {
             self.weigh(deny("K13", format!("a secret in it {HIDES}")), "");
-        } else if redact::is_masked(&shown) {
+        } else if is_masked {
             self.weigh(red("K13", "it holds what looks like a secret"), "");
         }
         let known = Known { home: self.places.base.home, depth: self.depth };
@@ -135,7 +136,7 @@ impl<'a> Judge<'a> {
                 }
                 for simple in &script.commands {
                     let program = simple.words.first().map_or("", |word| &word.text);
-                    if redact::is_masked(&shown) && !shown.contains(program) {
+                    if is_masked && !shown.contains(program) {
                         self.weigh(deny("K13", format!("its program {HIDES}")), &simple.text);
                     }
                     let finding = self.simple(simple);

@@ -59,7 +59,7 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
     if let Some(parent) = &parent_run {
         may_come_from(desk, &agent, parent)?;
     }
-    let task = attribute(desk, &agent, &params)?;
+    let task = attribute(desk, &agent, (&params, parent_run.as_ref()))?;
     let run = Run {
         id: desk.next_run(),
         agent: agent.name.clone(),
@@ -167,7 +167,11 @@ fn gate(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
 
 /// Finds the task that a run works on: the one named, the session's, the agent's single one in
 /// progress, the parent run's, or the one that the agent was spawned for.
-fn attribute(desk: &Desk<'_>, agent: &Agent, params: &Start) -> Result<Option<TaskId>, Fail> {
+fn attribute(
+    desk: &Desk<'_>,
+    agent: &Agent,
+    (params, parent): (&Start, Option<&Run>),
+) -> Result<Option<TaskId>, Fail> {
     if let Some(task) = params.task {
         let task = queries::task(desk.db, task)?;
         if is_its_own(agent, &task) {
@@ -185,8 +189,8 @@ fn attribute(desk: &Desk<'_>, agent: &Agent, params: &Start) -> Result<Option<Ta
     if let Some(task) = single_task(desk, agent)? {
         return Ok(Some(task));
     }
-    if let Some(parent) = params.parent_run {
-        return Ok(queries::run(desk.db, parent)?.task);
+    if let Some(parent) = parent {
+        return Ok(parent.task);
     }
     Ok(agent.serves)
 }

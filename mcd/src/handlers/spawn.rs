@@ -18,7 +18,7 @@ use crate::store::{
 };
 
 /// The deepest family that is walked through; the limits keep them far below.
-const DEEPEST: u64 = 16;
+const DEEPEST: usize = 16;
 
 /// Returns the parent of a new agent, after checking that it may have the child.
 pub(super) fn parent(desk: &Desk<'_>, params: &Register) -> Result<Option<AgentName>, Fail> {
@@ -128,25 +128,29 @@ const fn rank(autonomy: Autonomy) -> u8 {
 
 /// Says whether an agent is `other`, or one of those below it.
 pub(super) fn is_of(desk: &Desk<'_>, agent: &Agent, other: &AgentName) -> Result<bool, Fail> {
-    let mut above = Some(agent.name.clone());
-    for _ in 0..=DEEPEST {
-        let Some(name) = above else { break };
-        if name == *other {
-            return Ok(true);
-        }
-        above = queries::agent(desk.db, &name)?.parent;
-    }
-    Ok(false)
+    Ok(agent.name == *other || above(desk, agent)?.contains(other))
 }
 
 fn depth(desk: &Desk<'_>, agent: &Agent) -> Result<u64, Fail> {
-    let mut depth = 0;
+    Ok(u64::try_from(above(desk, agent)?.len()).unwrap_or(u64::MAX))
+}
+
+/// Returns the agents above an agent, nearest first.
+fn above(desk: &Desk<'_>, agent: &Agent) -> Result<Vec<AgentName>, Fail> {
+    let mut above = Vec::new();
     let mut parent = agent.parent.clone();
-    while let Some(name) = parent.filter(|_| depth < DEEPEST) {
-        depth += 1;
+    while let Some(name) = parent.filter(|_| above.len() < DEEPEST) {
         parent = queries::agent(desk.db, &name)?.parent;
+        above.push(name);
     }
-    Ok(depth)
+    Ok(above)
+}
+
+/// Returns the sub-agents of an agent.
+pub(super) fn children(desk: &Desk<'_>, parent: &AgentName) -> Result<Vec<Agent>, Fail> {
+    let mut agents = queries::agents(desk.db, false)?;
+    agents.retain(|one| one.is_sub_agent() && one.parent.as_ref() == Some(parent));
+    Ok(agents)
 }
 
 /// Ends the sub-agents whose time is over.
@@ -175,9 +179,7 @@ pub(super) fn follow_parent(
     parent: &AgentName,
     to: AgentStatus,
 ) -> Result<(), Fail> {
-    let agents = queries::agents(desk.db, false)?;
-    let is_child = |one: &&Agent| one.is_sub_agent() && one.parent.as_ref() == Some(parent);
-    for child in agents.iter().filter(is_child) {
+    for child in children(desk, parent)? {
         if to == AgentStatus::Stopped {
             end(desk, &child.name, &format!("its parent {parent} is retired"))?;
         } else if child.status != AgentStatus::Quarantined {

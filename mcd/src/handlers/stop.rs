@@ -93,8 +93,7 @@ pub(super) fn contain(
     let event = Event::AgentStatusChanged { agent: name.clone(), from: agent.status, to };
     desk.emit_as(system.clone(), Some(reason.to_owned()), event)?;
     evidence::keep(desk, system, name, reason)?;
-    let is_child = |one: &&Agent| one.is_sub_agent() && one.parent.as_ref() == Some(name);
-    for child in queries::agents(desk.db, false)?.iter().filter(is_child) {
+    for child in spawn::children(desk, name)? {
         contain(desk, system, &child.name, &format!("its parent {name} is quarantined"))?;
     }
     let agent = queries::agent(desk.db, name)?;

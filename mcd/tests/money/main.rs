@@ -10,6 +10,8 @@
 )]
 
 mod bench;
+#[path = "../simulation/dice.rs"]
+mod dice;
 mod late;
 mod model;
 

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, agent, usage};
+use crate::dice::Dice;
 
 const RUN_CAP: i64 = 800_000;
 const TASK_CAP: i64 = 1_300_000;
@@ -66,21 +67,6 @@ impl Model {
     }
 }
 
-/// A tiny source of numbers, the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        let (by, more) = (6_364_136_223_846_793_005, 1_442_695_040_888_963_407);
-        self.0 = self.0.wrapping_mul(by).wrapping_add(more);
-        usize::try_from((self.0 >> 33) % sides.max(1) as u64).unwrap()
-    }
-
-    fn amount(&mut self) -> i64 {
-        i64::try_from(self.roll(400_000)).unwrap() + 1
-    }
-}
-
 /// One history: two agents, three tasks, a day of its own.
 struct History {
     bench: Bench,
@@ -108,7 +94,7 @@ impl History {
             json!({"title": "x", "type": "docs", "budget_uusd": TASK_CAP, "assignees": names});
         let create = |_| bench.human("task.create", params.clone())["id"].clone();
         let tasks = (0..3).map(create).collect();
-        let dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03);
+        let dice = Dice::new(seed);
         let (model, runs, promises) = (Model::default(), Vec::new(), Vec::new());
         Self { bench, model, dice, seed, day, tasks, runs, promises }
     }
@@ -152,7 +138,7 @@ impl History {
     }
 
     fn reserve(&mut self, run: usize) {
-        let amount = self.dice.amount();
+        let amount = amount(&mut self.dice);
         let params = json!({"run": self.runs[run], "amount_uusd": amount});
         let caller = agent(&self.whose(run));
         let answer = self.bench.ask(&caller, "run.reserve", params);
@@ -171,7 +157,7 @@ impl History {
 
     /// Reports a cost, on a promise or not, late or not, and sometimes twice.
     fn spend(&mut self, run: usize) {
-        let cost = self.dice.amount();
+        let cost = amount(&mut self.dice);
         let mut params = usage(&self.runs[run], cost);
         let (open, mut counts) =
             (self.model.runs[run].promised.iter().position(Option::is_some), cost);
@@ -197,7 +183,7 @@ impl History {
     fn release(&mut self, run: usize) {
         let open = self.model.runs[run].promised.iter().position(Option::is_some);
         let Some(at) = open else { return };
-        let spent = if self.dice.roll(2) == 0 { 0 } else { self.dice.amount() };
+        let spent = if self.dice.roll(2) == 0 { 0 } else { amount(&mut self.dice) };
         let release = json!({"reservation": self.promises[run][at], "spent_uusd": spent,
             "reason": "the bill"});
         self.bench.human("budget.release", release);
@@ -232,6 +218,10 @@ impl History {
         }
         self.bench
     }
+}
+
+fn amount(dice: &mut Dice) -> i64 {
+    i64::try_from(dice.roll(400_000)).unwrap() + 1
 }
 
 fn name(seed: u64, agent: usize) -> String {

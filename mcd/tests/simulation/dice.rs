@@ -15,8 +15,4 @@ impl Dice {
         self.0 = self.0.wrapping_mul(by).wrapping_add(more);
         usize::try_from((self.0 >> 33) % sides.max(1) as u64).unwrap()
     }
-
-    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.roll(from.len())]
-    }
 }

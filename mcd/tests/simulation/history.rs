@@ -114,7 +114,7 @@ impl History {
 
     fn create(&mut self) {
         let who = [None, Some(self.agent())][self.dice.roll(2)];
-        let task_type = *self.dice.pick(&TYPES.each_ref());
+        let task_type = pick(&mut self.dice, &TYPES);
         let mut params = json!({"title": "x", "type": task_type, "budget_uusd": TASK_CAP});
         match self.dice.roll(6) {
             0 => params["assignees"] = json!([self.agent()]),
@@ -153,7 +153,7 @@ impl History {
         // Now and then somebody else tries, or something that this state does not allow.
         let who = if self.dice.roll(8) == 0 { self.agent().to_owned() } else { who };
         let act = if self.dice.roll(8) == 0 {
-            self.dice.pick(&["inbox", "assigned", "in_progress", "review", "blocked", "done"])
+            pick(&mut self.dice, &["inbox", "assigned", "in_progress", "review", "blocked", "done"])
         } else {
             state
         };
@@ -239,7 +239,7 @@ impl History {
                 self.ask(Some(who), "run.usage", &params).ok();
             }
             _ => {
-                let status = self.dice.pick(&["succeeded", "failed", "aborted"]);
+                let status = pick(&mut self.dice, &["succeeded", "failed", "aborted"]);
                 let params = json!({"run": run, "status": status});
                 self.ask(Some(who), "run.finish", &params).ok();
             }
@@ -372,6 +372,10 @@ impl History {
             }
         }
     }
+}
+
+fn pick(dice: &mut Dice, from: &[&'static str]) -> &'static str {
+    from[dice.roll(from.len())]
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {

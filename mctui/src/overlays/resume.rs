@@ -70,10 +70,6 @@ impl Resume {
         match key.code {
             KeyCode::Esc | KeyCode::Char('q') => return Outcome::Close,
             _ if key == Key::control('c') => return Outcome::Close,
-            KeyCode::Char('j') | KeyCode::Down => self.list.step(1),
-            KeyCode::Char('k') | KeyCode::Up => self.list.step(-1),
-            KeyCode::Char('g') | KeyCode::Home => self.list.first(),
-            KeyCode::Char('G') | KeyCode::End => self.list.last(),
             KeyCode::Char(' ') => {
                 let one = self.list.selected().copied();
                 self.toggle(one.into_iter().collect());
@@ -85,7 +81,7 @@ impl Resume {
             }
             KeyCode::Char('V') => self.toggle(self.list.ids().to_vec()),
             KeyCode::Enter => return self.confirm(),
-            _ => {}
+            _ => self.list.turn(key.code),
         }
         Outcome::Stay
     }

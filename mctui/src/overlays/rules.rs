@@ -69,16 +69,12 @@ impl Rules {
         match key.code {
             KeyCode::Esc | KeyCode::Char('q') => return Outcome::Close,
             _ if key == Key::control('c') => return Outcome::Close,
-            KeyCode::Char('j') | KeyCode::Down => self.list.step(1),
-            KeyCode::Char('k') | KeyCode::Up => self.list.step(-1),
-            KeyCode::Char('g') | KeyCode::Home => self.list.first(),
-            KeyCode::Char('G') | KeyCode::End => self.list.last(),
             KeyCode::Tab => {
                 self.all = !self.all;
                 self.touch();
             }
             KeyCode::Char('d') => return self.revoke(),
-            _ => {}
+            _ => self.list.turn(key.code),
         }
         Outcome::Stay
     }

@@ -71,14 +71,10 @@ impl Schedules {
         match key.code {
             KeyCode::Esc | KeyCode::Char('q') => return Outcome::Close,
             _ if key == Key::control('c') => return Outcome::Close,
-            KeyCode::Char('j') | KeyCode::Down => self.list.step(1),
-            KeyCode::Char('k') | KeyCode::Up => self.list.step(-1),
-            KeyCode::Char('g') | KeyCode::Home => self.list.first(),
-            KeyCode::Char('G') | KeyCode::End => self.list.last(),
             KeyCode::Enter => return self.open(),
             KeyCode::Char('p') => return self.change(ScheduleVerb::Pause),
             KeyCode::Char('r') => return self.change(ScheduleVerb::Resume),
-            _ => {}
+            _ => self.list.turn(key.code),
         }
         Outcome::Stay
     }

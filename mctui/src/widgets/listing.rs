@@ -6,6 +6,8 @@
 
 use std::hash::Hash;
 
+use crossterm::event::KeyCode;
+
 /// The ids of a list in the order shown, and which one is under the cursor.
 #[derive(Debug, Clone)]
 pub struct Listing<Id> {
@@ -112,6 +114,17 @@ impl<Id: Clone + Eq + Hash> Listing<Id> {
     /// Moves the cursor to the last row.
     pub fn last(&mut self) {
         self.go_to(self.ids.len().saturating_sub(1));
+    }
+
+    /// Moves the cursor by the keys that every list in a dialog has.
+    pub fn turn(&mut self, key: KeyCode) {
+        match key {
+            KeyCode::Char('j') | KeyCode::Down => self.step(1),
+            KeyCode::Char('k') | KeyCode::Up => self.step(-1),
+            KeyCode::Char('g') | KeyCode::Home => self.first(),
+            KeyCode::Char('G') | KeyCode::End => self.last(),
+            _ => {}
+        }
     }
 
     fn go_to(&mut self, at: usize) {
