@@ -131,6 +131,7 @@ fn the_terminal_is_as_it_was_after_every_end() {
     let mut slept = console(&squad, 24, 80);
     slept.sees("LIVE");
     press(&mut slept, &["\u{1a}"]);
+    until("suspended", PATIENCE, || slept.has_stopped().then_some(()));
     until("restored while suspended", PATIENCE, || slept.is_restored().then_some(()));
     slept.signal(Signal::CONT);
     until("taken over again", PATIENCE, || (!slept.is_restored()).then_some(()));
