@@ -20,10 +20,14 @@ fn beat(squad: &Squad) -> Vec<String> {
 /// A runtime of wren's, which can be delivered to.
 fn runtime(squad: &Squad) -> Client {
     let mut adapter = squad.adapter("gateway");
+    attach(&mut adapter);
+    adapter
+}
+
+fn attach(adapter: &mut Client) {
     let attach = json!({"runtime": "openclaw", "version": "1", "agents": ["wren"],
         "capabilities": ["deliver"]});
     adapter.ok("runtime.attach", attach);
-    adapter
 }
 
 /// Waits for the next order to deliver.
@@ -96,4 +100,18 @@ fn what_a_runtime_did_not_confirm_comes_again_under_its_number() {
     assert_eq!(again["params"]["id"], "N-1");
     adapter.reply(&again, &json!({}));
     until("it counts as delivered", PATIENCE, || beat(&squad).is_empty().then_some(()));
+}
+
+#[test]
+fn a_notice_under_way_is_not_pushed_again_when_its_runtime_attaches_again() {
+    let squad = squad();
+    let mut adapter = runtime(&squad);
+    assign(&squad, "in its hands");
+    let first = order(&mut adapter);
+    assert_eq!(first["params"]["id"], "N-1");
+    attach(&mut adapter);
+    assign(&squad, "new");
+    assert_eq!(order(&mut adapter)["params"]["id"], "N-2");
+    adapter.reply(&first, &json!({}));
+    until("the first counts as delivered", PATIENCE, || (beat(&squad) == ["N-2"]).then_some(()));
 }

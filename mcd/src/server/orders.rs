@@ -1,11 +1,11 @@
 //! Orders to runtimes: requests of the daemon over the connections of adapters.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
-use mc_core::agent::AgentName;
+use mc_core::{agent::AgentName, id::NotificationId};
 use mc_proto::{
     error::RpcError,
     method::feed::{Abort, Capability, Deliver},
@@ -29,21 +29,24 @@ pub(crate) struct Order {
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
-/// The connections that take orders.
+/// The connections that take orders, and the notices that are under way on them.
 #[derive(Debug, Default)]
-pub(crate) struct Orders(Mutex<HashMap<u64, mpsc::Sender<Order>>>);
+pub(crate) struct Orders {
+    desks: Mutex<HashMap<u64, mpsc::Sender<Order>>>,
+    under_way: Mutex<HashSet<NotificationId>>,
+}
 
 impl Orders {
     /// Opens the way to a connection.
     pub(super) fn open(&self, connection: u64) -> Inbox {
         let (sender, orders) = mpsc::channel(WAITING);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(connection, sender);
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner).insert(connection, sender);
         Inbox { orders, next_id: 0, open: Vec::new() }
     }
 
     /// Closes the way to a connection that ended.
     pub(super) fn close(&self, connection: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
     }
 
     /// Sends an order; `None` when the connection is gone or does not keep up.
@@ -55,7 +58,7 @@ impl Orders {
     ) -> Option<oneshot::Receiver<Reply>> {
         let params = serde_json::value::to_raw_value(params).ok()?;
         let (reply, answer) = oneshot::channel();
-        let desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
         desks.get(&connection)?.try_send(Order { method, params, reply }).ok()?;
         Some(answer)
     }
@@ -78,6 +81,12 @@ impl Orders {
         .collect()
     }
 
+    /// Takes a notice to bring it; `None` while it is under way.
+    pub(crate) fn claim(&self, id: NotificationId) -> Option<Claim<'_>> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.insert(id).then(|| Claim { orders: self, id })
+    }
+
     /// Orders a runtime of the agent to bring it a text; `None` when no runtime can.
     pub(crate) fn deliver(&self, live: &Live, order: &Deliver) -> Option<Sent> {
         let able = live.runtimes_of(&order.agent).into_iter();
@@ -86,6 +95,19 @@ impl Orders {
             let answer = self.send(runtime.connection, "runtime.deliver", order)?;
             Some(Sent { agent: order.agent.clone(), runtime: runtime.name, answer })
         })
+    }
+}
+
+/// One notice under way: nobody else brings it while this lives.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    orders: &'a Orders,
+    id: NotificationId,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.orders.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

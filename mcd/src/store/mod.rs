@@ -16,7 +16,14 @@ use std::{
 };
 
 pub use desk::{Desk, WriterState};
-use mc_core::{agent::AgentName, budget::BudgetDay, event::Recorded, id::Seq, squad::Squad};
+use mc_core::{
+    agent::AgentName,
+    alert::Notification,
+    budget::BudgetDay,
+    event::Recorded,
+    id::{NotificationId, Seq},
+    squad::Squad,
+};
 use mc_proto::{
     error::{ErrorKind, RpcError},
     home::Home,
@@ -285,6 +292,24 @@ impl Store {
     pub fn token_owner(&self, sha256_hex: &str) -> Result<Option<TokenOwner>, RpcError> {
         let now = self.inner.live.clock.now();
         self.inner.readers.with(|db| Ok(queries::token_owner(db, sha256_hex, now)?))
+    }
+
+    /// Returns the notices that an agent has not had, oldest first, at most 200.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the store can't be read.
+    pub fn unread(&self, agent: &AgentName) -> Result<Vec<Notification>, RpcError> {
+        self.inner.readers.with(|db| Ok(queries::unread(db, agent.as_str(), 200)?))
+    }
+
+    /// Says whether nobody has said yet that a notice arrived.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the store can't be read.
+    pub fn is_unread(&self, id: NotificationId) -> Result<bool, RpcError> {
+        self.inner.readers.with(|db| Ok(queries::is_unread(db, id)?))
     }
 
     /// Takes no more work, finishes what waits and folds the log into the database.

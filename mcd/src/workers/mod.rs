@@ -2,6 +2,7 @@
 
 mod end_runtime;
 mod follow;
+mod notices;
 mod reload;
 mod runtimes;
 mod stop_record;

@@ -6,30 +6,25 @@ use std::{sync::Arc, time::Duration};
 use mc_core::{
     actor::Actor,
     agent::{AgentName, AgentStatus},
-    alert::Notification,
     event::{AdapterEnrolled, Event, RuntimeAttached},
     squad::SquadStatus,
 };
 use mc_proto::method::{
-    Page, Request,
+    Request,
     agent::{self, AgentView},
-    feed::{Aborted, Deliver},
-    squad::NotificationList,
+    feed::Aborted,
 };
 use tokio::{sync::broadcast::error::RecvError, time::timeout};
 
-use super::Setting;
+use super::{Setting, notices};
 use crate::{
-    caller::{Caller, SystemCommand, Work},
-    server::{Server, emergency, orders::Sent},
+    caller::Caller,
+    server::{Server, orders::Sent},
     store::Committed,
 };
 
 /// How long a runtime may take to carry an order out.
-const ORDER_TIME: Duration = Duration::from_secs(30);
-/// The pauses before a notice is delivered again; then the next attach delivers it.
-const AGAIN: [Duration; 3] =
-    [Duration::from_secs(2), Duration::from_secs(15), Duration::from_mins(1)];
+pub(super) const ORDER_TIME: Duration = Duration::from_secs(30);
 
 /// Follows the store; ends with it.
 pub(super) async fn run(setting: &Setting) {
@@ -92,7 +87,7 @@ fn act(server: &Arc<Server>, committed: &Committed) {
         } => {
             catch_up_all(server);
         }
-        Event::NotificationQueued { notification } => deliver(server, notification),
+        Event::NotificationQueued { notification } => notices::deliver(server, notification),
         Event::RuntimeAttached(RuntimeAttached { agents, .. }) => attached(server, agents),
         _ => {}
     }
@@ -135,20 +130,8 @@ fn attached(server: &Arc<Server>, agents: &[AgentName]) {
         if stands || server.live().halt.is_set() {
             abort(server, (name, None), "the agent does not work at the moment");
         }
-        for notification in waiting(server, name) {
-            deliver(server, &notification);
-        }
+        notices::deliver_all(server, name);
     }
-}
-
-/// Returns the notices that an agent has not had, oldest first.
-fn waiting(server: &Server, agent: &AgentName) -> Vec<Notification> {
-    let list = NotificationList { unread: true, limit: Some(200), cursor: None };
-    let page = server.store.query(&speaking_as(agent), &Request::NotificationList(list)).ok();
-    let page = page.and_then(|json| serde_json::from_str::<Page<Notification>>(&json).ok());
-    let mut items = page.map(|page| page.items).unwrap_or_default();
-    items.reverse();
-    items
 }
 
 fn speaking_as(agent: &AgentName) -> Caller {
@@ -161,36 +144,4 @@ fn speaking_as(agent: &AgentName) -> Caller {
         factor: crate::caller::Factor::None,
         home: None,
     }
-}
-
-/// Delivers a notice, again after a failure; the runtime knows it by its number.
-fn deliver(server: &Arc<Server>, notification: &Notification) {
-    let Ok(agent) = notification.to.parse::<AgentName>() else { return };
-    // A turn that can't begin would swallow it: it waits until the squad works again.
-    if server.live().runtimes_of(&agent).is_empty() || !emergency::works(server) {
-        return;
-    }
-    let order = Deliver {
-        agent,
-        session: notification.session.clone(),
-        text: notification.text.clone(),
-        id: notification.id.to_string(),
-    };
-    let (server, id) = (Arc::clone(server), notification.id);
-    tokio::spawn(async move {
-        for pause in AGAIN {
-            if !emergency::works(&server) {
-                return;
-            }
-            let Some(sent) = server.orders.deliver(server.live(), &order) else { return };
-            if let Ok(Ok(Ok(_))) = timeout(ORDER_TIME, sent.answer).await {
-                let command = SystemCommand::Delivered { notification: id };
-                // Without the record it is delivered again, under the same number.
-                server.store.submit(Work::System(command)).ok();
-                return;
-            }
-            tracing::warn!(%id, agent = %order.agent, runtime = sent.runtime, "not delivered");
-            tokio::time::sleep(pause).await;
-        }
-    });
 }

@@ -3,7 +3,7 @@
 use mc_core::{
     alert::{Alert, AlertKind, Notification},
     canonical,
-    id::{RunId, TaskId},
+    id::{NotificationId, RunId, TaskId},
     policy::Inputs,
     run::{Run, ToolCall},
 };
@@ -203,4 +203,14 @@ pub fn unread(db: Reader<'_>, to: &str, limit: i64) -> Result<Vec<Notification>,
     let sql = "SELECT body FROM notifications WHERE recipient = ?1 AND acked = 0
                ORDER BY id LIMIT ?2";
     db.bodies(sql, (to, limit))
+}
+
+/// Says whether a notification was not acknowledged.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn is_unread(db: Reader<'_>, id: NotificationId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM notifications WHERE id = ?1 AND acked = 0)";
+    Ok(db.number(sql, [id.0])? > 0)
 }
