@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use mc_core::{
     agent::{Agent, AgentName, AgentPatch, AgentStatus, Autonomy, Liveness, Runtime},
+    budget::Scope,
     id::TaskId,
-    money::MicroUsd,
+    money::{MicroUsd, counted},
     time::Timestamp,
 };
 use mc_proto::method::{
@@ -17,6 +18,7 @@ use mc_proto::method::{
         AgentView, Beat, Drain, Get, Health, Heartbeat, List, Pause, Quarantine, Register, Resume,
         RevokeToken, RotateToken, Stop, Touched, Tree, TreeNode, TreeResult, Update,
     },
+    squad::{Budget, BudgetGet},
 };
 use serde::Serialize;
 
@@ -198,7 +200,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
         Verb::List(paging) => {
             paging::list(cx, &paging, |limit, cursor| List { limit, cursor }, rows)
         }
-        Verb::Show(OfAgent { agent }) => cx.show(&Get { agent }, view),
+        Verb::Show(OfAgent { agent }) => show(agent, cx),
         Verb::Evidence(args) => evidence::run(&args, cx),
         Verb::Tree => cx.show(&Tree {}, |tree, _| roots(tree)),
         Verb::Update(args) => update(*args, cx),
@@ -412,7 +414,34 @@ fn sheet(agent: &Agent) -> Sheet {
     sheet
 }
 
-fn view(view: &AgentView, now: Timestamp) -> String {
+fn show(agent: AgentName, cx: &mut Context) -> Result<Exit, Failure> {
+    let known = cx.call(&Get { agent: agent.clone() })?;
+    if cx.is_json() {
+        return cx.print(&known, |_| String::new()).map(|()| Exit::Done);
+    }
+    let ask = BudgetGet { agent: Some(agent), ..BudgetGet::default() };
+    let day = cx.call(&ask)?.budgets.into_iter().find(|one| one.scope == Scope::AgentDay);
+    let now = cx.now()?;
+    cx.print(&known, |known| view(known, day.as_ref(), now))?;
+    Ok(Exit::Done)
+}
+
+/// Returns how an agent's day stands with its cap: with what sub-agents spent and hold of it.
+fn of_day(day: &Budget) -> Option<String> {
+    let cap = day.cap_uusd?;
+    let part = |amount: MicroUsd, what: &str| {
+        if amount > MicroUsd::ZERO { format!(", {amount} {what}") } else { String::new() }
+    };
+    Some(format!(
+        "{} of {cap}{}{}{}",
+        counted(day.spent_uusd, day.unpriced_uusd),
+        part(day.sub_agents_uusd, "of it by its sub-agents"),
+        part(day.reserved_uusd, "more reserved"),
+        part(day.granted_uusd, "of the cap by overrides, for today"),
+    ))
+}
+
+fn view(view: &AgentView, day: Option<&Budget>, now: Timestamp) -> String {
     let mut sheet = sheet(&view.agent);
     sheet.toned("live", word(view.liveness), live_tone(view.liveness));
     sheet.maybe("heard", view.last_heartbeat.map(|at| format!("{} ago", text::age(now, at))));
@@ -424,6 +453,7 @@ fn view(view: &AgentView, now: Timestamp) -> String {
     }
     sheet.list("attached", &view.attached);
     sheet.line("today", money(view.today_uusd, view.agent.unpriced));
+    sheet.maybe("day's budget", day.and_then(of_day));
     sheet.to_string()
 }
 

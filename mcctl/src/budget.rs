@@ -129,7 +129,8 @@ fn over(budgets: &Budgets, set: &BudgetSet) -> Option<String> {
 }
 
 fn caps(budgets: &Budgets, now: Timestamp) -> String {
-    let mut table = Table::new(&["SCOPE", "OF", "SPENT", "RESERVED", "CAP", "USED", "TOKENS"]);
+    let mut table =
+        Table::new(&["SCOPE", "OF", "SPENT", "BY SUB-AGENTS", "RESERVED", "CAP", "USED", "TOKENS"]);
     for budget in &budgets.budgets {
         let Budget { percent, spent_tokens, cap_tokens, .. } = budget;
         let has_cap = budget.cap_uusd.is_some() || cap_tokens.is_some();
@@ -150,8 +151,14 @@ fn caps(budgets: &Budgets, now: Timestamp) -> String {
             cell(tokens.unwrap_or_else(|| spent_tokens.to_string())),
         ]);
     }
+    let is_shared = |one: &&Budget| one.sub_agents_uusd > MicroUsd::ZERO;
+    let below = budgets.budgets.iter().filter(is_shared).map(|one| {
+        let (whose, part) = (text::line(&one.of), one.sub_agents_uusd);
+        format!("of {whose}'s day its sub-agents spent {part}; it pays for them too\n")
+    });
+    let below: String = below.collect();
     let foot = format!(
-        "daily caps count {}; what has no price (?) counts at the dearest known rate\n",
+        "{below}daily caps count {}; what has no price (?) counts at the dearest known rate\n",
         text::line(&budgets.day)
     );
     format!("{table}{}{}", promises(&budgets.reservations, now), Tone::Dim.paint(&foot))

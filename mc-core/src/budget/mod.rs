@@ -1,7 +1,7 @@
 //! Budgets: what may be spent, what is promised and what is left, in money and in tokens.
 //!
 //! A run spends from several scopes at once: its own cap, its task and the tasks above it, its
-//! agent's day, the squad's day and month. A [`Ledger`] keeps what one scope has spent and promised.
+//! agent's day and the days of the agents above that, the squad's day and month. A [`Ledger`] keeps what one scope has spent and promised.
 //! What is asked for is granted when it fits into every scope together; what was promised and never
 //! settled counts in full. Cost that no price is known for counts at the dearest known rate.
 
@@ -95,6 +95,20 @@ impl fmt::Display for ScopeKey {
     }
 }
 
+impl ScopeKey {
+    /// Returns the agent whose day it is; `None` for every other scope.
+    pub fn agent(&self) -> Option<AgentName> {
+        let (agent, _day) = self.of.split_once(' ').filter(|_| self.scope == Scope::AgentDay)?;
+        agent.parse().ok()
+    }
+
+    /// Returns what it is called in a sentence, with the name where a run pays for several agents.
+    pub fn words(&self) -> String {
+        let whose = self.agent().map(|agent| format!("{agent}'s day"));
+        whose.unwrap_or_else(|| self.scope.words().to_owned())
+    }
+}
+
 /// Who spends, and when: all that says which scopes pay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Payer {
@@ -109,6 +123,9 @@ pub struct Payer {
     /// The tasks that this one is a part of, nearest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub above: Vec<TaskId>,
+    /// The agents that it is a sub-agent of, nearest first: their days pay as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<AgentName>,
     /// The budget day, `YYYY-MM-DD`.
     pub day: String,
 }
@@ -121,7 +138,8 @@ impl Payer {
         keys.extend(self.run.map(|run| key(Scope::Run, run.to_string())));
         let tasks = self.task.iter().chain(&self.above);
         keys.extend(tasks.map(|task| key(Scope::Task, task.to_string())));
-        keys.push(key(Scope::AgentDay, agent_day(&self.agent, &self.day)));
+        let agents = std::iter::once(&self.agent).chain(&self.ancestors);
+        keys.extend(agents.map(|agent| key(Scope::AgentDay, agent_day(agent, &self.day))));
         keys.push(key(Scope::SquadDay, self.day.clone()));
         keys.push(key(Scope::SquadMonth, month_of(&self.day).to_owned()));
         keys
@@ -297,6 +315,9 @@ pub struct Charge {
     /// The tasks that the task is a part of, nearest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub above: Vec<TaskId>,
+    /// The agents that the agent is a sub-agent of, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<AgentName>,
     /// The task's project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -377,10 +398,15 @@ mod tests {
             agent: "wren".parse().unwrap(),
             task: Some(TaskId(7)),
             above: vec![TaskId(2)],
+            ancestors: vec!["crow".parse().unwrap()],
             day: "2026-11-25".into(),
         };
-        let all: Vec<String> = payer.scopes().into_iter().map(|key| key.of).collect();
-        assert_eq!(all, ["R-4", "T-7", "T-2", "wren 2026-11-25", "2026-11-25", "2026-11"]);
+        let keys = payer.scopes();
+        let all: Vec<&str> = keys.iter().map(|key| key.of.as_str()).collect();
+        let days = ["wren 2026-11-25", "crow 2026-11-25", "2026-11-25", "2026-11"];
+        assert_eq!(all, [&["R-4", "T-7", "T-2"][..], &days].concat());
+        let whose: Vec<_> = keys.iter().filter_map(ScopeKey::agent).collect();
+        assert_eq!(whose, ["wren".parse().unwrap(), "crow".parse().unwrap()]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Ledger, Scope, ScopeKey};
+use super::{Amount, Ledger, ScopeKey};
 use crate::money::{self, MicroUsd};
 
 /// The caps of one scope; `None` is no cap.
@@ -81,7 +81,7 @@ impl Standing {
     /// Says how the scope stands, and what was wanted beyond.
     pub fn sentence(&self, want: Amount) -> String {
         let Self { caps, ledger, .. } = self;
-        let (spent, words) = (ledger.spent, self.key.scope.words());
+        let (spent, words) = (ledger.spent, self.key.words());
         let others = ledger.reserved.minus(self.own);
         let reach = spent + others + want;
         match *caps {
@@ -133,16 +133,9 @@ pub fn left(standings: &[Standing]) -> Caps {
     })
 }
 
-impl Standing {
-    /// Says whether a breach of it stops the agent and not the run alone.
-    pub fn pauses_agent(&self) -> bool {
-        self.key.scope == Scope::AgentDay
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Scope, *};
 
     fn standing(cap: i64, (spent, reserved, own): (i64, i64, i64)) -> Standing {
         let money = |uusd| Amount { uusd: MicroUsd(uusd), tokens: 0 };

@@ -115,6 +115,7 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     within("limits.pending_per_squad".into(), limits.pending_per_squad, 1, 10_000);
     within("limits.active_agents".into(), limits.active_agents, 1, 10_000);
     within("limits.children_per_task".into(), limits.children_per_task, 0, 100);
+    within("limits.children_per_parent".into(), limits.children_per_parent, 0, 100);
     within("limits.spawn_depth".into(), limits.spawn_depth, 0, 10);
     for (at, share) in doc.budgets.warn_percent.iter().enumerate() {
         within(format!("budgets.warn_percent[{at}]"), u64::from(*share), 1, 100);

@@ -501,6 +501,8 @@ pub struct Limits {
     pub active_agents: u64,
     /// Sub-agents of one task.
     pub children_per_task: u64,
+    /// Sub-agents of one agent, whatever tasks they serve.
+    pub children_per_parent: u64,
     /// How deep sub-agents may spawn.
     pub spawn_depth: u64,
     /// How long a sub-agent lives.
@@ -517,6 +519,7 @@ impl Default for Limits {
             pending_per_squad: 100,
             active_agents: 30,
             children_per_task: 3,
+            children_per_parent: 6,
             spawn_depth: 2,
             child_ttl: Span::hours(6),
             lease: Span::seconds(10),

@@ -179,6 +179,9 @@ pub struct Budget {
     /// The part of it that has no known price.
     #[serde(default)]
     pub unpriced_uusd: MicroUsd,
+    /// Of an agent's day, the part that its sub-agents spent: reports charge it to them alone.
+    #[serde(default)]
+    pub sub_agents_uusd: MicroUsd,
     /// What is reserved and not settled.
     #[serde(default)]
     pub reserved_uusd: MicroUsd,

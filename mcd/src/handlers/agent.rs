@@ -86,7 +86,7 @@ pub fn heartbeat(desk: &mut Desk<'_>, params: &Heartbeat) -> Result<Beat, Fail> 
 
 /// Returns what the agent may still spend; what is promised to its runs counts as spent.
 fn remaining(desk: &mut Desk<'_>, agent: &Agent, task: Option<&Task>) -> Result<Remaining, Fail> {
-    let payer = budget::payer(desk, &agent.name, None, task)?;
+    let payer = budget::payer(desk, agent, None, task)?;
     let all = budget::standings(desk, agent, &payer, budget::Own::WholeRun)?;
     let left = |scope| {
         let of = all.iter().filter(|one| one.key.scope == scope);

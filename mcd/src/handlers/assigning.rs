@@ -10,7 +10,7 @@ use mc_core::{
     actor::Actor,
     agent::Agent,
     assign::{Hand, Waiting, choose},
-    budget::{self, Payer},
+    budget,
     id::TaskId,
     policy::Policy,
     refusal::FieldError,
@@ -22,7 +22,7 @@ use mc_core::{
 use mc_proto::method::admin::{Offered, PolicyOffer};
 
 use super::{
-    budget::{Caplist, Own},
+    budget::{Caplist, Own, payer_on},
     moves,
 };
 use crate::{
@@ -103,8 +103,7 @@ fn hands(list: &Caplist<'_>, live: &Live, now: Timestamp) -> Result<Vec<Hand>, F
 
 /// Says why an agent may spend nothing more today.
 fn short(list: &Caplist<'_>, live: &Live, hand: &Hand) -> Result<Option<String>, Fail> {
-    let agent = hand.agent.name.clone();
-    let payer = Payer { run: None, agent, task: None, above: Vec::new(), day: live.day() };
+    let payer = payer_on(list.db, live.day(), &hand.agent, (None, None))?;
     let standings = list.standings(&hand.agent, &payer, Own::All)?;
     Ok(budget::over(&standings).map(|(_, shortage)| shortage.text))
 }

@@ -3,7 +3,7 @@
 
 use mc_core::{
     actor::Actor,
-    agent::{Agent, AgentStatus},
+    agent::{Agent, AgentName, AgentStatus},
     alert::{AlertKind, Severity},
     approval::ApprovalStatus,
     budget::{
@@ -55,9 +55,12 @@ pub(super) fn after_cost(
     let used_up: Vec<&Standing> =
         over.iter().filter(|(_, shortage)| !shortage.waits).map(|(one, _)| one).collect();
     stop_others(desk, run, &used_up)?;
-    let day = over.iter().find(|(one, shortage)| one.pauses_agent() && !shortage.waits);
-    if let Some((_, shortage)) = day {
-        pause(desk, agent, &shortage.text)?;
+    for (one, shortage) in over.iter().filter(|(_, shortage)| !shortage.waits) {
+        // A day that is spent stops whose it is, also when a sub-agent has spent the last of it: what
+        // is below an agent that stands still begins nothing.
+        if let Some(whose) = one.key.agent() {
+            pause(desk, &whose, &shortage.text)?;
+        }
     }
     Ok(())
 }
@@ -222,8 +225,8 @@ fn end(
 }
 
 /// Pauses an agent for its spending; what it was granted and has not used is void.
-fn pause(desk: &mut Desk<'_>, agent: &Agent, text: &str) -> Result<(), Fail> {
-    let agent = queries::agent(desk.db, &agent.name)?;
+fn pause(desk: &mut Desk<'_>, agent: &AgentName, text: &str) -> Result<(), Fail> {
+    let agent = queries::agent(desk.db, agent)?;
     if !matches!(agent.status, AgentStatus::Active | AgentStatus::Drained) {
         return Ok(());
     }
@@ -266,7 +269,7 @@ fn trips(desk: &mut Desk<'_>, agent: &Agent, run: &Run, payer: &Payer) -> Result
             pace.now, breaker.times
         );
         end(desk, run, payer, (BreachCause::Pace, &key, &text))?;
-        pause(desk, agent, &text)?;
+        pause(desk, &agent.name, &text)?;
         return Ok(());
     }
     Ok(())
@@ -364,7 +367,7 @@ pub(super) fn tell_if_over(desk: &mut Desk<'_>, scope: Scope, of: &str) -> Resul
     let Some(agent) = agent else { return Ok(()) };
     let task: Option<TaskId> = if scope == Scope::Task { of.parse().ok() } else { None };
     let row = task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let who = payer(desk, &agent.name, None::<RunId>, row.as_ref())?;
+    let who = payer(desk, agent, None::<RunId>, row.as_ref())?;
     let all = standings(desk, agent, &who, Own::All)?;
     let over = all.iter().find(|one| one.key.scope == scope && one.ledger == ledger);
     let Some(over) = over.filter(|one| one.percent() >= 100) else { return Ok(()) };

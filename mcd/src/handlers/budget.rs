@@ -109,8 +109,12 @@ impl Caplist<'_> {
                 Caps { uusd: Some(task.budget_uusd), tokens: tokens(set(Scope::Task, &key.of)) }
             }
             Scope::AgentDay => {
-                let uusd = Some(agent.daily_cap_uusd);
-                Caps { uusd, tokens: tokens(set(Scope::AgentDay, &agent.name)) }
+                // A sub-agent pays from the days of those above it as well: each has its own cap.
+                let above = key.agent().filter(|whose| *whose != agent.name);
+                let above = above.map(|whose| queries::agent(self.db, &whose)).transpose()?;
+                let whose = above.as_ref().unwrap_or(agent);
+                let uusd = Some(whose.daily_cap_uusd);
+                Caps { uusd, tokens: tokens(set(Scope::AgentDay, &whose.name)) }
             }
             Scope::SquadDay | Scope::SquadMonth => {
                 let own = set(key.scope, SQUAD);
@@ -135,16 +139,28 @@ pub(super) fn standings(
 /// Returns who pays for what `agent` does now.
 pub(super) fn payer(
     desk: &Desk<'_>,
-    agent: &AgentName,
+    agent: &Agent,
     run: Option<RunId>,
     task: Option<&Task>,
 ) -> Result<Payer, Fail> {
-    let above = match task {
-        Some(task) if task.parent.is_some() => queries::tasks_above(desk.db, task.id)?,
-        Some(_) | None => Vec::new(),
-    };
-    let task = task.map(|task| task.id);
-    Ok(Payer { run, agent: agent.clone(), task, above, day: desk.live.day() })
+    payer_on(desk.db, desk.live.day(), agent, (run, task.map(|task| task.id)))
+}
+
+/// Returns who pays for what `agent` does on `day`.
+pub(super) fn payer_on(
+    db: Reader<'_>,
+    day: String,
+    agent: &Agent,
+    (run, task): (Option<RunId>, Option<TaskId>),
+) -> Result<Payer, Fail> {
+    Ok(Payer {
+        run,
+        agent: agent.name.clone(),
+        task,
+        above: task.map_or(Ok(Vec::new()), |task| queries::tasks_above(db, task))?,
+        ancestors: queries::agents_above(db, agent)?,
+        day,
+    })
 }
 
 /// Says whether a task, with those above it, has money left.
@@ -217,7 +233,7 @@ pub(super) fn for_whole_run(desk: &Desk<'_>, run: RunId) -> Result<Option<Reserv
 /// Promises what a tool call that may run says it costs.
 pub(super) fn promise_call(
     desk: &mut Desk<'_>,
-    (agent, run, task): (&AgentName, Option<RunId>, Option<&Task>),
+    (agent, run, task): (&Agent, Option<RunId>, Option<&Task>),
     (call, estimate): (mc_core::id::CallId, MicroUsd),
 ) -> Result<(), Fail> {
     if estimate <= MicroUsd::ZERO {
@@ -225,7 +241,7 @@ pub(super) fn promise_call(
     }
     let run = match run {
         Some(run) => run,
-        None => newest_run(desk, agent)?.ok_or_else(|| no_run("estimated_cost_uusd"))?,
+        None => newest_run(desk, &agent.name)?.ok_or_else(|| no_run("estimated_cost_uusd"))?,
     };
     let payer = payer(desk, agent, Some(run), task)?;
     promise(desk, payer, Amount { uusd: estimate, tokens: 0 }, For::Call(call)).map(drop)
@@ -381,10 +397,11 @@ pub(super) fn raise(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail
         uusd: MicroUsd(more(to.uusd.map(|cap| cap.0), now.uusd.map(|cap| cap.0))),
         tokens: more(to.tokens, now.tokens),
     };
+    let whose = key.agent();
     if !by.is_zero() {
         desk.emit(Event::BudgetRaised { key, task, by, approval: approval.id })?;
     }
-    resume(desk, &agent, scope)
+    whose.map_or(Ok(()), |whose| resume(desk, &whose))
 }
 
 fn caps_with_grants(desk: &mut Desk<'_>, agent: &Agent, key: &ScopeKey) -> Result<Caps, Fail> {
@@ -399,13 +416,14 @@ fn caps_with_grants(desk: &mut Desk<'_>, agent: &Agent, key: &ScopeKey) -> Resul
 }
 
 /// An agent that only its day's cap had paused works again when that was raised.
-fn resume(desk: &mut Desk<'_>, agent: &Agent, scope: Scope) -> Result<(), Fail> {
+fn resume(desk: &mut Desk<'_>, whose: &AgentName) -> Result<(), Fail> {
+    let agent = queries::agent(desk.db, whose)?;
     let by_budget = agent.status_reason.as_ref().is_some_and(|why| why.starts_with(breach::PAUSED));
-    if scope != Scope::AgentDay || agent.status != AgentStatus::Paused || !by_budget {
+    if agent.status != AgentStatus::Paused || !by_budget {
         return Ok(());
     }
     let (from, to) = (AgentStatus::Paused, AgentStatus::Active);
-    let event = Event::AgentStatusChanged { agent: agent.name.clone(), from, to };
+    let event = Event::AgentStatusChanged { agent: agent.name, from, to };
     desk.emit_because("its day's cap was raised", event)?;
     Ok(())
 }
@@ -420,6 +438,7 @@ pub(super) fn charge_of(
     Charge {
         counted_uusd: (cost.counted_uusd != cost.cost_uusd).then_some(cost.counted_uusd),
         above: payer.above.clone(),
+        ancestors: payer.ancestors.clone(),
         project: project.cloned(),
         taken,
     }

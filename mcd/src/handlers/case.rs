@@ -98,7 +98,7 @@ pub(super) fn judge(desk: &mut Desk<'_>, case: &Case<'_>) -> Result<Decision, Fa
     }
     let squad = desk.squad()?;
     let run = case.run.map(|run| run.id);
-    let payer = budget::payer(desk, &case.agent.name, run, case.task)?;
+    let payer = budget::payer(desk, case.agent, run, case.task)?;
     let budget = budget::standings(desk, case.agent, &payer, Own::WholeRun)?;
     let world = World {
         squad: &squad,

@@ -20,7 +20,7 @@ use mc_proto::method::{
 };
 
 use super::{
-    budget::{Caplist, Own, SQUAD},
+    budget::{Caplist, Own, SQUAD, payer_on},
     input, lists,
 };
 use crate::{
@@ -65,10 +65,10 @@ pub(super) fn budgets(
     if let Some(run) = params.run {
         let run = queries::run(db, run)?;
         let agent = queries::agent(db, &run.agent)?;
-        let above = run.task.map_or(Ok(Vec::new()), |task| queries::tasks_above(db, task))?;
-        let (task, day) = (run.task, day.clone());
-        let payer = Payer { run: Some(run.id), agent: run.agent, task, above, day };
-        rows.extend(list.standings(&agent, &payer, Own::All)?.iter().map(shown));
+        let payer = payer_on(db, day.clone(), &agent, (Some(run.id), run.task))?;
+        for standing in list.standings(&agent, &payer, Own::All)? {
+            rows.push(shown(db, &standing)?);
+        }
     }
     if let Some(task) = params.task {
         queries::task(db, task)?;
@@ -110,18 +110,27 @@ fn row(list: &Caplist<'_>, agent: Option<&Agent>, key: ScopeKey) -> Result<Budge
     };
     caps.uusd = caps.uusd.map(|cap| cap + ledger.granted.uusd);
     caps.tokens = caps.tokens.map(|cap| cap.saturating_add(ledger.granted.tokens));
-    Ok(shown(&Standing { key, caps, ledger, own: budget::Amount::default() }))
+    shown(list.db, &Standing { key, caps, ledger, own: budget::Amount::default() })
 }
 
-fn shown(standing: &Standing) -> Budget {
+fn shown(db: Reader<'_>, standing: &Standing) -> Result<Budget, Fail> {
     let Standing { key, caps, ledger, .. } = standing;
-    Budget {
+    // A day holds what sub-agents spend, too; sums by agent do not.
+    let own = match key.of.split_once(' ').filter(|_| key.scope == Scope::AgentDay) {
+        Some((agent, day)) => {
+            let span = Span { since: day.to_owned(), until: day.to_owned() };
+            queries::total_costs(db, &span, (Some(agent), None))?.0.counted_uusd
+        }
+        None => ledger.spent.uusd,
+    };
+    Ok(Budget {
         scope: key.scope,
         of: key.of.clone(),
         cap_uusd: caps.uusd,
         granted_uusd: ledger.granted.uusd,
         spent_uusd: ledger.spent.uusd,
         unpriced_uusd: ledger.unpriced_uusd,
+        sub_agents_uusd: ledger.spent.uusd.minus(own),
         reserved_uusd: ledger.reserved.uusd,
         unpriced: ledger.unpriced_uusd > MicroUsd::ZERO,
         state: ledger.state,
@@ -129,7 +138,7 @@ fn shown(standing: &Standing) -> Budget {
         spent_tokens: ledger.spent.tokens,
         reserved_tokens: ledger.reserved.tokens,
         percent: standing.percent(),
-    }
+    })
 }
 
 /// Returns what the squad has spent today, what counts beside it for what has no price, and its
@@ -267,15 +276,19 @@ pub(super) fn forecast(db: Reader<'_>, live: &Live, params: &Forecast) -> Result
     let today: jiff::civil::Date = day.parse().unwrap_or_default();
     let back = |days: i64| today.saturating_sub(jiff::Span::new().days(days)).to_string();
     let span = Span { since: back(14), until: back(1) };
-    let known = queries::day_costs(db, &span, params.agent.as_deref())?;
-    let days: Vec<DaySpend> = (1..=14)
-        .rev()
-        .map(back)
-        .map(|day| {
-            let uusd = known.get(&day).copied().unwrap_or_default();
-            DaySpend { day, uusd }
-        })
-        .collect();
+    let known = queries::day_costs(db, &span)?;
+    let mut days = Vec::new();
+    for day in (1..=14).rev().map(back) {
+        let uusd = match &agent {
+            // As it counts for the cap: with what its sub-agents spent.
+            Some(agent) => {
+                let of = budget::agent_day(&agent.name, &day);
+                queries::ledger(db, &ScopeKey { scope: Scope::AgentDay, of })?.spent.uusd
+            }
+            None => known.get(&day).copied().unwrap_or_default(),
+        };
+        days.push(DaySpend { day, uusd });
+    }
     let week = |days: &[DaySpend]| days.iter().map(|day| day.uusd).sum::<MicroUsd>();
     let (before, last) = days.split_at(7);
     let (before, last) = (week(before), week(last));

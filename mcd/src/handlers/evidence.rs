@@ -6,7 +6,6 @@
 use mc_core::{
     actor::Actor,
     agent::{Agent, AgentName},
-    budget::Payer,
     canonical::hex,
     event::{Event, Recorded},
     evidence::{Evidence, Held, InForce, Lease, Spent},
@@ -15,7 +14,7 @@ use mc_core::{
 use mc_proto::method::agent::{Bundle, EvidenceGet, Kept};
 
 use super::{
-    budget::{Caplist, Own},
+    budget::{Caplist, Own, payer_on},
     input,
 };
 use crate::{
@@ -114,14 +113,8 @@ fn budgets(
     (policy, day): (&Policy, &str),
     agent: &Agent,
 ) -> Result<Vec<Spent>, Fail> {
-    let above = agent.current_task.map_or(Ok(Vec::new()), |task| queries::tasks_above(db, task))?;
-    let payer = Payer {
-        run: agent.current_run,
-        agent: agent.name.clone(),
-        task: agent.current_task,
-        above,
-        day: day.to_owned(),
-    };
+    let of = (agent.current_run, agent.current_task);
+    let payer = payer_on(db, day.to_owned(), agent, of)?;
     let set = queries::all_caps(db)?;
     let standings = Caplist { db, policy, set: &set }.standings(agent, &payer, Own::All)?;
     Ok(standings

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use mc_core::{
     actor::Actor,
     alert::{AlertKind, AlertStatus, Severity},
-    budget::Payer,
     canonical,
     event::Event,
     money::MicroUsd,
@@ -19,7 +18,7 @@ use mc_proto::{
 
 use super::{
     assigning,
-    budget::{Caplist, Own},
+    budget::{Caplist, Own, payer_on},
     input,
     notify::{self, Warning},
 };
@@ -163,9 +162,8 @@ pub fn test(
     };
     let task = params.task.or(agent.current_task).map(|id| queries::task(db, id)).transpose()?;
     let squad = queries::squad(db)?;
-    let above = task.as_ref().map_or(Ok(Vec::new()), |task| queries::tasks_above(db, task.id))?;
-    let of = task.as_ref().map(|task| task.id);
-    let payer = Payer { run: None, agent: agent.name.clone(), task: of, above, day: live.day() };
+    let of = (None, task.as_ref().map(|task| task.id));
+    let payer = payer_on(db, live.day(), &agent, of)?;
     let set = queries::all_caps(db)?;
     let caps = Caplist { db, policy: &policy, set: &set };
     let budget = caps.standings(&agent, &payer, Own::WholeRun)?;

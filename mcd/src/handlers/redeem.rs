@@ -277,7 +277,7 @@ fn redeem(
     desk.emit(tool::changed(&call, CallStatus::Allowed, Some(lease)))?;
     if let Some(estimate) = approval.estimated_cost_uusd {
         let task = approval.task.map(|id| queries::task(desk.db, id)).transpose()?;
-        budget::promise_call(desk, (&agent.name, call.run, task.as_ref()), (call.id, estimate))?;
+        budget::promise_call(desk, (&agent, call.run, task.as_ref()), (call.id, estimate))?;
     }
     Ok(granted(lease))
 }

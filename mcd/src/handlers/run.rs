@@ -90,7 +90,7 @@ fn begin(
     asked: Option<MicroUsd>,
 ) -> Result<(), Fail> {
     let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let payer = payer(desk, &agent.name, Some(run.id), task.as_ref())?;
+    let payer = payer(desk, &agent, Some(run.id), task.as_ref())?;
     let all = standings(desk, agent, &payer, Own::WholeRun)?;
     budget::fit(&all, Amount::default()).map_err(|short| {
         let how =
@@ -118,7 +118,7 @@ fn begin(
 
 fn started(desk: &mut Desk<'_>, agent: &Agent, run: &Run) -> Result<Started, Fail> {
     let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let payer = payer(desk, &agent.name, Some(run.id), task.as_ref())?;
+    let payer = payer(desk, &agent, Some(run.id), task.as_ref())?;
     let left = budget::left(&standings(desk, agent, &payer, Own::All)?);
     let reserved = for_whole_run(desk, run.id)?.map(|row| row.open.uusd);
     Ok(Started {
@@ -155,10 +155,16 @@ fn gate(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
         return Err(Refusal::forbidden(text).into());
     }
     // What a person paused does not go on through those whom it spawned.
-    if let Some(name) = agent.parent.as_ref().filter(|_| agent.is_sub_agent()) {
-        let parent = queries::agent(desk.db, name)?;
+    let above =
+        if agent.is_sub_agent() { queries::agents_above(desk.db, agent)? } else { Vec::new() };
+    for name in above {
+        let parent = queries::agent(desk.db, &name)?;
         if !matches!(parent.status, AgentStatus::Active | AgentStatus::Drained) {
-            let text = format!("{name}, the parent of {}, does not work", agent.name);
+            let text = format!(
+                "{name}, of which {} is a sub-agent, does not work{}",
+                agent.name,
+                why(&parent.status_reason)
+            );
             return Err(Refusal::forbidden(text).into());
         }
     }
@@ -233,7 +239,7 @@ pub fn reserve(desk: &mut Desk<'_>, params: &Reserve) -> Result<Reserved, Fail> 
     }
     let want = wanted(desk, &agent, &run, params)?;
     let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let payer = payer(desk, &agent.name, Some(run.id), task.as_ref())?;
+    let payer = payer(desk, &agent, Some(run.id), task.as_ref())?;
     let all = standings(desk, &agent, &payer, Own::WholeRun)?;
     let short = budget::fit(&all, want).err();
     let mut answer = Reserved {
@@ -353,7 +359,7 @@ fn spent(
         }
         (task, _) => task,
     };
-    let payer = payer(desk, &agent.name, Some(run.id), task)?;
+    let payer = payer(desk, &agent, Some(run.id), task)?;
     let all = standings(desk, &agent, &payer, Own::All)?;
     let left = budget::left(&all);
     let is_over = budget::over(&all).is_some() || run.status == RunStatus::Aborted;

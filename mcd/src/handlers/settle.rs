@@ -57,7 +57,8 @@ pub(super) fn charge(
 ) -> Result<(), Fail> {
     let amount = used.amount();
     let Used { model, tokens, cost, paid } = used;
-    let payer = payer(desk, &run.agent, Some(run.id), task)?;
+    let agent = queries::agent(desk.db, &run.agent)?;
+    let payer = payer(desk, &agent, Some(run.id), task)?;
     let settled = if let Paid::Settles(row) = &paid { Some(row.clone()) } else { None };
     let taken = match paid {
         Paid::Settles(row) => Some(Taken { reservation: row.id, amount: row.open, settles: true }),

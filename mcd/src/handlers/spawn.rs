@@ -17,9 +17,6 @@ use crate::store::{
     queries::{self, Fail},
 };
 
-/// The deepest family that is walked through; the limits keep them far below.
-const DEEPEST: usize = 16;
-
 /// Returns the parent of a new agent, after checking that it may have the child.
 pub(super) fn parent(desk: &Desk<'_>, params: &Register) -> Result<Option<AgentName>, Fail> {
     let parent = if desk.caller.is_human() {
@@ -62,7 +59,8 @@ fn may_spawn(agent: &Agent, params: &Register) -> Result<(), Refusal> {
 /// Refuses one child too many, a family that is too deep, and a task that is closed.
 fn within_limits(desk: &Desk<'_>, parent: &Agent, params: &Register) -> Result<(), Fail> {
     let limits = desk.policy.doc().limits;
-    if depth(desk, parent)? >= limits.spawn_depth {
+    let above = queries::agents_above(desk.db, parent)?;
+    if above.len() as u64 >= limits.spawn_depth {
         let text = format!("sub-agents go at most {} deep", limits.spawn_depth);
         return Err(Refusal::forbidden(text).into());
     }
@@ -75,6 +73,14 @@ fn within_limits(desk: &Desk<'_>, parent: &Agent, params: &Register) -> Result<(
     let children = agents.iter().filter(|one| one.is_sub_agent() && one.serves == Some(task));
     if children.count() as u64 >= limits.children_per_task {
         let text = format!("a task has at most {} sub-agents", limits.children_per_task);
+        return Err(Refusal::forbidden(text).into());
+    }
+    if children_of(agents, &parent.name).len() as u64 >= limits.children_per_parent {
+        let text = format!(
+            "{} has as many sub-agents as one agent may have ({}): wait for one to end; a person can \
+             retire one (`mcctl agent stop`) or raise `limits.children_per_parent`",
+            parent.name, limits.children_per_parent
+        );
         return Err(Refusal::forbidden(text).into());
     }
     Ok(())
@@ -128,29 +134,17 @@ const fn rank(autonomy: Autonomy) -> u8 {
 
 /// Says whether an agent is `other`, or one of those below it.
 pub(super) fn is_of(desk: &Desk<'_>, agent: &Agent, other: &AgentName) -> Result<bool, Fail> {
-    Ok(agent.name == *other || above(desk, agent)?.contains(other))
-}
-
-fn depth(desk: &Desk<'_>, agent: &Agent) -> Result<u64, Fail> {
-    Ok(u64::try_from(above(desk, agent)?.len()).unwrap_or(u64::MAX))
-}
-
-/// Returns the agents above an agent, nearest first.
-fn above(desk: &Desk<'_>, agent: &Agent) -> Result<Vec<AgentName>, Fail> {
-    let mut above = Vec::new();
-    let mut parent = agent.parent.clone();
-    while let Some(name) = parent.filter(|_| above.len() < DEEPEST) {
-        parent = queries::agent(desk.db, &name)?.parent;
-        above.push(name);
-    }
-    Ok(above)
+    Ok(agent.name == *other || queries::agents_above(desk.db, agent)?.contains(other))
 }
 
 /// Returns the sub-agents of an agent.
 pub(super) fn children(desk: &Desk<'_>, parent: &AgentName) -> Result<Vec<Agent>, Fail> {
-    let mut agents = queries::agents(desk.db, false)?;
+    Ok(children_of(queries::agents(desk.db, false)?, parent))
+}
+
+fn children_of(mut agents: Vec<Agent>, parent: &AgentName) -> Vec<Agent> {
     agents.retain(|one| one.is_sub_agent() && one.parent.as_ref() == Some(parent));
-    Ok(agents)
+    agents
 }
 
 /// Ends the sub-agents whose time is over.

@@ -236,7 +236,7 @@ pub(super) fn record(
     desk.emit(Event::ToolChecked { call: Box::new(call) })?;
     contain::after_denial(desk, id, decision)?;
     if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
-        let payer = (&asked.agent.name, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
+        let payer = (&asked.agent, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
         budget::promise_call(desk, payer, (id, estimate))?;
     }
     let waits = decision.outcome == Outcome::Ask;

@@ -12,6 +12,7 @@
 mod bench;
 #[path = "../simulation/dice.rs"]
 mod dice;
+mod family;
 mod late;
 mod model;
 

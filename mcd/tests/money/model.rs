@@ -13,6 +13,14 @@ const SQUAD_CAP: i64 = 2_500_000;
 const POLICY: &str = "[budgets.pace]\ntimes = 0\n[limits]\nactive_agents = 10_000\n\
                       pending_per_agent = 1000\npending_per_squad = 10_000\n";
 
+/// Whose sub-agent each of the four agents is.
+const PARENTS: [Option<usize>; 4] = [None, None, Some(0), Some(2)];
+
+/// An agent with those above it: all of their days pay.
+fn family(agent: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(agent), |agent| PARENTS[*agent])
+}
+
 /// A run of the model: whose, on what, what it has spent, what is promised to each of its calls, and
 /// what a human has said of those that are released and not reported.
 struct Run {
@@ -24,11 +32,11 @@ struct Run {
     is_over: bool,
 }
 
-/// Caps of run, task, agent's day and squad's day; a scope holds what the runs in it hold.
+/// Caps of run, task, the days of agents and the squad's day; a scope holds what the runs in it hold.
 #[derive(Default)]
 struct Model {
     runs: Vec<Run>,
-    paused: [bool; 2],
+    paused: [bool; 4],
 }
 
 impl Model {
@@ -40,16 +48,27 @@ impl Model {
         })
     }
 
+    /// An agent's day holds what the runs of its sub-agents hold, too.
+    fn day(&self, agent: usize) -> (i64, i64) {
+        self.sum(|_, run| family(run.agent).any(|one| one == agent))
+    }
+
     /// Spent, spent and promised, and the cap, of each scope of a run.
-    fn scopes(&self, at: usize) -> [(i64, i64, i64); 4] {
+    fn scopes(&self, at: usize) -> Vec<(i64, i64, i64)> {
         let Run { agent, task, .. } = self.runs[at];
         let with = |(spent, promised): (i64, i64), cap| (spent, spent + promised, cap);
-        [
+        let days = family(agent).map(|one| with(self.day(one), DAY_CAP));
+        let others = [
             with(self.sum(|of, _| of == at), RUN_CAP),
             with(self.sum(|_, run| run.task == task), TASK_CAP),
-            with(self.sum(|_, run| run.agent == agent), DAY_CAP),
             with(self.sum(|_, _| true), SQUAD_CAP),
-        ]
+        ];
+        days.chain(others).collect()
+    }
+
+    /// Whether neither an agent nor one above it stands still.
+    fn works(&self, agent: usize) -> bool {
+        family(agent).all(|one| !self.paused[one])
     }
 
     fn fits(&self, at: usize, want: i64) -> bool {
@@ -62,12 +81,14 @@ impl Model {
         let scopes = self.scopes(at);
         if scopes.iter().any(|(_, taken, cap)| taken - own >= *cap) {
             self.runs[at].is_over = true;
-            self.paused[self.runs[at].agent] |= scopes[2].0 >= DAY_CAP;
+            for agent in family(self.runs[at].agent) {
+                self.paused[agent] |= self.day(agent).0 >= DAY_CAP;
+            }
         }
     }
 }
 
-/// One history: two agents, three tasks, a day of its own.
+/// One history: two agents, one with a sub-agent that has one itself, three tasks, a day of its own.
 struct History {
     bench: Bench,
     model: Model,
@@ -85,15 +106,22 @@ impl History {
             jiff::civil::date(2027, 1, 1) + jiff::Span::new().days(i64::try_from(seed).unwrap());
         let day = day.to_string();
         bench.store.live().set_day(day.clone());
+        let caps = json!({"run_cap_uusd": RUN_CAP, "daily_cap_uusd": DAY_CAP});
         let names = [0, 1].map(|agent| name(seed, agent));
         for name in &names {
-            let caps = json!({"run_cap_uusd": RUN_CAP, "daily_cap_uusd": DAY_CAP});
-            bench.register(name, caps);
+            bench.register(name, caps.clone());
         }
         let params =
             json!({"title": "x", "type": "docs", "budget_uusd": TASK_CAP, "assignees": names});
         let create = |_| bench.human("task.create", params.clone())["id"].clone();
-        let tasks = (0..3).map(create).collect();
+        let tasks: Vec<Value> = (0..3).map(create).collect();
+        for child in [2, 3] {
+            let mut below = caps.clone();
+            below["parent"] = name(seed, PARENTS[child].unwrap()).into();
+            below["task"] = tasks[serves(child).unwrap()].clone();
+            below["purpose"] = "helps".into();
+            bench.register(&name(seed, child), below);
+        }
         let dice = Dice::new(seed);
         let (model, runs, promises) = (Model::default(), Vec::new(), Vec::new());
         Self { bench, model, dice, seed, day, tasks, runs, promises }
@@ -120,13 +148,14 @@ impl History {
     }
 
     fn start(&mut self) {
-        let (agent, task) = (self.dice.roll(2), self.dice.roll(3));
+        let (agent, any) = (self.dice.roll(4), self.dice.roll(3));
+        let task = serves(agent).unwrap_or(any);
         let params = json!({"session": "s", "task": self.tasks[task], "reserve_uusd": 0});
         let caller = self::agent(&name(self.seed, agent));
         let started = self.bench.ask(&caller, "run.start", params);
         let (promised, said) = (Vec::new(), Vec::new());
         self.model.runs.push(Run { agent, task, spent: 0, promised, said, is_over: false });
-        let may = !self.model.paused[agent] && self.model.fits(self.model.runs.len() - 1, 0);
+        let may = self.model.works(agent) && self.model.fits(self.model.runs.len() - 1, 0);
         assert_eq!(started.is_ok(), may, "start, seed {}", self.seed);
         match started {
             Ok(started) => {
@@ -143,7 +172,7 @@ impl History {
         let caller = agent(&self.whose(run));
         let answer = self.bench.ask(&caller, "run.reserve", params);
         let Run { agent, is_over, .. } = self.model.runs[run];
-        let may = !self.model.paused[agent] && !is_over;
+        let may = self.model.works(agent) && !is_over;
         assert_eq!(answer.is_ok(), may, "reserve, seed {}", self.seed);
         let Ok(answer) = answer else { return };
         let fits = self.model.fits(run, amount);
@@ -206,14 +235,25 @@ impl History {
         let seen = (squad["spent_uusd"].as_i64(), squad["reserved_uusd"].as_i64());
         let (spent, promised) = self.model.sum(|_, _| true);
         assert_eq!(seen, (Some(spent), Some(promised)), "the squad's day, seed {}", self.seed);
+        for agent in 0..4 {
+            let day = self.bench.budget("agent_day", json!({"agent": name(self.seed, agent)}));
+            let seen = (day["spent_uusd"].as_i64(), day["reserved_uusd"].as_i64());
+            let (spent, promised) = self.model.day(agent);
+            let whose = format!("the day of {agent}, seed {}", self.seed);
+            assert_eq!(seen, (Some(spent), Some(promised)), "{whose}");
+        }
     }
 
     fn end(self) -> Bench {
-        for agent in 0..2 {
+        for agent in 0..4 {
             let name = name(self.seed, agent);
             let row = self.bench.human("agent.get", json!({"agent": name}));
             let is_paused = row["status"] == "paused";
             assert_eq!(is_paused, self.model.paused[agent], "paused, seed {}", self.seed);
+        }
+        for agent in [0, 1] {
+            // Its sub-agents end with it.
+            let name = name(self.seed, agent);
             self.bench.human("agent.stop", json!({"agent": name, "reason": "over"}));
         }
         self.bench
@@ -222,6 +262,11 @@ impl History {
 
 fn amount(dice: &mut Dice) -> i64 {
     i64::try_from(dice.roll(400_000)).unwrap() + 1
+}
+
+/// The task that a sub-agent is there for.
+const fn serves(agent: usize) -> Option<usize> {
+    agent.checked_sub(2)
 }
 
 fn name(seed: u64, agent: usize) -> String {

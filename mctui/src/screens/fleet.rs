@@ -417,6 +417,7 @@ fn budget(view: &AgentView, scene: &Scene) -> Budget {
         granted_uusd: MicroUsd::ZERO,
         spent_uusd: view.today_uusd,
         unpriced_uusd: MicroUsd::ZERO,
+        sub_agents_uusd: MicroUsd::ZERO,
         reserved_uusd: MicroUsd::ZERO,
         unpriced: agent.unpriced,
         state: None,
@@ -462,15 +463,19 @@ fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
     let mut second = Line::new()
         .own(Token::Dim, " today ")
         .own(Token::Money, money(view.today_uusd, agent.unpriced))
-        .then(of_budget(&budget))
-        .own(
-            Token::Dim,
-            format!(
-                " · a run {} · in all {}",
-                agent.run_cap_uusd,
-                money(agent.spent_uusd, agent.unpriced)
-            ),
-        );
+        .then(of_budget(&budget));
+    if budget.sub_agents_uusd > MicroUsd::ZERO {
+        let text = format!(" · its sub-agents {} of that cap", budget.sub_agents_uusd);
+        second = second.own(Token::Dim, text);
+    }
+    second = second.own(
+        Token::Dim,
+        format!(
+            " · a run {} · in all {}",
+            agent.run_cap_uusd,
+            money(agent.spent_uusd, agent.unpriced)
+        ),
+    );
     second = if view.attached.is_empty() {
         second.own(Token::Warn, " · no runtime is attached")
     } else {

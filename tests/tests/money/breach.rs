@@ -127,7 +127,7 @@ fn a_day_that_is_spent_pauses_the_agent_and_starts_no_other_run() {
     assert_eq!(wren.ok("run.usage", usage(&run, 1_000_000))["state"], "stop");
     let seen = human.ok("agent.get", json!({"agent": "wren"}));
     assert_eq!(seen["status"], "paused");
-    assert!(seen["status_reason"].as_str().unwrap().starts_with("budget: the agent's day"));
+    assert!(seen["status_reason"].as_str().unwrap().starts_with("budget: wren's day"));
     is_over(&mut human, &mut wren, (&run, &task));
     let refused = wren.refused("run.start", json!({"session": "s"}));
     assert!(refused.message.contains("wren is paused: budget: "), "{refused:?}");

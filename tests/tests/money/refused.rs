@@ -179,7 +179,7 @@ fn a_cap_below_what_is_spent_is_taken_stops_at_once_and_says_so() {
     let text = told.last().unwrap()["text"].as_str().unwrap();
     assert_eq!(
         text,
-        "the agent's day has spent $0.20 of $0.10, $0.30 more is reserved: nothing more may be spent"
+        "wren's day has spent $0.20 of $0.10, $0.30 more is reserved: nothing more may be spent"
     );
     let answer = wren.ok("run.reserve", json!({"run": run, "amount_uusd": 1}));
     assert_ne!(answer["decision"], "allow", "{answer}");

@@ -30,8 +30,8 @@ const PUT_DAY: &str = "INSERT INTO budget_day (id, body) VALUES (1, ?1)
 const PUT_SESSION: &str = "INSERT INTO session_tasks (agent, session, task) VALUES (?1, ?2, ?3)
     ON CONFLICT (agent, session) DO UPDATE SET task = ?3";
 const ADD_USAGE: &str = "INSERT INTO usages (seq, day, run, agent, task, above, project, model,
-    state, calls, cost_uusd, counted_uusd, input, output, cache_read, cache_write)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15)";
+    state, calls, cost_uusd, counted_uusd, input, output, cache_read, cache_write, ancestors)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 const CORRECT_USAGE: &str =
     "UPDATE usages SET state = ?2, cost_uusd = ?3, counted_uusd = ?4 WHERE seq = ?1";
 const ADD_TO_DAY: &str = "INSERT INTO spend_days (day, agent, task, project, model, state, calls,
@@ -168,13 +168,14 @@ impl Money<'_, '_> {
         else {
             return Ok(());
         };
-        let Charge { counted_uusd, above, project, taken } = charge.as_ref();
+        let Charge { counted_uusd, above, ancestors, project, taken } = charge.as_ref();
         let counted_uusd = counted_uusd.unwrap_or(*cost_uusd);
         let payer = Payer {
             run: Some(*run),
             agent: agent.clone(),
             task: *task,
             above: above.clone(),
+            ancestors: ancestors.clone(),
             day: day.clone(),
         };
         let amount = Amount { uusd: counted_uusd, tokens: tokens.total() };
@@ -221,6 +222,7 @@ impl Money<'_, '_> {
             return Ok(());
         };
         let above = serde_json::to_string(&payer.above).map_err(StoreError::from)?;
+        let ancestors = serde_json::to_string(&payer.ancestors).map_err(StoreError::from)?;
         let task = payer.task.map(|task| task.0);
         self.execute(
             ADD_USAGE,
@@ -240,6 +242,7 @@ impl Money<'_, '_> {
                 tokens.output,
                 tokens.cache_read,
                 tokens.cache_write,
+                ancestors,
             ],
         )
     }

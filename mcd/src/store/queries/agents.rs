@@ -26,6 +26,24 @@ pub fn find_agent(db: Reader<'_>, name: &str) -> Result<Option<Agent>, StoreErro
     db.body("SELECT body FROM agents WHERE name = ?1", [name])
 }
 
+/// The deepest family that is walked through; the limits keep them far below.
+const DEEPEST: usize = 16;
+
+/// Returns the agents above an agent, nearest first.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn agents_above(db: Reader<'_>, agent: &Agent) -> Result<Vec<AgentName>, Fail> {
+    let mut above = Vec::new();
+    let mut parent = agent.parent.clone();
+    while let Some(name) = parent.filter(|_| above.len() < DEEPEST) {
+        parent = self::agent(db, &name)?.parent;
+        above.push(name);
+    }
+    Ok(above)
+}
+
 /// Returns every agent that is not retired, by name; with `all` the retired ones too.
 ///
 /// # Errors

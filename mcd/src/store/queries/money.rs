@@ -416,23 +416,18 @@ pub fn total_costs(
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn day_costs(
-    db: Reader<'_>,
-    span: &Span,
-    agent: Option<&str>,
-) -> Result<BTreeMap<String, MicroUsd>, StoreError> {
+pub fn day_costs(db: Reader<'_>, span: &Span) -> Result<BTreeMap<String, MicroUsd>, StoreError> {
     let sql = "SELECT day, sum(counted_uusd) FROM spend_days WHERE day BETWEEN ?1 AND ?2
-               AND (?3 IS NULL OR agent = ?3) GROUP BY day";
+               GROUP BY day";
     let mut statement = db.connection().prepare_cached(sql)?;
-    let rows = statement.query_map((&span.since, &span.until, agent), |row| {
-        Ok((row.get(0)?, MicroUsd(row.get(1)?)))
-    })?;
+    let rows = statement
+        .query_map((&span.since, &span.until), |row| Ok((row.get(0)?, MicroUsd(row.get(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// What [`usage`] reads.
 const USAGE: &str = "seq, day, run, agent, task, above, project, model, state, cost_uusd,
-    counted_uusd, input, output, cache_read, cache_write";
+    counted_uusd, input, output, cache_read, cache_write, ancestors";
 
 /// Returns the usages of a span after event `after` whose cost was derived or has no price, in
 /// order, as corrections that change nothing yet.
@@ -488,6 +483,7 @@ fn usage(row: &rusqlite::Row<'_>) -> Result<Correction, StoreError> {
             agent: agent.parse().map_err(wrong)?,
             task: row.get::<_, Option<i64>>(4)?.map(TaskId),
             above: serde_json::from_str(&text(5)?)?,
+            ancestors: serde_json::from_str(&text(15)?)?,
             day: text(1)?,
         },
         project: row.get(6)?,
