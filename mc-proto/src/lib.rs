@@ -5,6 +5,7 @@ pub mod describe;
 pub mod error;
 pub mod findings;
 pub mod frame;
+pub mod halt;
 pub mod home;
 pub mod limits;
 pub mod method;

@@ -37,6 +37,11 @@ impl Context {
         self.reader == Reader::Program
     }
 
+    /// Has no answer take longer than `seconds`; for what can't wait.
+    pub(crate) fn hurry(&mut self, seconds: u64) {
+        self.global.timeout = self.global.timeout.min(seconds);
+    }
+
     /// Returns the connection; connects first, if need be.
     ///
     /// # Errors

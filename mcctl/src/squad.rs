@@ -1,18 +1,26 @@
 //! `mcctl status`, `mcctl squad`, `mcctl stop`, `mcctl budget`: the squad as a whole.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use mc_core::{agent::AgentName, id::TaskId, money::counted, time::Timestamp};
-use mc_proto::method::{
-    Method,
-    squad::{
-        Drain, EmergencyResume, EmergencyStop, EndRuntime, Pause, Receipt, Resume, Status,
-        StatusGet,
+use mc_proto::{
+    halt,
+    home::Home,
+    method::{
+        Method,
+        squad::{
+            Drain, EmergencyResume, EmergencyStop, EndRuntime, Pause, Receipt, Resume, Status,
+            StatusGet,
+        },
     },
 };
+use serde::Serialize;
 
 use crate::{
     context::Context,
     failure::{Exit, Failure},
+    session::{Door, Identity},
     stopped,
     table::{Cell, Sheet, Table, Tone, cell},
     text,
@@ -88,22 +96,77 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
     }
 }
 
-/// Stops everything.
+/// How long the daemon has to answer a stop, in seconds.
+const STOP_WITHIN: u64 = 3;
+
+/// Stops everything: through the daemon, or by the halt file where it refuses or does not answer.
 ///
 /// # Errors
 ///
-/// When the daemon refuses or is not there; then the halt file is the way.
+/// When neither could be done.
 pub(crate) fn emergency_stop(Reason { reason }: Reason, cx: &mut Context) -> Result<Exit, Failure> {
-    let done = act(&EmergencyStop { reason }, cx);
-    match &done {
-        Err(failure @ Failure::Client(_)) if failure.is_unreachable() => crate::output::note(
-            "NOT STOPPED through the daemon. `mcd halt` sets the halt file, which adapters watch, \
-             without a daemon.",
-        ),
-        Ok(_) => crate::output::note("`mcctl status` shows how far it got with each agent."),
-        Err(_) => {}
+    cx.hurry(STOP_WITHIN);
+    let failure = match act(&EmergencyStop { reason: reason.clone() }, cx) {
+        Err(failure @ Failure::Client(_)) => failure,
+        Ok(done) => {
+            crate::output::note("`mcctl status` shows how far it got with each agent.");
+            return Ok(done);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let why = text::line(&failure.to_string());
+    match by_halt_file(cx, &reason) {
+        Ok(halted) => {
+            crate::output::note(&format!("the daemon did not stop it: {why}"));
+            cx.print(&halted, Halted::words)?;
+            Ok(Exit::Unwell)
+        }
+        Err(why_not) => {
+            crate::output::note(&format!(
+                "NOT STOPPED. The daemon did not, and the halt file could not be written: {why_not}. \
+                 `mcd halt`, as the daemon's user or root, stops everything without a daemon."
+            ));
+            Err(failure)
+        }
     }
-    done
+}
+
+/// A stop that was set past the daemon.
+#[derive(Debug, Serialize)]
+struct Halted {
+    /// The file that stops everything.
+    halt_file: PathBuf,
+    /// Whether anybody said that it stopped: the daemon did not.
+    confirmed: bool,
+}
+
+impl Halted {
+    fn words(&self) -> String {
+        format!(
+            "{}\nThe halt file {} is set: daemon and adapters look at it within a second, and refuse \
+             every call until an admin resumes. NOT CONFIRMED by any agent, and no session was told \
+             to end: `mcctl status` shows the rest as soon as the daemon answers.\n",
+            Tone::Strong.paint("STOPPED BY THE HALT FILE."),
+            text::line(&self.halt_file.display().to_string()),
+        )
+    }
+}
+
+/// Sets the halt file of the squad whose daemon was asked; says why it can't.
+fn by_halt_file(cx: &Context, reason: &str) -> Result<Halted, String> {
+    let global = cx.global();
+    let home = Home::find(global.home.as_deref());
+    let door = Door::of(global).map_err(|error| error.to_string())?;
+    if door.identity != Identity::Operator {
+        return Err("that is for operators: unset MC_AGENT and MC_TOKEN_FILE".to_owned());
+    }
+    if global.home.is_none() && door.socket != home.operator_socket() {
+        return Err("nobody knows where the daemon of that socket has it: name --home".to_owned());
+    }
+    let halt_file = home.halt_file();
+    let words = format!("`mcctl stop`, the daemon did not do it: {}", text::line(reason));
+    halt::set(&halt_file, &words).map_err(|error| format!("{}: {error}", halt_file.display()))?;
+    Ok(Halted { halt_file, confirmed: false })
 }
 
 /// Shows how the squad stands.

@@ -12,10 +12,9 @@ use std::{
     time::SystemTime,
 };
 
+use mc_proto::halt::{LEN, filled};
 use tokio::sync::Notify;
 
-/// How long the file is from the first start on: setting it needs no space on the disk.
-const LEN: usize = 512;
 /// What it says while nothing is stopped.
 const CLEAR: &str = "0 nothing is stopped; touch this file to stop everything";
 /// When it was changed last, as long as nobody stopped anything by hand.
@@ -136,10 +135,7 @@ impl Halt {
     /// Overwrites the file in place: at no moment it is shorter, or clear by half.
     fn write(&self, words: &str, changed: Option<SystemTime>) -> io::Result<()> {
         let file = File::options().write(true).create(true).truncate(false).open(&self.path)?;
-        let room = words.floor_char_boundary(LEN - 1);
-        let text = format!("{:<1$}\n", words.get(..room).unwrap_or_default(), LEN - 1);
-        let bytes = text.as_bytes();
-        file.write_all_at(bytes.get(..LEN).unwrap_or(bytes), 0)?;
+        file.write_all_at(&filled(words), 0)?;
         let Some(changed) = changed else { return file.sync_data() };
         file.set_times(FileTimes::new().set_modified(changed))?;
         file.sync_all()

@@ -2,11 +2,13 @@
 //! the answers and writes them at once. Nobody is waited for, and what a connection holds is
 //! bounded.
 
+mod deadlines;
+
 use std::{
     cell::RefCell,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -14,7 +16,7 @@ use mc_proto::{
     error::{ErrorKind, RpcError},
     frame::{self, RequestId},
     limits::{FIRST_FRAME_BYTES, FRAME_BYTES},
-    method::{Request, feed::BeatNotice},
+    method::Request,
 };
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
@@ -29,6 +31,7 @@ use super::{
     envelope,
     framing::Lines,
     gate,
+    guests::{self, Guest},
     limits::Seat,
     pending::{Pending, Wait},
     session::{Peer, Session, unauthorized},
@@ -40,16 +43,10 @@ use crate::{
 
 /// Within what time the first frame must come.
 const FIRST_FRAME: Duration = Duration::from_secs(2);
-/// Within what time a frame that has begun must be whole.
-const PARTIAL_FRAME: Duration = Duration::from_secs(5);
-/// How long a peer may not read while something waits for it.
-const STALLED: Duration = Duration::from_secs(5);
 /// How much may wait for a peer before nothing more is read from it.
 const UNSENT_BYTES: usize = 1024 * 1024;
 /// How many queries of one connection take threads at once.
 const HEAVY: usize = 4;
-/// How often followers hear that the daemon is there.
-const BEAT: Duration = Duration::from_secs(5);
 /// How much room for answers an idle connection keeps.
 const KEPT_BYTES: usize = 16 * 1024;
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -57,6 +54,21 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 thread_local! {
     /// Where all connections of a thread read into.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
+}
+
+/// What a connection sits on, from its acceptance to its end.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// Itself among those on the operators' socket.
+    guest: Option<Arc<Guest>>,
+    _seats: Vec<Seat>,
+}
+
+impl Place {
+    /// Returns a place of these seats; on the operators' socket with the guest who has it.
+    pub(super) fn new(seats: Vec<Seat>, guest: Option<Arc<Guest>>) -> Self {
+        Self { guest, _seats: seats }
+    }
 }
 
 /// One connection.
@@ -76,19 +88,16 @@ pub(super) struct Connection {
     sleep: Pin<Box<Sleep>>,
     stopped: Pin<Box<OwnedNotified>>,
     governed: Pin<Box<OwnedNotified>>,
+    /// Says that it has to make room.
+    cut: Option<Pin<Box<OwnedNotified>>>,
     /// Nothing more is read.
     closing: bool,
-    _seats: Vec<Seat>,
+    place: Place,
 }
 
 impl Connection {
     /// Returns a connection that was accepted; serve it with [`Connection::run`].
-    pub(super) fn new(
-        server: &Arc<Server>,
-        stream: UnixStream,
-        peer: Peer,
-        seats: Vec<Seat>,
-    ) -> Self {
+    pub(super) fn new(server: &Arc<Server>, stream: UnixStream, peer: Peer, place: Place) -> Self {
         let began = Instant::now();
         server.live().connections.fetch_add(1, Ordering::SeqCst);
         Self {
@@ -108,7 +117,8 @@ impl Connection {
             stalled_since: None,
             sleep: Box::pin(tokio::time::sleep_until(began + FIRST_FRAME)),
             closing: false,
-            _seats: seats,
+            cut: place.guest.as_ref().map(|guest| Box::pin(guest.cut().notified_owned())),
+            place,
         }
     }
 
@@ -125,6 +135,8 @@ impl Connection {
             self.pending.retain(|pending| !matches!(pending.wait, Wait::Later(_)));
         }
         self.poll_governed(cx);
+        self.poll_cut(cx);
+        let mut has_moved = false;
         for _ in 0..32 {
             let mut moved = self.poll_pending(cx);
             moved |= self.poll_inbox(cx);
@@ -140,7 +152,11 @@ impl Connection {
             if self.closing && self.out.is_empty() && self.pending.is_empty() {
                 return Poll::Ready(());
             }
+            has_moved |= moved;
             if !moved && was_full == self.is_full() {
+                if has_moved {
+                    self.note_presence();
+                }
                 return self.poll_deadlines(cx);
             }
         }
@@ -162,6 +178,24 @@ impl Connection {
                 self.part(None, &error);
             }
         }
+    }
+
+    /// Ends the connection that has to make room for somebody else.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) {
+        if self.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(cx).is_ready()) {
+            self.cut = None;
+            self.hang_up();
+            self.part(None, &guests::sent_away());
+        }
+    }
+
+    /// Says whether it makes room when there is none: not who watches, waits or has unlocked.
+    fn note_presence(&self) {
+        let Some(guest) = &self.place.guest else { return };
+        let session = self.session.as_ref();
+        let stays = !self.pending.is_empty() || session.is_some_and(|one| one.feed.is_some());
+        let until = if stays { i64::MAX } else { session.map_or(0, Session::unlocked_until_ms) };
+        guest.heard(self.server.live().clock.elapsed_ms(), until);
     }
 
     /// Says whether nothing more is taken from the peer for now.
@@ -343,6 +377,9 @@ impl Connection {
         params: Option<&serde_json::value::RawValue>,
     ) {
         let Some(session) = &mut self.session else { return self.hello(&id, method, params) };
+        if let Some(Err(error)) = self.place.guest.as_ref().map(|guest| guest.may_ask(method)) {
+            return self.answer(&id, &Err(error));
+        }
         let outcome = dispatch::dispatch(&self.server, session, (method, params));
         let (wait, late) = match outcome {
             Outcome::Now(answer) => return self.answer(&id, &answer),
@@ -425,72 +462,6 @@ impl Connection {
             self.out = Vec::new();
         }
         Ok(())
-    }
-
-    /// Ends what takes too long and sends the beat; else sleeps until the next deadline.
-    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Some(next) = self.next_deadline() else { return Poll::Pending };
-            if next < self.sleep.deadline() || self.sleep.is_elapsed() {
-                self.sleep.as_mut().reset(next);
-            }
-            ready!(self.sleep.as_mut().poll(cx));
-            let now = Instant::now();
-            let over = |since: Option<Instant>, limit| since.is_some_and(|at| now >= at + limit);
-            let silent = self.session.is_none() && now >= self.began + FIRST_FRAME;
-            if silent
-                || over(self.partial_since, PARTIAL_FRAME)
-                || over(self.stalled_since, STALLED)
-            {
-                self.server.log_refusal(self.peer.side, self.peer.uid, "too slow");
-                return Poll::Ready(());
-            }
-            let before = self.out.len();
-            self.deny_late(now);
-            self.beat(now);
-            if self.out.len() > before && self.flush(cx).is_err() {
-                return Poll::Ready(());
-            }
-        }
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let feed = self.session.as_ref().and_then(|session| session.feed.as_ref());
-        let first = self.session.is_none().then(|| self.began + FIRST_FRAME);
-        let partial = self.partial_since.map(|at| at + PARTIAL_FRAME);
-        let stalled = self.stalled_since.map(|at| at + STALLED);
-        let late = self.pending.iter().filter_map(|pending| pending.late).min();
-        let beat = feed.map(|feed| feed.beat);
-        [first, partial, stalled, late, beat].into_iter().flatten().min()
-    }
-
-    /// Denies the checks that the writer has not decided in time.
-    fn deny_late(&mut self, now: Instant) {
-        let late = |pending: &mut Pending| pending.late.is_some_and(|at| now >= at);
-        let out = &mut self.out;
-        for pending in self.pending.extract_if(.., late) {
-            match gate::late() {
-                Ok(result) => frame::answer(out, &pending.id, &result),
-                Err(error) => frame::error(out, Some(&pending.id), &error),
-            }
-        }
-    }
-
-    fn beat(&mut self, now: Instant) {
-        let Some(feed) = self.session.as_mut().and_then(|session| session.feed.as_mut()) else {
-            return;
-        };
-        if now < feed.beat {
-            return;
-        }
-        feed.beat = now + BEAT;
-        let live = self.server.live();
-        let notice = BeatNotice { now: live.clock.now(), head: live.head() };
-        if self.out.len() - self.sent < UNSENT_BYTES
-            && let Ok(line) = frame::notification("beat", &notice)
-        {
-            self.out.extend_from_slice(line.as_bytes());
-        }
     }
 }
 

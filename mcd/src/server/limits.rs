@@ -35,7 +35,6 @@ pub struct Limits {
 #[derive(Debug, Default)]
 struct Seats {
     agents: Arc<Counter<()>>,
-    operators: Arc<Counter<()>>,
     helpers: Arc<Counter<()>>,
     uids: Arc<Counter<u32>>,
     names: Arc<Counter<String>>,
@@ -87,6 +86,11 @@ impl Limits {
         ]
     }
 
+    /// Returns how many may sit on the operators' socket.
+    pub(super) fn operators(&self) -> usize {
+        self.operators.load(Ordering::Relaxed)
+    }
+
     /// Takes a place for a connection of `uid`.
     ///
     /// # Errors
@@ -94,11 +98,8 @@ impl Limits {
     /// `rate_limited` with what is full.
     pub fn admit(&self, side: Side, uid: u32) -> Result<Vec<Seat>, RpcError> {
         match side {
-            Side::Operator => {
-                let limit = self.operators.load(Ordering::Relaxed);
-                let seat = Counter::take(&self.seats.operators, (), limit);
-                Ok(vec![seat.ok_or_else(|| full("the operators' socket", limit))?])
-            }
+            // Who sits there is told apart, so that a stop always gets in.
+            Side::Operator => Ok(Vec::new()),
             Side::Helper => {
                 let seat = Counter::take(&self.seats.helpers, (), HELPERS);
                 Ok(vec![seat.ok_or_else(|| full("the notification helper's socket", HELPERS))?])
@@ -151,7 +152,7 @@ impl Limits {
     }
 }
 
-fn full(what: &str, limit: usize) -> RpcError {
+pub(super) fn full(what: &str, limit: usize) -> RpcError {
     let text = format!("{what} has {limit} connections already: close some, or try again later");
     RpcError::new(ErrorKind::RateLimited, text).retry_after(1000)
 }
@@ -201,7 +202,7 @@ impl<K: Eq + Hash + Clone + Send + std::fmt::Debug + 'static> Counter<K> {
         *count += 1;
         drop(counts);
         let counter = Arc::clone(counter);
-        Some(Seat(Some(Box::new(move || counter.give_back(&key)))))
+        Some(Seat::new(move || counter.give_back(&key)))
     }
 
     fn give_back(&self, key: &K) {
@@ -217,6 +218,13 @@ impl<K: Eq + Hash + Clone + Send + std::fmt::Debug + 'static> Counter<K> {
 
 /// A place that a connection takes; given back when it is dropped.
 pub struct Seat(Option<Box<dyn FnOnce() + Send>>);
+
+impl Seat {
+    /// Returns a place that `give_back` gives back.
+    pub(super) fn new(give_back: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(give_back)))
+    }
+}
 
 impl std::fmt::Debug for Seat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -279,7 +287,6 @@ mod tests {
     fn connections_end_at_their_limits_and_come_back() {
         let config = LimitConfig {
             agent_connections: 3,
-            operator_connections: 1,
             connections_per_uid: 2,
             connections_per_agent: 2,
             ..LimitConfig::default()
@@ -290,8 +297,6 @@ mod tests {
         assert!(limits.admit(Side::Agent, 1).is_err(), "two of one uid");
         let _third = limits.admit(Side::Agent, 2).unwrap();
         assert!(limits.admit(Side::Agent, 3).is_err(), "three in all");
-        let _operator = limits.admit(Side::Operator, 1).unwrap();
-        assert!(limits.admit(Side::Operator, 1).is_err());
         drop(first);
         assert!(limits.admit(Side::Agent, 1).is_ok());
         let _one = limits.admit_agent("wren").unwrap();

@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, Permissions, TryLockError},
-    io,
+    io::{self, Write as _},
     os::unix::{
         fs::{DirBuilderExt as _, PermissionsExt as _},
         net::UnixListener as StdListener,
@@ -17,13 +17,13 @@ use std::{
 
 use mc_proto::{error::RpcError, frame, home::Home};
 use tokio::{
-    net::{UnixListener, UnixStream},
+    net::{UnixListener, UnixStream, unix::UCred},
     task::JoinSet,
 };
 
 use super::{
     Server,
-    connection::Connection,
+    connection::{Connection, Place},
     limits::Side,
     session::{Peer, unauthorized},
 };
@@ -317,43 +317,67 @@ async fn accept(server: &Arc<Server>, listener: StdListener, side: Side) {
 
 /// Lets a connection in if its user may use this socket.
 fn admit(server: &Arc<Server>, stream: UnixStream, side: Side) -> Option<Connection> {
-    let uid = match stream.peer_cred() {
-        Ok(credentials) => credentials.uid(),
+    let peer = match stream.peer_cred() {
+        Ok(peer) => peer,
         Err(error) => {
             server.log_refusal(side, 0, &error.to_string());
             return None;
         }
     };
-    let known = match side {
-        Side::Agent => server.identity().is_agent(uid),
-        Side::Operator => server.identity().operator(uid).is_some(),
-        Side::Helper => server.identity().is_helper(uid),
-    };
-    let refused = if known {
-        server.limits.admit(side, uid)
-    } else {
-        Err(unauthorized("your user is not known to this squad"))
-    };
-    match refused {
-        Ok(seats) => {
+    match place(server, side, &peer) {
+        Ok(place) => {
             let connection = server.connections.fetch_add(1, Ordering::Relaxed);
-            let peer = Peer { side, uid, connection };
-            Some(Connection::new(server, stream, peer, seats))
+            let peer = Peer { side, uid: peer.uid(), connection };
+            Some(Connection::new(server, stream, peer, place))
         }
         Err(error) => {
-            server.log_refusal(side, uid, &error.message);
-            farewell(&stream, &error);
+            server.log_refusal(side, peer.uid(), &error.message);
+            farewell(stream, &error);
             None
         }
     }
 }
 
+/// Returns the place that a connection takes.
+fn place(server: &Server, side: Side, peer: &UCred) -> Result<Place, RpcError> {
+    if is_ourselves(peer) {
+        return Ok(Place::default());
+    }
+    let uid = peer.uid();
+    let identity = server.identity();
+    let known = match side {
+        Side::Agent => identity.is_agent(uid),
+        Side::Operator => identity.operator(uid).is_some(),
+        Side::Helper => identity.is_helper(uid),
+    };
+    if !known {
+        return Err(unauthorized("your user is not known to this squad"));
+    }
+    if side != Side::Operator {
+        return Ok(Place::new(server.limits.admit(side, uid)?, None));
+    }
+    let now_ms = server.live().clock.elapsed_ms();
+    let (seat, guest) = server.guests.admit(server.limits.operators(), now_ms)?;
+    Ok(Place::new(vec![seat], Some(guest)))
+}
+
+/// Says whether the watchdog looks whether anybody answers here: it takes no place, so that nobody
+/// can have the daemon killed by taking them all. No other process has our number while we live,
+/// and it opens nothing: whoever wants something still has to say hello.
+fn is_ourselves(peer: &UCred) -> bool {
+    let own = i32::try_from(std::process::id()).ok();
+    peer.pid().is_some() && peer.pid() == own && peer.uid() == rustix::process::geteuid().as_raw()
+}
+
 /// Says why, if the peer takes it at once.
-fn farewell(stream: &UnixStream, error: &RpcError) {
+fn farewell(stream: UnixStream, error: &RpcError) {
     let mut out = Vec::new();
     frame::error(&mut out, None, error);
-    // Nobody is waited for.
-    stream.try_write(&out).ok();
+    // Not by the runtime, which does not know yet whether it can be written to.
+    if let Ok(mut stream) = stream.into_std() {
+        // Nobody is waited for.
+        stream.write_all(&out).ok();
+    }
 }
 
 #[cfg(test)]

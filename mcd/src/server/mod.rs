@@ -9,6 +9,7 @@ mod factor;
 pub(crate) mod feed;
 mod framing;
 mod gate;
+mod guests;
 pub(crate) mod in_flight;
 mod levels;
 pub mod limits;
@@ -37,6 +38,7 @@ pub(crate) use factor::codes;
 use self::{
     emergency::Ask,
     feed::Feeds,
+    guests::Guests,
     limits::{Limits, Throttle},
     orders::Orders,
     recent::Recent,
@@ -58,6 +60,7 @@ pub struct Server {
     identity: RwLock<Arc<Identity>>,
     pub(crate) squad: String,
     pub(crate) limits: Limits,
+    guests: Guests,
     emergency: RwLock<EmergencyConfig>,
     pub(crate) orders: Orders,
     pub(crate) feeds: Feeds,
@@ -115,6 +118,7 @@ impl Server {
             identity: RwLock::new(Arc::new(identity)),
             squad: config.squad.clone(),
             limits: Limits::new(&config.limits),
+            guests: Guests::default(),
             emergency: RwLock::new(config.emergency.clone()),
             orders: Orders::default(),
             feeds: Feeds::default(),

@@ -275,6 +275,11 @@ impl Session {
         self.proof.filter(|proof| proof.is_good(now, epoch))
     }
 
+    /// Returns until when the connection is unlocked, by the clock that never jumps; 0 without.
+    pub(super) fn unlocked_until_ms(&self) -> i64 {
+        self.proof.map_or(0, |proof| proof.ends_ms())
+    }
+
     fn level(&self, server: &Server) -> Level {
         self.good_proof(server).map_or(Level::L0, |proof| proof.level)
     }

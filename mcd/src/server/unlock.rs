@@ -39,9 +39,13 @@ pub(super) struct Proof {
 impl Proof {
     /// Says whether it still holds.
     pub(super) const fn is_good(&self, now_ms: i64, epoch: u64) -> bool {
-        self.epoch == epoch
-            && now_ms - self.used_ms < IDLE_MS
-            && now_ms - self.since_ms < ABSOLUTE_MS
+        self.epoch == epoch && now_ms < self.ends_ms()
+    }
+
+    /// Returns when it ends unless it is used before.
+    pub(super) const fn ends_ms(&self) -> i64 {
+        let (idle, absolute) = (self.used_ms + IDLE_MS, self.since_ms + ABSOLUTE_MS);
+        if idle < absolute { idle } else { absolute }
     }
 }
 

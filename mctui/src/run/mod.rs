@@ -11,7 +11,10 @@ mod once;
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use mc_core::time::Timestamp;
-use mc_proto::client::{Client, Follow, Link, LinkConfig, LinkEvent, hello};
+use mc_proto::{
+    client::{Client, Follow, Link, LinkConfig, LinkEvent, hello},
+    halt,
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -175,30 +178,11 @@ fn connect(path: PathBuf) -> (Link, mpsc::Receiver<LinkEvent>) {
     Link::start(LinkConfig { path, hello, follow: Follow::FromNow })
 }
 
-/// How long the halt file is, as the daemon makes it.
-const HALT_LEN: usize = 512;
-
-/// Writes the file that stops everything without a daemon, in the daemon's own form: `1`, who and
-/// why, blanks. In place: at no moment it is shorter, and a full disk does not matter.
+/// Writes the file that stops everything without a daemon.
 fn write_halt_file(path: &std::path::Path, words: &str) -> Result<(), String> {
-    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-    // The name is what the daemon once told; the uid is what this machine says.
-    let uid =
-        std::fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |me| me.uid().to_string());
-    let words = crate::text::line(&format!("{words} (uid {uid})"));
-    let text = format!("1 {}", words.as_str());
-    let room = text.floor_char_boundary(HALT_LEN - 1);
-    let text = format!("{:<1$}\n", text.get(..room).unwrap_or("1"), HALT_LEN - 1);
-    let write = || {
-        let file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        // The first byte stops; it is there even where the words have no room.
-        file.write_all_at(b"1", 0)?;
-        let worded = file.write_all_at(text.as_bytes().get(..HALT_LEN).unwrap_or(b"1"), 0);
-        file.sync_all()?;
-        worded
-    };
-    write().map_err(|error: std::io::Error| format!("{}: {error}", path.display()))
+    // The name is what the daemon once told.
+    halt::set(path, crate::text::line(words).as_str())
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Returns the scene before anything is known.
@@ -213,30 +197,4 @@ fn scene(options: &Options, clock: Clock) -> (Scene, PathBuf, PathBuf) {
         ..Scene::default()
     };
     (scene, socket, halt_file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_halt_file_says_who_and_why_and_keeps_nothing_of_before() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("halt");
-        let clear = "0 nothing is stopped; touch this file to stop everything";
-        std::fs::write(&path, format!("{clear:<511}\n")).unwrap();
-        write_halt_file(&path, "ana typed STOP in the console; the daemon is away").unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text.len(), 512);
-        let said = text.trim_end();
-        assert!(
-            said.starts_with("1 ana typed STOP in the console; the daemon is away (uid "),
-            "{said}"
-        );
-        assert!(!said.contains("nothing is stopped"));
-        std::fs::remove_file(&path).unwrap();
-        write_halt_file(&path, &"ü\n".repeat(600)).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().len(), 512);
-        assert!(write_halt_file(&dir.path().join("no/halt"), "x").is_err());
-    }
 }
