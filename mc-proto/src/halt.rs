@@ -29,11 +29,10 @@ pub fn set(path: &Path, words: &str) -> io::Result<()> {
     let uid =
         std::fs::metadata("/proc/self").map_or_else(|_| "?".into(), |me| me.uid().to_string());
     let file = File::options().write(true).create(true).truncate(false).open(path)?;
-    // The first byte stops; it is there even where the words have no room.
-    file.write_all_at(b"1", 0)?;
+    // At once, so that nobody sees a stop without its words; the first byte alone stops too.
     let worded = file.write_all_at(&filled(&format!("1 {words} (uid {uid})")), 0);
-    file.sync_all()?;
-    worded
+    worded.or_else(|_| file.write_all_at(b"1", 0))?;
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -142,6 +142,7 @@ impl Connection {
             moved |= self.poll_inbox(cx);
             moved |= self.poll_feed(cx);
             moved |= self.poll_input(cx);
+            has_moved |= moved;
             if moved && self.out.len() - self.sent < UNSENT_BYTES {
                 continue;
             }
@@ -152,7 +153,6 @@ impl Connection {
             if self.closing && self.out.is_empty() && self.pending.is_empty() {
                 return Poll::Ready(());
             }
-            has_moved |= moved;
             if !moved && was_full == self.is_full() {
                 if has_moved {
                     self.note_presence();
