@@ -3,55 +3,32 @@
 //! that two of its uses can be told to be of one secret without telling the secret.
 //!
 //! Digests are taken before this, so what was judged stays provable. Masking twice is the same as
-//! masking once. One pass of a regex set finds out whether there is anything to mask at all; a text
-//! without secrets is not copied.
+//! masking once. A text is walked over once by each rule, and again as long as that changes
+//! something, [`ROUNDS`] times at most: the time grows with the text's length and with nothing else.
+//! A text without secrets is not copied.
 
 mod rules;
 
-use std::{
-    borrow::Cow,
-    sync::{LazyLock, OnceLock},
-};
+use std::{borrow::Cow, iter, ops::Range};
 
-use regex::{Captures, Regex, RegexSet};
-use rules::{Hit, RULES, Rule};
+use rules::RULES;
 use serde_json::{Map, Value};
 
 use crate::canonical;
 
-/// Tells which rules match at all.
-static SET: LazyLock<RegexSet> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles them")]
-    RegexSet::new(RULES.iter().map(|rule| rule.pattern)).expect("good patterns")
-});
-
-/// Each rule by itself, compiled when it first matches.
-static ALONE: [OnceLock<Regex>; RULES.len()] = [const { OnceLock::new() }; RULES.len()];
-
-/// Returns the rules that may have something to say about `text`, in order.
-fn concerned(text: &str) -> impl Iterator<Item = (&'static Regex, &'static Rule)> {
-    SET.matches(text).into_iter().filter_map(|at| {
-        let rule = RULES.get(at)?;
-        #[expect(clippy::expect_used, reason = "the set has compiled the same pattern")]
-        let compile = || Regex::new(rule.pattern).expect("a good pattern");
-        Some((ALONE.get(at)?.get_or_init(compile), rule))
+/// Returns where the secrets of one rule stand in `text`, first to last; none overlaps another.
+fn secrets(rule: usize, text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    let mut next = move || {
+        let step = RULES.get(rule)?.next(rule, text, from)?;
+        from = step.end;
+        Some(step)
+    };
+    iter::from_fn(move || next()).filter_map(|step| {
+        let secret = step.secret.filter(|_| !is_in_placeholder(text, step.begin))?;
+        let is_new = !is_placeholder(text.get(secret.clone()).unwrap_or_default());
+        is_new.then_some(secret)
     })
-}
-
-/// Returns where the secret of a match stands; `None` when it is none after all.
-fn secret<'t>(
-    rule: &Rule,
-    text: &'t str,
-    captures: &Captures<'t>,
-) -> Option<std::ops::Range<usize>> {
-    if captures.get(0).is_some_and(|whole| is_in_placeholder(text, whole.start())) {
-        return None;
-    }
-    let found = captures.iter().skip(1).flatten().last().or_else(|| captures.get(0))?;
-    let value = found.as_str().trim_end_matches([')', ']', '}']);
-    let hit = Hit { text, at: found.start(), value, captures };
-    let is_new = !is_placeholder(value) && (rule.is_secret)(&hit);
-    is_new.then(|| found.start()..found.start() + value.len())
 }
 
 /// Says whether `text` is exactly one placeholder of ours.
@@ -63,6 +40,9 @@ fn is_placeholder(text: &str) -> bool {
         is_tag && RULES.iter().any(|rule| rule.kind == kind)
     })
 }
+
+/// How long a placeholder is at most, in bytes.
+const LONGEST: usize = 64;
 
 /// As long as a tag is: enough to tell some thousand secrets apart, too little to find one.
 const NO_TAG: &str = "00000000";
@@ -87,16 +67,14 @@ impl std::fmt::Debug for Masker {
 /// Says whether the word at `at` is the first of a placeholder of ours.
 fn is_in_placeholder(text: &str, at: usize) -> bool {
     let start = at.saturating_sub('‹'.len_utf8());
-    let rest = text.get(start..).unwrap_or_default();
+    let rest = text.get(start..text.floor_char_boundary(start + LONGEST)).unwrap_or_default();
     rest.find('›')
         .is_some_and(|end| is_placeholder(rest.get(..end + '›'.len_utf8()).unwrap_or_default()))
 }
 
 /// Says whether a secret of a known kind stands in `text`.
 pub fn has_secret(text: &str) -> bool {
-    concerned(text).any(|(regex, rule)| {
-        regex.captures_iter(text).any(|captures| secret(rule, text, &captures).is_some())
-    })
+    (0..RULES.len()).any(|rule| secrets(rule, text).next().is_some())
 }
 
 /// Says whether masking `text` took out more than parts of words: a blank, the end of a line, or a
@@ -140,30 +118,36 @@ impl Masker {
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut masked = Cow::Borrowed(text);
         for _ in 0..ROUNDS {
-            let Some(changed) = self.round(&masked) else { break };
+            let Some(changed) = self.round(&masked) else { return masked };
             masked = Cow::Owned(changed);
         }
-        masked
+        if !has_secret(&masked) {
+            return masked;
+        }
+        // What has no end is no text that anybody needs to read.
+        let mut whole = String::new();
+        self.placeholder(&mut whole, "high_entropy", text);
+        Cow::Owned(whole)
     }
 
     /// Goes through all rules once; `None` when nothing changed.
     fn round(&self, text: &str) -> Option<String> {
         let mut masked = None;
-        for (regex, rule) in concerned(text) {
-            let changed = self.mask(regex, rule, masked.as_deref().unwrap_or(text));
+        for rule in 0..RULES.len() {
+            let changed = self.mask(rule, masked.as_deref().unwrap_or(text));
             masked = changed.or(masked);
         }
         masked
     }
 
     /// Returns `text` without the secrets of one rule; `None` when it has none.
-    fn mask(&self, regex: &Regex, rule: &Rule, text: &str) -> Option<String> {
+    fn mask(&self, rule: usize, text: &str) -> Option<String> {
+        let kind = RULES.get(rule)?.kind;
         let mut out = String::new();
         let mut end = 0;
-        for captures in regex.captures_iter(text) {
-            let Some(range) = secret(rule, text, &captures) else { continue };
+        for range in secrets(rule, text) {
             out.push_str(text.get(end..range.start).unwrap_or_default());
-            self.placeholder(&mut out, rule.kind, text.get(range.clone()).unwrap_or_default());
+            self.placeholder(&mut out, kind, text.get(range.clone()).unwrap_or_default());
             end = range.end;
         }
         if end == 0 {

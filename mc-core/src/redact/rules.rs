@@ -1,33 +1,117 @@
 //! What a secret looks like, as a table. The order matters: the surest first.
 
-use std::sync::LazyLock;
+use std::{
+    ops::Range,
+    sync::{LazyLock, OnceLock},
+};
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
 /// One kind of secret.
+///
+/// No pattern has groups: what stands before the secret and the secret itself are two patterns, so
+/// that every search is a walk of an automaton over the text, once, whatever the text is.
 pub(super) struct Rule {
     /// The word in the placeholder.
     pub(super) kind: &'static str,
-    /// Where it may stand: the last group that matched is the secret, without groups all of it.
-    pub(super) pattern: &'static str,
+    /// What stands right before it; empty where the secret is known by itself.
+    lead: &'static str,
+    /// The secret, with a quote before it.
+    value: &'static str,
+    /// How many bytes of what `value` matches stand behind the secret.
+    tail: usize,
     /// Whether a match is a secret indeed.
-    pub(super) is_secret: fn(&Hit<'_>) -> bool,
+    is_secret: fn(&Hit<'_>) -> bool,
 }
 
 /// A match of a rule.
-pub(super) struct Hit<'a> {
+struct Hit<'a> {
     /// The whole text.
-    pub(super) text: &'a str,
+    text: &'a str,
+    /// What stands right before the value.
+    lead: &'a str,
     /// Where the value begins.
-    pub(super) at: usize,
+    at: usize,
     /// The presumed secret.
-    pub(super) value: &'a str,
-    /// All groups.
-    pub(super) captures: &'a Captures<'a>,
+    value: &'a str,
+    /// Whether it stands in quotes.
+    is_quoted: bool,
 }
 
-const fn sure(kind: &'static str, pattern: &'static str) -> Rule {
-    Rule { kind, pattern, is_secret: |_| true }
+/// The patterns of a rule.
+struct Compiled {
+    /// Finds a match, its lead and all.
+    whole: Regex,
+    /// Tells how much of a match is its lead.
+    lead: Option<Regex>,
+}
+
+/// Where a rule goes on looking, and the secret that it came past.
+pub(super) struct Step {
+    /// Where what was looked at ends.
+    pub(super) end: usize,
+    /// Where the match begins.
+    pub(super) begin: usize,
+    /// The secret, unless it is none.
+    pub(super) secret: Option<Range<usize>>,
+}
+
+impl Rule {
+    /// Looks for the next match at or after `from`.
+    pub(super) fn next(&self, at: usize, text: &str, from: usize) -> Option<Step> {
+        let compiled = self.compiled(at)?;
+        let whole = compiled.whole.find_at(text, from)?;
+        let lead = compiled.lead.as_ref().and_then(|lead| lead.find(whole.as_str()));
+        let (begin, end) = (whole.start(), whole.end());
+        let behind = begin + lead.map_or(0, |lead| lead.end());
+        let matched = text.get(behind..end - self.tail).unwrap_or_default();
+        let bare = lead.map_or(matched, |_| unquoted(matched));
+        let at = behind + (matched.len() - bare.len());
+        let hit = Hit {
+            text,
+            lead: text.get(begin..behind).unwrap_or_default(),
+            at,
+            value: bare.trim_end_matches([')', ']', '}']),
+            is_quoted: at > behind,
+        };
+        let secret = (self.is_secret)(&hit).then(|| at..at + hit.value.len());
+        Some(Step { end, begin, secret })
+    }
+
+    /// Returns the patterns, compiled when they are used first.
+    fn compiled(&self, at: usize) -> Option<&'static Compiled> {
+        static COMPILED: [OnceLock<Compiled>; RULES.len()] =
+            [const { OnceLock::new() }; RULES.len()];
+        #[expect(clippy::expect_used, reason = "the patterns are constants, and a test uses them")]
+        let compile = |pattern: &str| Regex::new(pattern).expect("a good pattern");
+        let lead = (!self.lead.is_empty()).then_some(self.lead);
+        Some(COMPILED.get(at)?.get_or_init(|| Compiled {
+            whole: compile(&format!("{}(?:{})", self.lead, self.value)),
+            lead: lead.map(|lead| compile(&format!(r"\A{lead}"))),
+        }))
+    }
+}
+
+/// Returns a value without the quote before it, which may be escaped.
+fn unquoted(value: &str) -> &str {
+    let bare = value.trim_start_matches('\\');
+    bare.strip_prefix(['"', '\'']).unwrap_or(value)
+}
+
+const fn sure(kind: &'static str, value: &'static str) -> Rule {
+    after(kind, "", value)
+}
+
+const fn after(kind: &'static str, lead: &'static str, value: &'static str) -> Rule {
+    perhaps(kind, (lead, value), |_| true)
+}
+
+const fn perhaps(
+    kind: &'static str,
+    (lead, value): (&'static str, &'static str),
+    is_secret: fn(&Hit<'_>) -> bool,
+) -> Rule {
+    Rule { kind, lead, value, tail: 0, is_secret }
 }
 
 /// Every rule, in the order in which they mask.
@@ -47,7 +131,9 @@ pub(super) const RULES: &[Rule] = &[
     sure("private_key", r"AGE-SECRET-KEY-1[A-Z0-9]{30,}"),
     Rule {
         kind: "url_password",
-        pattern: r#"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^ \t\r\n/?\#@:"'<>]*:([^ \t\r\n/"'<>]+)@"#,
+        lead: r#"[A-Za-z][A-Za-z0-9+.-]{1,30}://[^ \t\r\n/?\#@:"'<>]*:"#,
+        value: r#"[^ \t\r\n/"'<>]+@"#,
+        tail: 1,
         is_secret: |hit| !hit.value.contains("${") && !is_run(hit.value),
     },
     sure("jwt", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),
@@ -57,8 +143,8 @@ pub(super) const RULES: &[Rule] = &[
     sure("github_token", r"(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
     sure("gitlab_token", r"glpat-[A-Za-z0-9_-]{16,}"),
     sure("slack_token", r"(?:xox[a-z]|xapp)-[A-Za-z0-9-]{8,}"),
-    sure("webhook", r"https://hooks\.slack\.com/services/([A-Za-z0-9/]{10,})"),
-    sure("webhook", r"https://discord(?:app)?\.com/api/webhooks/([A-Za-z0-9/_-]{10,})"),
+    after("webhook", r"https://hooks\.slack\.com/services/", "[A-Za-z0-9/]{10,}"),
+    after("webhook", r"https://discord(?:app)?\.com/api/webhooks/", "[A-Za-z0-9/_-]{10,}"),
     sure("aws_key", r"(?-u:\b)(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?-u:\b)"),
     sure("google_key", r"AIza[A-Za-z0-9_-]{30,}"),
     sure("google_token", r"(?-u:\b)ya29\.[A-Za-z0-9_-]{20,}"),
@@ -68,35 +154,48 @@ pub(super) const RULES: &[Rule] = &[
         r"(?-u:\b)(?:npm_|hf_|gsk_|dop_v1_|shpat_|pypi-|lin_api_|ntn_|xai-|r8_)[A-Za-z0-9_-]{24,}",
     ),
     sure("bot_token", r"(?-u:\b)[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}"),
-    Rule {
-        kind: "authorization",
-        pattern: concat!(
-            r#"(?i-u:authorization)\\*["']?[ \t]*[:=][ \t]*\\*["']?"#,
-            r#"(?i-u:(?:bearer|basic|token|digest|apikey)[ \t]+)?([^ \t\r\n"'\\,;]{6,})"#,
-        ),
-        is_secret: |hit| !hit.value.contains('$') && !is_run(hit.value),
-    },
-    sure("bearer", r"(?i-u:\bbearer\s+)([A-Za-z0-9._~+/=-]{12,})"),
-    Rule { kind: "assignment", pattern: ASSIGNMENT, is_secret: is_assignment },
-    Rule { kind: "assignment", pattern: FLAG, is_secret: is_assignment },
-    Rule { kind: "high_entropy", pattern: r"[A-Za-z0-9+/_=-]{32,}", is_secret: is_random },
+    perhaps("authorization", AUTHORIZATION, |hit| {
+        !hit.value.contains('$') && !is_run(hit.value)
+    }),
+    after("bearer", r"(?i-u:\bbearer\s+)", "[A-Za-z0-9._~+/=-]{12,}"),
+    perhaps("assignment", ASSIGNMENT, is_assignment),
+    perhaps("assignment", FLAG, is_assignment),
+    perhaps("high_entropy", ("", "[A-Za-z0-9+/_=-]{32,}"), is_random),
 ];
 
-/// Name, separator and value: escaped, quoted or bare.
-const ASSIGNMENT: &str = concat!(
-    r"(?<name>(?i-u:[a-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key",
-    r"|access[_-]?key|private[_-]?key|auth[_-]?key|credential)[a-z0-9_-]*))",
-    r#"(?:\\*["'])?[ \t\r\n]*(?<sep>:=|=>|=|:)[ \t\r\n]*"#,
-    r#"(?:\\+["']([^"'\\]{3,})|"((?:[^"\\]|\\.){3,})|'([^']{3,})"#,
-    r#"|(?<bare>(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›])+))"#,
+/// A header, its scheme and what proves.
+const AUTHORIZATION: (&str, &str) = (
+    concat!(
+        r#"(?i-u:authorization)\\*["']?[ \t]*[:=][ \t]*\\*["']?"#,
+        r"(?i-u:(?:bearer|basic|token|digest|apikey)[ \t]+)?",
+    ),
+    r#"[^ \t\r\n"'\\,;]{6,}"#,
 );
 
-/// A flag of a command line and the word behind it.
-const FLAG: &str = concat!(
-    r"(?<name>(?i-u:--[a-z0-9-]*(?:password|passwd|passphrase|secret|token|api-?key|credential)",
-    r#"[a-z0-9-]*))(?<sep>[ \t]+)(?:"([^"]{3,})|'([^']{3,})"#,
-    r#"|(?<bare>(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›-])"#,
-    r#"(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›])*))"#,
+/// Name and separator, then a value: escaped, quoted or bare.
+const ASSIGNMENT: (&str, &str) = (
+    concat!(
+        r"(?i-u:[a-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key",
+        r"|access[_-]?key|private[_-]?key|auth[_-]?key|credential)[a-z0-9_-]*)",
+        r#"(?:\\*["'])?[ \t\r\n]*(?::=|=>|=|:)[ \t\r\n]*"#,
+    ),
+    concat!(
+        r#"\\+["'][^"'\\]{3,}|"(?:[^"\\]|\\.){3,}|'[^']{3,}"#,
+        r#"|(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›])+"#,
+    ),
+);
+
+/// A flag of a command line, then the word behind it.
+const FLAG: (&str, &str) = (
+    concat!(
+        r"(?i-u:--[a-z0-9-]*(?:password|passwd|passphrase|secret|token|api-?key|credential)",
+        r"[a-z0-9-]*)[ \t]+",
+    ),
+    concat!(
+        r#""[^"]{3,}|'[^']{3,}"#,
+        r#"|(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›-])"#,
+        r#"(?:‹secret:[a-z_]+(?:#[0-9a-f]{8})?›|[^ \t\r\n"'\\&,;›])*"#,
+    ),
 );
 
 /// Whether a value stood in quotes.
@@ -111,13 +210,15 @@ pub(super) enum Quoting {
 }
 
 fn is_assignment(hit: &Hit<'_>) -> bool {
-    let group = |name: &str| hit.captures.name(name).map_or("", |found| found.as_str());
-    let quoting = match (group("bare"), group("sep")) {
-        ("", _) => Quoting::Quoted,
-        (_, ":") => Quoting::Prose,
-        _ => Quoting::Bare,
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let name = hit.lead.split(|c| !is_name(c)).next().unwrap_or_default();
+    let between = hit.lead.trim_end();
+    let quoting = match hit.is_quoted {
+        true => Quoting::Quoted,
+        false if between.ends_with(':') => Quoting::Prose,
+        false => Quoting::Bare,
     };
-    is_secret_value(group("name"), hit.value, quoting)
+    is_secret_value(name, hit.value, quoting)
 }
 
 /// Words that stand where a secret could but are none.
