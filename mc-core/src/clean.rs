@@ -6,7 +6,7 @@
 mod escape;
 mod kind;
 
-use std::fmt;
+use std::{borrow::Cow, fmt, fmt::Write as _};
 
 use kind::{Kind, kind};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -219,6 +219,29 @@ impl Scrub {
         }
         Clean { text, flagged }
     }
+}
+
+/// Returns the same JSON with every character that a terminal acts on, or does not show, spelled as
+/// `\uXXXX`; borrowed when there is none.
+///
+/// The controls below the blank are none of its business: JSON has them in no text.
+pub fn json(json: &str) -> Cow<'_, str> {
+    let is_hidden = |c: char| c >= '\u{7f}' && !matches!(kind(c), Kind::Plain);
+    if !json.contains(is_hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A `String` takes whatever is written to it.
+                write!(out, "\\u{unit:04x}").ok();
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 impl fmt::Display for Clean {

@@ -9,7 +9,7 @@
 
 mod rules;
 
-use std::{borrow::Cow, iter, ops::Range};
+use std::{borrow::Cow, collections::HashMap, iter, ops::Range, sync::Arc};
 
 use rules::RULES;
 use serde_json::{Map, Value};
@@ -56,6 +56,8 @@ pub fn is_masked(text: &str) -> bool {
 #[derive(Clone, Default)]
 pub struct Masker {
     key: Option<[u8; 32]>,
+    /// What texts were masked to already.
+    known: Option<Arc<HashMap<String, String>>>,
 }
 
 impl std::fmt::Debug for Masker {
@@ -111,11 +113,34 @@ const ROUNDS: usize = 8;
 impl Masker {
     /// Returns one whose tags only `key` gives.
     pub const fn keyed(key: [u8; 32]) -> Self {
-        Self { key: Some(key) }
+        Self { key: Some(key), known: None }
+    }
+
+    /// Returns one that masks alike, and has masked every text in `json` already: it gives them back
+    /// without looking at them again.
+    #[must_use]
+    pub fn knowing(&self, json: &Value) -> Self {
+        let mut known = HashMap::new();
+        self.learn(json, &mut known);
+        Self { key: self.key, known: Some(Arc::new(known)) }
+    }
+
+    fn learn(&self, json: &Value, known: &mut HashMap<String, String>) {
+        match json {
+            Value::String(text) => {
+                known.insert(text.clone(), self.text(text).into_owned());
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.learn(item, known)),
+            Value::Object(map) => map.values().for_each(|item| self.learn(item, known)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 
     /// Returns `text` with every secret masked; borrowed when there is none.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if let Some(masked) = self.known.as_ref().and_then(|known| known.get(text)) {
+            return if masked == text { text.into() } else { masked.clone().into() };
+        }
         let mut masked = Cow::Borrowed(text);
         for _ in 0..ROUNDS {
             let Some(changed) = self.round(&masked) else { return masked };
@@ -198,22 +223,40 @@ impl Masker {
     /// Returns the beginning of `text` with secrets masked: at most `max_chars` characters, the
     /// last of them `…` when something was cut.
     ///
-    /// Masking comes first, so that a cut never leaves the half of a secret that no rule knows.
+    /// Masking comes first, so that a cut never leaves the half of a secret that no rule knows. No
+    /// more of a long text is masked than is shown, and enough behind it that no secret is cut there.
     pub fn preview(&self, text: &str, max_chars: usize) -> String {
-        let masked = self.text(text);
-        if masked.chars().nth(max_chars).is_none() {
-            return masked.into_owned();
+        let mut room = max_chars.saturating_add(2 * BEHIND);
+        loop {
+            let head = text.char_indices().nth(room).map_or(text.len(), |(end, _)| end);
+            let masked = self.text(text.get(..head).unwrap_or(text));
+            if head == text.len() || masked.chars().nth(max_chars + BEHIND).is_some() {
+                return clip(&masked, max_chars);
+            }
+            // Masks are shorter than what they stand for.
+            room = room.saturating_mul(8);
         }
-        let mut cut: String = masked.chars().take(max_chars.saturating_sub(1)).collect();
-        if max_chars > 0 {
-            cut.push('…');
-        }
-        cut
     }
 }
 
+/// How many characters are masked behind what is shown of a text: more than any rule needs to see.
+const BEHIND: usize = 1024;
+
+/// Returns the beginning of a masked text: at most `max_chars` characters, the last of them `…` when
+/// something was cut.
+pub fn clip(masked: &str, max_chars: usize) -> String {
+    if masked.chars().nth(max_chars).is_none() {
+        return masked.to_owned();
+    }
+    let mut cut: String = masked.chars().take(max_chars.saturating_sub(1)).collect();
+    if max_chars > 0 {
+        cut.push('…');
+    }
+    cut
+}
+
 /// Masks without tags, for texts that are shown and not kept.
-const PLAIN: Masker = Masker { key: None };
+const PLAIN: Masker = Masker { key: None, known: None };
 
 /// Returns `text` with every secret masked, without tags; borrowed when there is none.
 pub fn text(text: &str) -> Cow<'_, str> {
@@ -228,4 +271,68 @@ pub fn value(json: &Value) -> Value {
 /// Returns the beginning of `text` as [`Masker::preview`], without tags.
 pub fn preview(text: &str, max_chars: usize) -> String {
     PLAIN.preview(text, max_chars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts of nothing but what rules look at: each piece, again and again.
+    const DENSE: &[&str] = &[
+        "token=abc1 ",
+        "token=token=",
+        "password: x ",
+        "password=\"abc\" ",
+        "token=\"a\\",
+        "token='$",
+        "ghp_0123456789abcdefghijABCDEFGHIJ ",
+        "authorization: basic ",
+        "bearer ",
+        "eyJaaaaaaaa.",
+        "ab://u:pw@ab://u:pw",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----          aaaaaaa ",
+        "token=‹secret:",
+        "token=‹secret:jwt›x",
+        "--token --token ",
+        "key 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b ",
+        "aA1bB2cC3dD4eE5fF6gG7hH8iI9jJ0kK",
+        "key=‹",
+    ];
+
+    #[test]
+    fn a_text_is_walked_over_once_a_rule_and_few_times_however_dense_it_is() {
+        for piece in DENSE {
+            let mut text = piece.repeat(16 * 1024 / piece.len());
+            let mut rounds = 0;
+            loop {
+                for (at, rule) in RULES.iter().enumerate() {
+                    let mut from = 0;
+                    while let Some(step) = rule.next(at, &text, from) {
+                        assert!(from <= step.begin && step.begin < step.end, "{piece:?} {at}");
+                        from = step.end;
+                    }
+                }
+                let Some(changed) = PLAIN.round(&text) else { break };
+                text = changed;
+                rounds += 1;
+            }
+            assert!(rounds <= 3, "{piece:?} takes {rounds} rounds");
+        }
+    }
+
+    #[test]
+    fn what_was_masked_before_is_not_looked_at_again() {
+        let told = serde_json::json!({"a": ["token=abc1", {"b": "ls"}], "c": 5});
+        let knowing = Masker::keyed([1; 32]).knowing(&told);
+        assert_eq!(knowing.known.as_ref().unwrap().len(), 2);
+        for text in ["token=abc1", "ls", "password=hunter2"] {
+            assert_eq!(knowing.text(text), Masker::keyed([1; 32]).text(text));
+        }
+        let marked = Masker {
+            known: Some(Arc::new([("a".to_owned(), "b".to_owned())].into())),
+            ..Masker::default()
+        };
+        assert_eq!(marked.value(&serde_json::json!({"x": ["a"]})), serde_json::json!({"x": ["b"]}));
+    }
 }

@@ -52,6 +52,9 @@ pub struct Run {
     /// The runtime's own id of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The adapter that began it, which alone ends it; `None` where its agent did so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_by: Option<AgentName>,
     /// How it stands.
     pub status: RunStatus,
     /// What it used.

@@ -1,6 +1,6 @@
 //! What others wrote reaches a terminal only as visible text.
 
-use mc_core::clean::{Clean, Glyphs, LINE_BYTES, TITLE_CLUSTERS, mixed_scripts};
+use mc_core::clean::{self, Clean, Glyphs, LINE_BYTES, TITLE_CLUSTERS, mixed_scripts};
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -153,6 +153,21 @@ proptest! {
         let twice = Clean::line(once.as_str(), Glyphs::Unicode);
         prop_assert_eq!(once.as_str(), twice.as_str());
     }
+}
+
+#[test]
+fn json_on_a_terminal_spells_what_is_not_shown_and_stays_the_same_json() {
+    let text = "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}evil\u{200b}\u{2028}\u{ad}\u{e0041} ü 語 \n";
+    let written = serde_json::json!({ text: [text] }).to_string();
+    let shown = clean::json(&written);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()[text][0], text);
+    assert!(
+        shown.contains(r"\u009b31m\u007f\u202eevil\u200b\u2028\u00ad\udb40\udc41 ü 語 \n"),
+        "{shown}"
+    );
+    let bad = Regex::new(r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{VS}]").unwrap();
+    assert!(!bad.is_match(&shown), "{shown}");
+    assert!(matches!(clean::json(r#"{"a":"ü\n"}"#), std::borrow::Cow::Borrowed(_)));
 }
 
 #[test]

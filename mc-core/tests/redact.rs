@@ -21,6 +21,41 @@ const PLANTED: &[&str] = &[
     "123456789:AAabcdefghijklmnopqrstuvwxyz0123456",
 ];
 
+/// What rules look at: words before a secret, halves of secrets, and masks.
+const KEYLIKE: &[&str] = &[
+    "token",
+    "password",
+    "api_key",
+    "=",
+    ": ",
+    ":=",
+    " ",
+    "\n",
+    "\"",
+    "'",
+    "\\",
+    "‹",
+    "›",
+    "$",
+    ")",
+    "‹secret:jwt›",
+    "‹secret:",
+    "abc1",
+    "--token ",
+    "Authorization: ",
+    "bearer ",
+    "ab://u:",
+    "@",
+    "/",
+    "sk-aaaaaaaaaaaaaaaaaaaa",
+    "eyJhbGciOiJIUzI1NiJ9.",
+    "eyJzdWIi",
+    "AKIAIOSFODNN7EXAMPLE",
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+    "-----BEGIN PRIVATE KEY-----",
+    "Aa1Bb2Cc3Dd4",
+];
+
 /// A text around a secret, and the secret.
 const ASSIGNED: &[(&str, &str)] = &[
     ("password=hunter2 and more", "hunter2"),
@@ -122,6 +157,23 @@ fn a_preview_is_masked_first_and_cut_then() {
     assert_eq!(redact::preview("longer", 0), "");
 }
 
+#[test]
+fn a_preview_of_a_long_text_is_the_beginning_of_its_mask() {
+    let secret = "ghp_0123456789abcdefghijABCDEFGHIJ";
+    let texts = [
+        "word ".repeat(9000),
+        format!("{secret} ").repeat(900),
+        format!("{}{secret}{}", "x".repeat(490), "y ".repeat(4000)),
+        format!("-----BEGIN PRIVATE KEY-----{}\nbehind {secret}", "\nQyNT".repeat(15).repeat(90)),
+        format!("password=\"{}\" and ü {}", "Qy NT1 ".repeat(900), "more ".repeat(900)),
+    ];
+    for text in texts {
+        for chars in [0, 1, 20, 500, 5000, 60_000] {
+            assert_eq!(redact::preview(&text, chars), redact::clip(&redact::text(&text), chars));
+        }
+    }
+}
+
 fn noise() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[ -~]{0,12}",
@@ -164,6 +216,17 @@ proptest! {
         let keyed = redact::Masker::keyed([1; 32]);
         let once = keyed.text(&text).into_owned();
         prop_assert_eq!(keyed.text(&once), once.as_str());
+        prop_assert!(!redact::has_secret(&once), "{}", once);
+        prop_assert_eq!(redact::has_secret(&text), once != text);
+    }
+
+    #[test]
+    fn dense_texts_are_masked_whole_and_once(
+        piece in prop::collection::vec(prop::sample::select(KEYLIKE), 1..6), often in 1..40_usize
+    ) {
+        let text = piece.concat().repeat(often);
+        let once = redact::text(&text).into_owned();
+        prop_assert_eq!(redact::text(&once), once.as_str());
         prop_assert!(!redact::has_secret(&once), "{}", once);
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use mc_core::clean;
 use mc_proto::method::approval::{Edit, Get};
 use serde_json::Value;
 
@@ -120,6 +121,8 @@ fn by_editor(arguments: &Value) -> Result<Value, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("can't edit: {error}"));
     let mut file = tempfile::Builder::new().suffix(".json").tempfile().map_err(failed)?;
     let before = serde_json::to_string_pretty(arguments).unwrap_or_default() + "\n";
+    // What an editor would not show is spelled.
+    let before = clean::json(&before).into_owned();
     file.write_all(before.as_bytes()).map_err(failed)?;
     // As the shell does it: an editor may be given with options.
     let status = Command::new("/bin/sh")

@@ -69,8 +69,7 @@ pub(crate) fn follow(args: Follow, cx: &mut Context) -> Result<Exit, Failure> {
 
 fn show(params: &str, json: bool) -> Result<(), Failure> {
     if json {
-        // The daemon's own line, word for word.
-        return output::raw(format!("{params}\n").as_bytes());
+        return output::json_line(params);
     }
     let item: FeedItem = read(params)?;
     output::text(&line(&item.event))

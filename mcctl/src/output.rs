@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use mc_core::clean;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -21,10 +22,18 @@ pub(crate) enum Reader {
 ///
 /// [`Failure::Output`] when standard output does not take it.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let mut line = serde_json::to_string(value)
+    let text = serde_json::to_string(value)
         .map_err(|error| Failure::Failed(format!("can't write the answer as JSON: {error}")))?;
-    line.push('\n');
-    raw(line.as_bytes())
+    json_line(&text)
+}
+
+/// Writes one line of JSON that somebody else wrote; what a terminal would act on is spelled.
+///
+/// # Errors
+///
+/// [`Failure::Output`] when standard output does not take it.
+pub(crate) fn json_line(json: &str) -> Result<(), Failure> {
+    raw(format!("{}\n", clean::json(json)).as_bytes())
 }
 
 /// Writes clean, coloured text for a person.

@@ -9,6 +9,7 @@ use mc_core::{
     id::NotificationId,
     operators::Operators,
     policy::Facts,
+    redact::Masker,
     squad::StopReport,
 };
 use mc_proto::{
@@ -84,6 +85,8 @@ pub enum Work {
         /// What the disk says about the call that is asked for.
         facts: Box<Facts>,
     },
+    /// A request with long texts, and what has masked them already.
+    Masked(Masker, Box<Work>),
     /// Something that the daemon itself does.
     System(SystemCommand),
 }

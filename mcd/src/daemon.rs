@@ -186,7 +186,10 @@ fn open_store(
     identity: &Identity,
     config: &Config,
 ) -> Result<(Store, BudgetDay), StartError> {
-    let halt = Halt::open(&home.halt_file());
+    // The file is made before the database: where there is one, there was a file.
+    let is_new = home.database().try_exists().is_ok_and(|exists| !exists);
+    let open = if is_new { Halt::open } else { Halt::reopen };
+    let halt = open(&home.halt_file());
     let setup = Setup {
         shared_uid: identity.has_shared_uid(),
         single_user: identity.mode == Mode::SingleUser,

@@ -35,25 +35,39 @@ pub struct Halt {
 }
 
 impl Halt {
-    /// Reads the halt file at `path`, creating it when there is none. What can't be read counts
-    /// as halted.
+    /// Reads the halt file of a new squad at `path`, creating it when there is none. What can't be
+    /// read counts as halted.
     pub fn open(path: &Path) -> Self {
-        let halt = Self {
-            set: AtomicBool::new(false),
-            path: path.to_path_buf(),
-            seen: Mutex::default(),
-            woken: Notify::new(),
-        };
-        // One byte alone is what earlier daemons wrote.
-        let is_fresh = match std::fs::read(path) {
-            Ok(bytes) => bytes == b"0",
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        };
-        if is_fresh && let Err(error) = halt.write(CLEAR, Some(UNTOUCHED)) {
+        let halt = Self::at(path);
+        if is_gone(path)
+            && let Err(error) = halt.write(CLEAR, Some(UNTOUCHED))
+        {
             tracing::error!(%error, "the halt file can't be made: everything is stopped");
         }
         halt.refresh();
         halt
+    }
+
+    /// Reads the halt file of a squad that there was before: one that is gone was removed, and that
+    /// stops everything, as whatever else is done to it by hand.
+    pub fn reopen(path: &Path) -> Self {
+        let halt = Self::at(path);
+        if is_gone(path)
+            && let Err(error) = halt.set("the halt file was gone when the daemon started")
+        {
+            tracing::error!(%error, "the halt file can't be made: everything is stopped");
+        }
+        halt.refresh();
+        halt
+    }
+
+    fn at(path: &Path) -> Self {
+        Self {
+            set: AtomicBool::new(false),
+            path: path.to_path_buf(),
+            seen: Mutex::default(),
+            woken: Notify::new(),
+        }
     }
 
     /// Says whether everything is refused.
@@ -142,6 +156,10 @@ impl Halt {
     }
 }
 
+fn is_gone(path: &Path) -> bool {
+    path.try_exists().is_ok_and(|exists| !exists)
+}
+
 /// Says whether the file says that nothing is stopped.
 fn is_clear(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
@@ -168,13 +186,14 @@ mod tests {
     #[test]
     fn whatever_is_done_to_the_file_by_hand_stops() {
         type Act = fn(&Path);
-        let by_hand: [(&str, Act); 6] = [
+        let by_hand: [(&str, Act); 7] = [
             ("touch", |path| {
                 let file = File::options().append(true).open(path).unwrap();
                 file.set_modified(UNTOUCHED + std::time::Duration::from_secs(5)).unwrap();
             }),
             ("printf 1", |path| std::fs::write(path, "1").unwrap()),
-            ("printf 0", |path| std::fs::write(path, "0 is no way to clear it").unwrap()),
+            ("printf 0", |path| std::fs::write(path, "0").unwrap()),
+            ("text", |path| std::fs::write(path, "0 is no way to clear it").unwrap()),
             ("emptied", |path| std::fs::write(path, "").unwrap()),
             ("removed", |path| std::fs::remove_file(path).unwrap()),
             ("replaced", |path| {
@@ -188,9 +207,12 @@ mod tests {
             let running = Halt::open(&path);
             act(&path);
             assert!(running.refresh(), "{what}");
-            assert!(what == "removed" || Halt::open(&path).is_set(), "{what}, over a restart");
+            let again = Halt::reopen(&path);
+            assert!(again.is_set(), "{what}, over a restart");
+            assert!(again.refresh() && path.exists(), "{what}, over a restart");
+            running.refresh();
             running.clear().unwrap();
-            assert!(!running.refresh() && !Halt::open(&path).is_set(), "{what}, cleared");
+            assert!(!running.refresh() && !Halt::reopen(&path).is_set(), "{what}, cleared");
         }
     }
 
@@ -208,17 +230,32 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_an_earlier_daemon_is_understood_and_long_words_are_cut() {
+    fn a_stop_set_while_nobody_ran_is_not_cleared_by_hand() {
+        type Act = fn(&Path);
+        let acts: [Act; 2] =
+            [|path| std::fs::write(path, "0").unwrap(), |path| std::fs::remove_file(path).unwrap()];
+        for act in acts {
+            let (_dir, path) = halt();
+            Halt::reopen(&path).set("`mcd halt` by uid 0").unwrap();
+            act(&path);
+            assert!(Halt::reopen(&path).is_set());
+        }
         let (_dir, path) = halt();
-        std::fs::write(&path, "0").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let words = Halt::reopen(&path).words().unwrap();
+        assert_eq!(words, "the halt file was gone when the daemon started");
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        let (_dir, path) = halt();
         let running = Halt::open(&path);
-        assert!(!running.is_set());
         running.set(&"ü\n".repeat(600)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 512);
         assert!(running.words().unwrap().chars().count() < 512);
         assert!(Halt::open(&path).is_set());
         std::fs::write(&path, "1").unwrap();
-        assert!(Halt::open(&path).is_set(), "and so is its stop");
+        assert!(Halt::open(&path).is_set(), "one byte is enough for a stop");
     }
 
     #[tokio::test]

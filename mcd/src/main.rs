@@ -155,7 +155,7 @@ fn notify(home: Option<&Path>, rest: &[std::ffi::OsString]) -> Done {
 
 fn halt(home: &Home) -> Done {
     let uid = rustix::process::getuid().as_raw();
-    Halt::open(&home.halt_file()).set(&format!("`mcd halt` by uid {uid}"))?;
+    Halt::reopen(&home.halt_file()).set(&format!("`mcd halt` by uid {uid}"))?;
     tell("the emergency stop is set; `mcctl squad emergency-resume` ends it");
     Ok(ExitCode::SUCCESS)
 }

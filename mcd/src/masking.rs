@@ -1,7 +1,8 @@
 //! Masks secrets before they are stored, with tags that only this squad's key gives: two uses of one
 //! secret can be told to be of one secret, and the secret can't be told from its tag.
 //!
-//! The key belongs to the writer's thread, which alone stores anything. Masks are part of events, so
+//! The key belongs to the store, and the writer's thread alone stores anything. Long texts are masked
+//! beside it, before it sees them: who sends them waits, and nobody else. Masks are part of events, so
 //! that rebuilding needs no key and gives the same tables.
 
 use std::{
@@ -62,6 +63,14 @@ fn make(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
 /// Masks with `masker` on this thread from now on.
 pub(crate) fn install(masker: Masker) {
     MASKER.set(masker);
+}
+
+/// Masks with `masker` on this thread while `work` is done.
+pub(crate) fn with<T>(masker: Masker, work: impl FnOnce() -> T) -> T {
+    let before = MASKER.replace(masker);
+    let done = work();
+    MASKER.set(before);
+    done
 }
 
 /// Returns `text` without secrets.

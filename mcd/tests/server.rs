@@ -460,6 +460,22 @@ fn a_stop_by_hand_holds_and_is_recorded() {
 }
 
 #[test]
+fn a_stop_set_while_the_daemon_is_away_is_not_cleared_by_hand() {
+    for act in [|file: &Path| fs::write(file, "0").unwrap(), |file| fs::remove_file(file).unwrap()]
+    {
+        let mut squad = Squad::new();
+        squad.daemon.take().unwrap().stop();
+        let file = squad.home().halt_file();
+        fs::write(&file, "1 `mcd halt` by uid 0").unwrap();
+        act(&file);
+        squad.daemon = Some(Daemon::start(DaemonConfig::guest(squad.home())).unwrap());
+        let mut agent = squad.agent("wren");
+        let check = json!({"tool": "read", "arguments": {"path": "/w/a"}});
+        assert_eq!(agent.call("tool.check", check).unwrap()["rule"], "squad.halted");
+    }
+}
+
+#[test]
 fn a_second_daemon_is_refused_at_once() {
     let squad = Squad::new();
     let began = Instant::now();

@@ -154,9 +154,7 @@ pub(super) const RULES: &[Rule] = &[
         r"(?-u:\b)(?:npm_|hf_|gsk_|dop_v1_|shpat_|pypi-|lin_api_|ntn_|xai-|r8_)[A-Za-z0-9_-]{24,}",
     ),
     sure("bot_token", r"(?-u:\b)[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}"),
-    perhaps("authorization", AUTHORIZATION, |hit| {
-        !hit.value.contains('$') && !is_run(hit.value)
-    }),
+    perhaps("authorization", AUTHORIZATION, |hit| !hit.value.contains('$') && !is_run(hit.value)),
     after("bearer", r"(?i-u:\bbearer\s+)", "[A-Za-z0-9._~+/=-]{12,}"),
     perhaps("assignment", ASSIGNMENT, is_assignment),
     perhaps("assignment", FLAG, is_assignment),

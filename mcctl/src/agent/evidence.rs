@@ -4,6 +4,7 @@ use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, pa
 
 use mc_core::{
     agent::AgentName,
+    clean,
     evidence::{Evidence, Spent},
     money::CostState,
     run::{Run, ToolCall},
@@ -56,7 +57,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<Exit, Failure> {
             .mode(0o600)
             .open(file)
             .and_then(|mut out| {
-                out.write_all(text.as_bytes())?;
+                out.write_all(clean::json(&text).as_bytes())?;
                 out.write_all(b"\n")?;
                 out.sync_all()
             })

@@ -69,6 +69,7 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
         trigger: input::maybe("trigger", params.trigger)?,
         parent_run: parent_run.map(|run| run.id),
         external_id: params.external_id,
+        begun_by: desk.caller.adapter.clone(),
         status: RunStatus::Running,
         tokens: Tokens::default(),
         cost_uusd: MicroUsd::ZERO,
@@ -407,10 +408,12 @@ fn checked_tokens(params: &Usage) -> Result<Tokens, Refusal> {
 ///
 /// # Errors
 ///
-/// `not_found`, `forbidden` for another agent's run, `conflict` when it ended otherwise already.
+/// `not_found`, `forbidden` for another agent's run or one that an adapter began, `conflict` when it
+/// ended otherwise already.
 pub fn finish(desk: &mut Desk<'_>, params: Finish) -> Result<Run, Fail> {
     let agent = acting_agent(desk)?;
     let run = own_run(desk, &agent, params.run)?;
+    is_its_to_end(desk, &run)?;
     if params.status == RunStatus::Running {
         return Err(Refusal::invalid("status", "a run does not end as `running`").into());
     }
@@ -437,6 +440,19 @@ pub fn finish(desk: &mut Desk<'_>, params: Finish) -> Result<Run, Fail> {
     })?;
     contain::after_run(desk, &agent.name, run.task)?;
     queries::run(desk.db, run.id)
+}
+
+/// Refuses to end a run that an adapter began: what it still does and costs is the adapter's to tell,
+/// and an agent could go on behind a run that counts as over.
+fn is_its_to_end(desk: &Desk<'_>, run: &Run) -> Result<(), Refusal> {
+    let Some(adapter) = run.begun_by.as_ref().filter(|_| desk.caller.adapter.is_none()) else {
+        return Ok(());
+    };
+    let text = format!(
+        "{} was begun by the adapter {adapter}, which ends it: end your turn in your runtime",
+        run.id
+    );
+    Err(Refusal::forbidden(text))
 }
 
 /// Returns a run of the calling agent.

@@ -10,6 +10,7 @@ use mc_core::{
     id::{ApprovalId, CallId, RuleId},
     loops,
     policy::{Decision, Inputs, Outcome, Risk, Within},
+    redact,
     refusal::{Refusal, RefusalKind},
     run::{CallStatus, Run, ToolCall},
     task::Task,
@@ -348,11 +349,10 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         return Err(Refusal::invalid("result_sha256", "must be 64 hex digits").into());
     }
     let error = error.map(|text| masking::preview(text, PREVIEW_CHARS));
+    let printed = result.map(masking::text);
     let asked = call.shape_sha256.as_ref().unwrap_or(&call.arguments_sha256);
-    let signature = (status == CallStatus::Failed).then(|| {
-        let printed = result.map(|text| masking::preview(text, TEXT_BYTES));
-        loops::signature(error.as_deref().unwrap_or_default(), printed.as_deref(), asked)
-    });
+    let signature = (status == CallStatus::Failed)
+        .then(|| loops::signature(error.as_deref().unwrap_or_default(), printed.as_deref(), asked));
     desk.emit(Event::ToolChanged(ToolChanged {
         call: call.id,
         agent: call.agent.clone(),
@@ -360,7 +360,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         status,
         lease_expires_at: None,
         duration_ms: params.duration_ms.map(|ms| ms.max(0)),
-        result_preview: result.map(|text| masking::preview(text, PREVIEW_CHARS)),
+        result_preview: printed.as_deref().map(|text| redact::clip(text, PREVIEW_CHARS)),
         outcome_sha256: outcome_hash(result, params.result_sha256.as_ref()),
         result_sha256: params.result_sha256,
         error,

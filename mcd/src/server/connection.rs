@@ -200,7 +200,10 @@ impl Connection {
 
     /// Says whether nothing more is taken from the peer for now.
     fn is_full(&self) -> bool {
-        self.pending.len() >= self.server.limits.in_flight()
+        // What follows a long request comes after it.
+        let is_long = |pending: &Pending| matches!(pending.wait, Wait::Long(_));
+        self.pending.iter().any(is_long)
+            || self.pending.len() >= self.server.limits.in_flight()
             || self.heavy >= HEAVY
             || self.out.len() - self.sent >= UNSENT_BYTES
     }
@@ -303,7 +306,8 @@ impl Connection {
     /// The peer sends nothing more: what is durable soon is still answered, waits end.
     fn hang_up(&mut self) {
         self.closing = true;
-        self.pending.retain(|pending| matches!(pending.wait, Wait::Writer(_)));
+        let is_kept = |wait: &Wait| matches!(wait, Wait::Writer(_) | Wait::Long(_));
+        self.pending.retain(|pending| is_kept(&pending.wait));
         self.heavy = 0;
     }
 
@@ -386,6 +390,7 @@ impl Connection {
             Outcome::Farewell(error) => return self.part(Some(&id), &error),
             Outcome::Writer(answer) => (Wait::Writer(answer), None),
             Outcome::Check(answer) => (Wait::Writer(answer), Some(Instant::now() + CHECK_TIME)),
+            Outcome::Long(handle) => (Wait::Long(handle), None),
             Outcome::Later(later) => (Wait::Later(later), None),
             Outcome::Heavy(handle) => {
                 self.heavy += 1;

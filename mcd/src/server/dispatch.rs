@@ -15,7 +15,7 @@ use mc_proto::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
     Server, emergency, factor, feed, gate, levels,
@@ -44,10 +44,12 @@ pub(super) enum Outcome {
     Writer(oneshot::Receiver<Answer>),
     /// Is a check: answered by the writer, or denied when that takes too long.
     Check(oneshot::Receiver<Answer>),
+    /// Is answered by the writer once its long texts are masked, beside everybody else's work.
+    Long(JoinHandle<Result<oneshot::Receiver<Answer>, RpcError>>),
     /// Is answered later.
     Later(Later),
     /// Is a query that takes a thread of the pool.
-    Heavy(tokio::task::JoinHandle<Answer>),
+    Heavy(JoinHandle<Answer>),
     /// Is refused, and the connection ends.
     Farewell(RpcError),
 }
@@ -90,9 +92,17 @@ pub(super) fn dispatch(
         };
     }
     match admit(server, session, (method, params)) {
-        Ok(visit) => route(server, session, visit),
+        Ok(visit) => route(server, session, (visit, long(params))),
         Err(error) => Outcome::Now(Err(error)),
     }
+}
+
+/// What is longer than this, in bytes, is masked before the writer sees it.
+const LONG_BYTES: usize = 16 * 1024;
+
+/// Returns the parameters of a request that are long.
+fn long(params: Option<&RawValue>) -> Option<Box<str>> {
+    params.map(RawValue::get).filter(|params| params.len() > LONG_BYTES).map(Into::into)
 }
 
 /// A request that may be served.
@@ -208,7 +218,11 @@ fn serves(side: Side, who: Who, method: &str) -> Result<(), RpcError> {
     clippy::wildcard_enum_match_arm,
     reason = "what is left goes where its row in the table of methods says"
 )]
-fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
+fn route(
+    server: &Arc<Server>,
+    session: &mut Session,
+    (visit, long): (Visit, Option<Box<str>>),
+) -> Outcome {
     let Visit { caller, request, key } = visit;
     match request {
         Request::SessionHello(_) => Outcome::Now(Err(RpcError::new(
@@ -238,7 +252,7 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::SquadEndRuntime(p) => emergency::end_runtime(server, &caller.actor, p),
         Request::SquadEmergencyResume(_) => emergency::resume(server, caller, request),
         Request::RuntimeAttach(p) => attach(server, session, caller, (p, key)),
-        Request::ToolCheck(p) => gate::check(server, caller, p, key),
+        Request::ToolCheck(p) => gate::check(server, caller, (p, key), long),
         Request::ToolAwait(p) => gate::wait(server, caller, &p),
         Request::ToolConfirm(p) => gate::confirm(server, caller, p),
         Request::DeliveryNext(p) => outbox::next(server, caller, p),
@@ -247,7 +261,10 @@ fn route(server: &Arc<Server>, session: &mut Session, visit: Visit) -> Outcome {
         Request::ApprovalEdit(p) => gate::edit(server, caller, p, key),
         Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),
         other if other.info().kind == Kind::Query => query(server, caller, other),
-        other => submit(&server.store, caller, other, key),
+        other => match long {
+            Some(params) => submit_long(&server.store, work(caller, other, key), params),
+            None => submit(&server.store, caller, other, key),
+        },
     }
 }
 
@@ -266,16 +283,28 @@ pub(super) fn submit(
     request: Request,
     key: Option<String>,
 ) -> Outcome {
-    let work = Work::Request {
+    match store.submit(work(caller, request, key)) {
+        Ok(answer) => Outcome::Writer(answer),
+        Err(error) => Outcome::Now(Err(error)),
+    }
+}
+
+fn work(caller: Caller, request: Request, key: Option<String>) -> Work {
+    Work::Request {
         caller: Box::new(caller),
         request: Box::new(request),
         idempotency_key: key,
         facts: Box::default(),
-    };
-    match store.submit(work) {
-        Ok(answer) => Outcome::Writer(answer),
-        Err(error) => Outcome::Now(Err(error)),
     }
+}
+
+/// Masks the texts of a long command on a thread of the pool, and hands it to the writer then.
+fn submit_long(store: &Store, work: Work, params: Box<str>) -> Outcome {
+    let store = store.clone();
+    Outcome::Long(tokio::task::spawn_blocking(move || {
+        let masker = store.mask(&params);
+        store.submit(Work::Masked(masker, Box::new(work)))
+    }))
 }
 
 fn subscribe(server: &Server, session: &mut Session, params: Subscribe) -> Answer {

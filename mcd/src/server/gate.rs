@@ -87,11 +87,14 @@ fn stopped() -> Answer {
 pub(super) fn check(
     server: &Arc<Server>,
     caller: Caller,
-    mut params: Check,
-    key: Option<String>,
+    (mut params, key): (Check, Option<String>),
+    long: Option<Box<str>>,
 ) -> Outcome {
     if server.live().halt.is_set() {
         return Outcome::Now(stopped());
+    }
+    if let Some(raw) = long {
+        return check_long(server, caller, (params, key), raw);
     }
     let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
     let wanted = disk::wanted(server, &caller, &params);
@@ -110,6 +113,34 @@ pub(super) fn check(
         let facts = look_up(&server, wanted).await;
         match server.store.submit(make(facts)) {
             Ok(answer) => check_and_wait(&server, waiting, answer, wait).await.into(),
+            Err(error) => Done::from(Err(error)),
+        }
+    }))
+}
+
+/// `tool.check` with long arguments: they are read and masked on a thread of the pool, so that only
+/// who sends them waits for that.
+fn check_long(
+    server: &Arc<Server>,
+    caller: Caller,
+    (mut params, key): (Check, Option<String>),
+    raw: Box<str>,
+) -> Outcome {
+    let server = Arc::clone(server);
+    let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
+    Outcome::Later(Box::pin(async move {
+        let reader = Arc::clone(&server);
+        let read = tokio::task::spawn_blocking(move || {
+            let wanted = disk::wanted(&reader, &caller, &params);
+            (wanted, reader.store.mask(&raw), caller, params)
+        });
+        let Ok((wanted, masker, caller, params)) = read.await else {
+            return Done::from(Err(ended()));
+        };
+        let facts = look_up(&server, wanted).await;
+        let work = work(caller.clone(), (Request::ToolCheck(params), key), facts);
+        match server.store.submit(Work::Masked(masker, Box::new(work))) {
+            Ok(answer) => check_and_wait(&server, caller, answer, wait).await.into(),
             Err(error) => Done::from(Err(error)),
         }
     }))

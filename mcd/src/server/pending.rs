@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use mc_proto::{
@@ -28,6 +28,8 @@ pub(super) struct Pending {
 pub(super) enum Wait {
     /// The writer.
     Writer(oneshot::Receiver<Answer>),
+    /// A thread of the pool, then the writer.
+    Long(JoinHandle<Result<oneshot::Receiver<Answer>, RpcError>>),
     /// A thread of the pool.
     Heavy(JoinHandle<Answer>),
     /// Several steps.
@@ -38,7 +40,15 @@ impl Pending {
     /// Returns the answer once it is there.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
         let lost = || Err(RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down"));
+        if let Wait::Long(handle) = &mut self.wait {
+            match ready!(Pin::new(handle).poll(cx)) {
+                Ok(Ok(answer)) => self.wait = Wait::Writer(answer),
+                Ok(Err(error)) => return Poll::Ready(Err(error).into()),
+                Err(_) => return Poll::Ready(lost().into()),
+            }
+        }
         match &mut self.wait {
+            Wait::Long(_) => Poll::Pending,
             Wait::Writer(answer) => {
                 Pin::new(answer).poll(cx).map(|answer| answer.unwrap_or_else(|_| lost()).into())
             }

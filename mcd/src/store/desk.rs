@@ -34,6 +34,7 @@ use crate::{
     handlers::{self, views},
     journal::{self, Head},
     live::Live,
+    masking,
 };
 
 /// The caps that were set beside those in other rows.
@@ -154,6 +155,7 @@ pub(super) fn carry_out(
                 Ok(answer)
             })
         }
+        Work::Masked(masker, work) => masking::with(masker, || carry_out(db, state, live, *work)),
         Work::System(command) => {
             let (caller, cause) = system_caller(&command);
             let mut desk = Desk::new(db, state, live, (&caller, cause));

@@ -22,6 +22,7 @@ use mc_core::{
     budget::BudgetDay,
     event::Recorded,
     id::{NotificationId, Seq},
+    redact::Masker,
     squad::Squad,
 };
 use mc_proto::{
@@ -128,6 +129,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     live: Arc<Live>,
+    masker: Masker,
     behind_ms: i64,
     kept_day: Option<BudgetDay>,
     readers: Readers,
@@ -189,11 +191,13 @@ impl Store {
         let (committed, _) = broadcast::channel(FOLLOW);
         let (queue, jobs) = std::sync::mpsc::sync_channel(QUEUE);
         let readers = Readers::new(&path);
-        let writer = writer::start(connection, state, (&live, masker), (jobs, committed.clone()))
-            .map_err(|source| StoreError::Io { path: path.clone(), source })?;
+        let writer =
+            writer::start(connection, state, (&live, masker.clone()), (jobs, committed.clone()))
+                .map_err(|source| StoreError::Io { path: path.clone(), source })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 live,
+                masker,
                 behind_ms,
                 kept_day,
                 readers,
@@ -237,6 +241,13 @@ impl Store {
     /// `unavailable` at once when the queue is full or the writer has ended.
     pub fn submit(&self, work: Work) -> Result<oneshot::Receiver<Answer>, RpcError> {
         self.queue()?.submit(work)
+    }
+
+    /// Masks every text of a long request, on the calling thread, for the writer to find them done.
+    ///
+    /// What is no JSON was refused before.
+    pub fn mask(&self, params: &str) -> Masker {
+        self.inner.masker.knowing(&serde_json::from_str(params).unwrap_or_default())
     }
 
     /// Answers a query from a snapshot, on the calling thread. Lists and histories can take

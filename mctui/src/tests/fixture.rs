@@ -261,6 +261,7 @@ pub(super) fn run(id: i64, agent: &str, task: i64) -> Run {
         cost_uusd: MicroUsd::cents(40),
         cost_state: CostState::Reported,
         error: None,
+        begun_by: None,
         sent_back: false,
         started_at: ago(900),
         ended_at: None,
