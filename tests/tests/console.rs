@@ -210,3 +210,23 @@ fn an_idle_console_writes_almost_nothing() {
     let written = terminal.bytes() - before;
     assert!(written < 2_000, "{written} bytes in 5 idle seconds");
 }
+
+#[test]
+fn one_frame_of_a_task_that_there_is_not_is_a_failure_and_no_frame() {
+    let squad = squad();
+    let mut wren = squad.agent("wren");
+    squad.started_task(&mut wren);
+    let once = |screen: &str| {
+        let mut mctui = Command::new(program("mctui"));
+        mctui.args(["--once", screen, "--home"]).arg(squad.dir());
+        mctui.env_remove("MC_HOME").env_remove("MC_SOCKET").output().unwrap()
+    };
+    let frame = once("T-1");
+    assert_eq!(frame.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&frame.stdout).contains(" T-1 "));
+    let missing = once("T-99");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(missing.stdout.is_empty());
+    let told = String::from_utf8_lossy(&missing.stderr);
+    assert!(told.contains("T-99") && told.contains("not found"), "{told}");
+}

@@ -2,7 +2,7 @@
 
 use mc_proto::error::ErrorKind;
 
-use super::{App, Origin, Place};
+use super::{App, Origin};
 use crate::{
     link::Phase,
     overlays::{Overlay, report::Report},
@@ -192,13 +192,11 @@ impl App {
                     .own(Token::Dim, "  (R tries again)");
                 self.say(words);
             }
-            Origin::Task if failure.kind == Some(ErrorKind::NotFound) => {
-                if let Place::Task(task) = self.place {
-                    self.say_own(format!("{task}: {}", failure.text));
-                }
-            }
             Origin::Fleet => self.fleet.answered(),
             Origin::Screen | Origin::Task | Origin::Cost => {
+                if origin == Origin::Task {
+                    self.task.failed(&failure.text);
+                }
                 if origin == Origin::Cost {
                     self.cost.failed(self.scene.now.steady);
                     if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_spend) {

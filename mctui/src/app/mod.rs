@@ -248,6 +248,11 @@ impl App {
         self.scene.world.is_loaded && self.sent.is_empty()
     }
 
+    /// Returns why the open screen has nothing to show, where the daemon said so.
+    pub fn trouble(&self) -> Option<&str> {
+        self.task.trouble().filter(|_| matches!(self.place, Place::Task(_)))
+    }
+
     /// Says whether the screen is out of date.
     pub fn is_dirty(&self) -> bool {
         self.is_dirty

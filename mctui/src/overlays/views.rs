@@ -21,6 +21,7 @@ const VIEWS: &[(&str, &str)] = &[
     ("urgent", "prio<=2"),
     ("dear, over $1", "cost>1"),
     ("old, over a day", "age>1d"),
+    ("decided", "state:approved,denied,expired,canceled"),
     ("red and yellow", "risk:red,yellow"),
 ];
 

@@ -14,7 +14,8 @@ use crate::{
 /// How long the daemon has to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Prints one frame: exit code 0, 2 for a name that is no screen, 3 when no daemon answers.
+/// Prints one frame: exit code 0, 1 for a task that there is not, 2 for a name that is no screen, 3
+/// when no daemon answers.
 pub(super) async fn print(
     options: &Options,
     environment: &Environment,
@@ -48,6 +49,10 @@ pub(super) async fn print(
     if !is_complete {
         tell(&format!("no daemon answers at {}: start it with `mcd run`", engine.app.scene.socket));
         return Ok(ExitCode::from(3));
+    }
+    if let Some(why) = engine.app.trouble() {
+        tell(why);
+        return Ok(ExitCode::FAILURE);
     }
     let mut buffer = Buffer::empty(Rect::new(0, 0, options.size.width, options.size.height));
     engine.app.view(&mut buffer);

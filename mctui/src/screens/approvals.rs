@@ -14,7 +14,7 @@ use ratatui::layout::Rect;
 
 use super::{evidence, marks::Marks};
 use crate::{
-    format::{left, short},
+    format::{left, minute, short},
     keymap::Action,
     overlays::{
         Overlay,
@@ -30,9 +30,6 @@ use crate::{
     theme::{Token, badge},
     widgets::{Canvas, Line, Listing, Shape, Tall, Wide, rows},
 };
-
-/// How many decided approvals stay in the list.
-const DECIDED: usize = 20;
 
 /// What a person has seen: this request, in this revision.
 type Seen = (ApprovalId, i64, String);
@@ -85,9 +82,14 @@ impl Approvals {
         self.list.fit(usize::from(shape.inside(area).height));
     }
 
-    /// Puts the cursor on `approval` and opens its evidence.
+    /// Puts the cursor on `approval` and opens its evidence; one that is decided is in the list until
+    /// the cursor moves on.
     pub fn open(&mut self, approval: ApprovalId, scene: &Scene) {
-        self.settle(scene);
+        let mut ids = current(scene);
+        if !ids.contains(&approval) && scene.world.approvals.contains_key(&approval) {
+            ids.push(approval);
+        }
+        self.list.settle(ids);
         self.list.select(&approval);
         self.is_evidence_open = true;
         self.scroll = 0;
@@ -398,12 +400,7 @@ impl Approvals {
         }
         let inside = shape.inside(area);
         if self.list.ids().is_empty() {
-            let words = if scene.query.is_empty() {
-                " nothing waits for you"
-            } else {
-                " none matches: Esc clears"
-            };
-            canvas.line(inside, &Line::new().own(Token::Dim, words));
+            canvas.lines(inside, &nothing(scene));
             return;
         }
         let (ids, above, below) = self.list.window(usize::from(inside.height.max(1)));
@@ -421,10 +418,11 @@ impl Approvals {
     fn row(&self, approval: &Approval, scene: &Scene, width: u16) -> Line {
         let cursor = if self.selected() == Some(approval.id) { ">" } else { " " };
         let is_pending = approval.status == ApprovalStatus::Pending;
-        let state = if is_pending {
-            left(scene.time(), approval.expires_at)
-        } else {
-            approval.status.as_str().to_owned()
+        let by = approval.decided_by.as_ref().filter(|_| width >= 40);
+        let state = match (is_pending, by) {
+            (true, _) => left(scene.time(), approval.expires_at),
+            (false, Some(by)) => format!("{} by {}", approval.status.as_str(), text::line(by).as_str()),
+            (false, None) => approval.status.as_str().to_owned(),
         };
         let (risk, words) = if is_pending {
             (Token::risk(approval.risk), Token::Fg)
@@ -483,17 +481,31 @@ fn list_width(width: u16) -> u16 {
     short(usize::from(width) * 2 / 5).clamp(30, 56)
 }
 
+/// What an empty list says.
+fn nothing(scene: &Scene) -> Vec<Line> {
+    let dim = |words: &str| Line::new().own(Token::Dim, format!(" {words}"));
+    if !scene.query.is_empty() {
+        return vec![dim("none matches: Esc clears")];
+    }
+    let decided = scene.world.approvals.values().filter_map(|one| Some((one.decided_at?, one)));
+    let last = decided.max_by_key(|(at, one)| (*at, one.id)).map(|(at, one)| {
+        let by = one.decided_by.as_deref().unwrap_or("nobody");
+        dim(&format!("last decision {} by ", minute(at))).says(Token::Dim, &text::line(by))
+    });
+    std::iter::once(dim("nothing waits for you")).chain(last).collect()
+}
+
+/// What is in the list: what waits, the soonest first; what is decided only where a filter asks for it.
 fn current(scene: &Scene) -> Vec<ApprovalId> {
     let view = scene.view();
-    let shown = |one: &&Approval| scene.query.matches_approval(one, &view);
-    let waiting = scene.world.waiting();
-    let mut decided: Vec<&Approval> = scene
-        .world
-        .approvals
-        .values()
-        .filter(|one| one.status != ApprovalStatus::Pending)
-        .collect();
-    decided.sort_by_key(|approval| std::cmp::Reverse((approval.decided_at, approval.id)));
-    let all = waiting.into_iter().chain(decided.into_iter().take(DECIDED));
-    all.filter(shown).map(|approval| approval.id).collect()
+    let mut all = scene.world.waiting();
+    if !scene.query.is_empty() {
+        let decided = scene.world.approvals.values();
+        let mut decided: Vec<&Approval> =
+            decided.filter(|one| one.status != ApprovalStatus::Pending).collect();
+        decided.sort_by_key(|approval| std::cmp::Reverse((approval.decided_at, approval.id)));
+        all.extend(decided);
+    }
+    let shown = all.into_iter().filter(|one| scene.query.matches_approval(one, &view));
+    shown.map(|approval| approval.id).collect()
 }

@@ -42,6 +42,8 @@ pub struct TaskScreen {
     /// How many rows of the timeline are below the window; 0 follows.
     back: usize,
     thread_back: usize,
+    /// Why there is no task to show, in the daemon's words.
+    trouble: Option<String>,
     /// Questions that have no answer yet.
     asked: usize,
     is_old: bool,
@@ -89,8 +91,19 @@ impl TaskScreen {
     /// Takes in the task.
     pub fn take_detail(&mut self, detail: Box<Detail>) {
         if detail.task.id == self.task {
+            self.trouble = None;
             self.detail = Some(detail);
         }
+    }
+
+    /// Notes why the daemon does not tell of the task.
+    pub fn failed(&mut self, why: &str) {
+        self.trouble = Some(why.to_owned());
+    }
+
+    /// Returns why there is no task to show, if there is none and none will come by itself.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref().filter(|_| self.detail.is_none())
     }
 
     /// Takes in what happened. A window that is scrolled back stays where it is.
@@ -189,8 +202,11 @@ impl TaskScreen {
     fn headline(&self, scene: &Scene) -> Line {
         let line = Line::new().own(Token::Strong, format!(" {} ", self.task));
         let Some(card) = scene.world.tasks.get(&self.task) else {
-            let Some(detail) = &self.detail else { return line.own(Token::Dim, "loading…") };
-            return line.says(Token::Strong, &text::line(&detail.task.title));
+            return match (&self.detail, self.trouble()) {
+                (Some(detail), _) => line.says(Token::Strong, &text::line(&detail.task.title)),
+                (None, Some(why)) => line.says(Token::Warn, &text::line(why)),
+                (None, None) => line.own(Token::Dim, "loading…"),
+            };
         };
         let pending = if scene.is_pending(self.task) { "~ " } else { "" };
         line.says(Token::Strong, &text::line(&card.title))

@@ -19,13 +19,16 @@ use mc_core::{
     task::{ByRule, MoveDetails, TaskCard, TaskState},
     time::Timestamp,
 };
-use mc_proto::method::{
-    agent::AgentView,
-    approval::{Detail, Past},
-    feed::{BeatNotice, Changed, FeedItem, Snapshot},
-    session::{Challenged, Factor, HelloResult, Program, WhoAmI},
-    squad::Status,
-    task::TimelineItem,
+use mc_proto::{
+    error::ErrorKind,
+    method::{
+        agent::AgentView,
+        approval::{Detail, Past},
+        feed::{BeatNotice, Changed, FeedItem, Snapshot},
+        session::{Challenged, Factor, HelloResult, Program, WhoAmI},
+        squad::Status,
+        task::TimelineItem,
+    },
 };
 use ratatui::{
     buffer::Buffer,
@@ -619,6 +622,10 @@ impl Stage {
             Call::Rules(all) => Reply::Rules(rules(*all)),
             Call::Schedules => Reply::Schedules(super::schedules::schedules()),
             Call::Challenge(act) => Reply::Challenged(act.clone(), Box::new(challenged())),
+            Call::Task(task) if self.picture.tasks.iter().all(|card| card.id != *task) => {
+                let text = format!("task `{task}` not found");
+                return Some(Err(Failure { kind: Some(ErrorKind::NotFound), text }));
+            }
             Call::Task(task) => {
                 let mut detail = task_detail(*task);
                 detail.task.by_rule.clone_from(&self.by_rule);
