@@ -1,5 +1,7 @@
 //! Approvals: a question to a human, bound to exactly what will be done.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -370,7 +372,40 @@ pub struct Approval {
     pub needs: i64,
 }
 
+/// A cap that is to be raised, as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// The cap before and after: `$1.00 → $1.35`.
+    pub caps: String,
+    /// What counts as spent of it.
+    pub spent: Option<MicroUsd>,
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.caps)?;
+        self.spent.map_or(Ok(()), |spent| write!(f, " ({spent} counts as spent)"))
+    }
+}
+
 impl Approval {
+    /// Returns the cap before and after, of a request that wants more of a budget.
+    pub fn raised(&self) -> Option<Raised> {
+        if self.kind != ApprovalKind::BudgetOverride {
+            return None;
+        }
+        let arguments = &self.statement.arguments;
+        let amount = |path: &str| arguments.pointer(path).and_then(serde_json::Value::as_i64);
+        let both = |before: &str, after: &str| Some((amount(before)?, amount(after)?));
+        let dollars = both("/cap_uusd", "/raise/to/uusd")
+            .map(|(cap, to)| format!("{} → {}", MicroUsd(cap), MicroUsd(to)));
+        let tokens = both("/cap_tokens", "/raise/to/tokens")
+            .map(|(cap, to)| format!("{cap} → {to} tokens"));
+        let caps: Vec<String> = dollars.into_iter().chain(tokens).collect();
+        let spent = amount("/spent_uusd").map(MicroUsd);
+        (!caps.is_empty()).then(|| Raised { caps: caps.join(" and "), spent })
+    }
+
     /// Says whether its yes has done its work: a call uses it once, anything else it lets happen the
     /// moment it is said. What has happened no stop and no time takes back.
     pub fn is_spent(&self) -> bool {

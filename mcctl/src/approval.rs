@@ -212,7 +212,20 @@ pub(crate) fn evidence(detail: &Detail, now: Timestamp) -> String {
     let mut bound = Sheet::default();
     bound.line("digest", &approval.digest).line("revision", approval.rev);
     if approval.status == ApprovalStatus::Pending {
-        bound.line("effect", "exactly this, once; anything that differs is asked anew");
+        bound.line(
+            "effect",
+            match approval.kind {
+                ApprovalKind::BudgetOverride => {
+                    "the cap is raised, and work goes on up to it; it can be lowered again"
+                }
+                ApprovalKind::ToolCall
+                | ApprovalKind::Transition
+                | ApprovalKind::Spawn
+                | ApprovalKind::Escalation => {
+                    "exactly this, once; anything that differs is asked anew"
+                }
+            },
+        );
     }
     put!(out, "{}\n{bound}", Tone::Strong.paint("What a decision is bound to"));
     out
@@ -263,6 +276,7 @@ fn facts(detail: &Detail, now: Timestamp) -> Sheet {
     let version = approval.statement.policy_version;
     sheet.line("rule", format!("{} (policy version {version})", approval.rule));
     sheet.line("because", &approval.reason);
+    sheet.maybe("raises", approval.raised());
     sheet.maybe("cost", approval.estimated_cost_uusd.map(|cost| format!("{cost}, estimated")));
     let past = detail.past;
     sheet.line(

@@ -154,11 +154,15 @@ fn wanted(asked: &Approval, connection: &str) -> String {
 fn question(asked: &Approval, wanted: &str) -> String {
     let risk = crate::words::word(asked.risk).to_uppercase();
     let cost = asked.estimated_cost_uusd.map(|cost| format!(", {cost} estimated"));
+    let raised = asked.raised().map(|raised| {
+        format!("\n{raised}, because {}", crate::text::line(&asked.reason))
+    });
     format!(
-        "\n{}  {risk}  {}{}\nApprove it? Type {}, Enter. Anything else: no.",
+        "\n{}  {risk}  {}{}{}\nApprove it? Type {}, Enter. Anything else: no.",
         asked.id,
         crate::text::line(&asked.summary),
         cost.unwrap_or_default(),
+        raised.unwrap_or_default(),
         wanted
     )
 }
@@ -198,6 +202,23 @@ mod tests {
             question(&asked, "ff00ff"),
             "\nA-3  RED  raise the budget of T-1 to $1.35, $0.25 estimated\nApprove it? Type \
              ff00ff, Enter. Anything else: no."
+        );
+    }
+
+    #[test]
+    fn the_question_about_a_cap_says_from_what_to_what_and_why() {
+        let mut asked = pending("yellow", "ls").approval;
+        asked.kind = mc_core::approval::ApprovalKind::BudgetOverride;
+        asked.summary = "raise the budget of T-1 to $1.35".into();
+        asked.reason = "T-1 has spent $1.02 of $1.00".into();
+        asked.statement.arguments = serde_json::json!({
+            "cap_uusd": 1_000_000, "spent_uusd": 1_020_000, "raise": {"to": {"uusd": 1_350_000}},
+        });
+        assert_eq!(
+            question(&asked, "y"),
+            "\nA-3  YELLOW  raise the budget of T-1 to $1.35\n$1.00 → $1.35 ($1.02 counts as \
+             spent), because T-1 has spent $1.02 of $1.00\nApprove it? Type y, Enter. Anything \
+             else: no."
         );
     }
 

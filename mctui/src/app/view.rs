@@ -5,6 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{App, Place};
 use crate::{
+    keymap::Action,
     link::Health,
     screens::{board, start},
     theme::Token,
@@ -24,7 +25,9 @@ impl App {
         status(&mut canvas, places.status, &self.scene);
         self.second_row(&mut canvas, places.tabs);
         self.screen(&mut canvas, places.body);
-        hints(&mut canvas, places.hints, self.place.context());
+        let no_edit = self.place == Place::Approvals && !self.approvals.can_edit(&self.scene);
+        let dead = no_edit.then_some(Action::Edit);
+        hints(&mut canvas, places.hints, self.place.context(), dead);
         if places.notice != places.hints || self.notice_line().is_some() {
             self.notice_row(&mut canvas, places, shape);
         }

@@ -26,6 +26,16 @@ use crate::{
     widgets::{Canvas, Field, Line, Manner},
 };
 
+/// Returns what is raised, and why that is asked.
+fn raised(approval: &Approval) -> Vec<Line> {
+    let Some(caps) = evidence::raised(approval) else { return Vec::new() };
+    let why = text::line(&approval.reason);
+    vec![
+        Line::new().own(Token::Dim, "the cap: ").then(caps),
+        Line::new().own(Token::Dim, "because: ").says(Token::Fg, &why),
+    ]
+}
+
 /// Yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -46,8 +56,8 @@ pub struct Decide {
     summary: Clean,
     agent: Clean,
     kind: ApprovalKind,
-    /// The cap before and after, where a cap is raised.
-    raised: Option<Line>,
+    /// The cap before and after, and why that is asked, where a cap is raised.
+    raised: Vec<Line>,
     fields: Vec<Field>,
     focus: usize,
     is_writing: bool,
@@ -78,7 +88,7 @@ impl Decide {
             summary: text::line(&approval.summary),
             agent: text::line(&approval.agent),
             kind: approval.kind,
-            raised: evidence::raised(approval),
+            raised: raised(approval),
             is_writing: verdict == Verdict::Approve && !fields.is_empty(),
             fields,
             focus: 0,
@@ -318,9 +328,7 @@ impl Decide {
                 ),
             ),
         ];
-        lines.extend(
-            self.raised.clone().map(|raise| Line::new().own(Token::Dim, "the cap: ").then(raise)),
-        );
+        lines.extend(self.raised.iter().cloned());
         lines.push(Line::new().own(Token::Fg, match self.verdict {
             Verdict::Approve if self.kind == ApprovalKind::BudgetOverride => {
                 "What happens: the cap is raised, and work goes on up to it. The cap can be lowered again; what is spent can't be taken back. It goes on record in your name."

@@ -289,6 +289,14 @@ impl Approvals {
         }
     }
 
+    /// Says whether the arguments of the one under the cursor can be changed.
+    pub fn can_edit(&self, scene: &Scene) -> bool {
+        let approval = self.selected().and_then(|id| scene.world.approvals.get(&id));
+        approval.is_some_and(|one| {
+            one.status == ApprovalStatus::Pending && Edit::why_not(one).is_none()
+        })
+    }
+
     fn edit(&self, scene: &Scene) -> Option<Intent> {
         let approval = scene.world.approvals.get(&self.selected()?)?;
         let id = approval.id;

@@ -82,13 +82,14 @@ fn a_cap_that_is_to_be_raised_is_shown_before_and_after_and_offers_no_rule() {
     stage.keys("2");
     let frame = stage.frame(120, 60);
     assert!(frame.contains("$1.00 → $1.35  (counts as spent: $1.02)"), "{frame}");
-    assert!(!frame.contains("standing rule"), "{frame}");
+    assert!(!frame.contains("standing rule") && !frame.contains("e edit"), "{frame}");
     stage.keys("e");
     assert!(stage.frame(120, 60).contains("A-8: this is no call"), "{}", stage.frame(120, 60));
     stage.keys("a");
     let frame = stage.frame(120, 60);
     assert!(frame.contains("the cap: $1.00 → $1.35") && frame.contains("lowered again"), "{frame}");
     assert!(!frame.contains("[r] and remember"), "{frame}");
+    assert!(frame.contains("because: shell commands are asked until"), "{frame}");
     stage.keys("r");
     assert!(stage.frame(120, 60).contains("this is no call"), "{}", stage.frame(120, 60));
 }

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use super::{Canvas, Line};
 use crate::{
     format::{minute, money},
-    keymap::{self, Action, Context},
+    keymap::{self, Action, Binding, Context},
     link::Health,
     scene::Scene,
     text,
@@ -306,13 +306,15 @@ pub fn notice(canvas: &mut Canvas<'_>, area: Rect, line: &Line) {
     canvas.line(area, &Line::new().own(Token::Fg, " ").then(line.clone()));
 }
 
-/// Draws the hint row from the keymap, Emergency always at the right.
-pub fn hints(canvas: &mut Canvas<'_>, area: Rect, context: Context) {
+/// Draws the hint row from the keymap, Emergency always at the right; what does nothing for the row
+/// under the cursor is `dead` and left out.
+pub fn hints(canvas: &mut Canvas<'_>, area: Rect, context: Context, dead: Option<Action>) {
     let alarm = if area.width < 40 { "! STOP" } else { "! EMERGENCY" };
     let alarm = Line::new().own(Token::Crit, alarm);
     let room = usize::from(area.width).saturating_sub(alarm.width() + 2);
     let mut line = Line::new();
-    for row in keymap::rows(context).filter(|row| row.action != Action::Emergency) {
+    let offered = |row: &&Binding| row.action != Action::Emergency && Some(row.action) != dead;
+    for row in keymap::rows(context).filter(offered) {
         let Some(key) = row.keys.first().filter(|_| !row.hint.is_empty()) else { continue };
         let hint = Line::new()
             .own(Token::Key, format!(" {}", key.name()))

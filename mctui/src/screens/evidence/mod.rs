@@ -5,7 +5,6 @@ mod request;
 
 use mc_core::{
     approval::{Approval, ApprovalKind, ApprovalStatus, confirmation_code},
-    money::MicroUsd,
     policy::Risk,
     run::ToolCall,
     time::Timestamp,
@@ -115,22 +114,9 @@ fn head(detail: &Detail, now: Timestamp) -> Vec<Line> {
 
 /// Returns a cap before and after, and what is spent of it, of a request that wants more.
 pub fn raised(approval: &Approval) -> Option<Line> {
-    if approval.kind != ApprovalKind::BudgetOverride {
-        return None;
-    }
-    let arguments = &approval.statement.arguments;
-    let amount = |path: &str| arguments.pointer(path).and_then(serde_json::Value::as_i64);
-    let line = match (amount("/cap_uusd"), amount("/raise/to/uusd")) {
-        (Some(cap), Some(to)) => {
-            Line::new().own(Token::Money, format!("{} → {}", MicroUsd(cap), MicroUsd(to)))
-        }
-        _ => Line::new().own(
-            Token::Money,
-            format!("{} → {} tokens", amount("/cap_tokens")?, amount("/raise/to/tokens")?),
-        ),
-    };
-    let spent =
-        amount("/spent_uusd").map(|spent| format!("  (counts as spent: {})", MicroUsd(spent)));
+    let raised = approval.raised()?;
+    let line = Line::new().own(Token::Money, raised.caps);
+    let spent = raised.spent.map(|spent| format!("  (counts as spent: {spent})"));
     Some(line.own(Token::Dim, spent.unwrap_or_default()))
 }
 
