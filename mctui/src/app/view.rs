@@ -7,9 +7,9 @@ use super::{App, Place};
 use crate::{
     keymap::Action,
     link::Health,
-    screens::{board, start},
+    screens::start,
     theme::Token,
-    widgets::{Canvas, Line, Places, Shape, Tab, Wide, hints, notice, status, tabs},
+    widgets::{Canvas, Line, Places, Shape, Tab, hints, notice, status, tabs},
 };
 
 impl App {
@@ -83,14 +83,7 @@ impl App {
             return;
         }
         let right = self.filter_count();
-        let shape = Shape::of(canvas.area());
         if !self.scene.world.is_loaded {
-            return;
-        }
-        if self.place == Place::Board && shape.wide <= Wide::Window {
-            let strip = board::strip(&self.scene, self.board.state(), area.width);
-            canvas.line(area, &strip);
-            canvas.line_right(area, &right);
             return;
         }
         let world = &self.scene.world;

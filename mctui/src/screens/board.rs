@@ -141,28 +141,23 @@ impl Board {
 
     /// Returns how many rows the cards have in `area`.
     pub fn rows(area: Rect, shape: Shape) -> u16 {
-        let below = match shape.tall {
-            Tall::High => 7,
-            Tall::Middle => 1,
-            Tall::Low | Tall::Tiny => 0,
-        };
-        let borders = if shape.tall > Tall::Low && shape.wide > Wide::List { 2 } else { 0 };
-        let header = u16::from(borders == 0);
-        area.height.saturating_sub(below + borders + header)
+        let borders = if shape.is_boxed() { 2 } else { 1 };
+        let (above, below) = (above(shape), below(shape));
+        area.height.saturating_sub(above + below + borders)
     }
 
     /// Draws the board.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect, scene: &Scene) {
         let shape = Shape::of(canvas.area());
-        let below = match shape.tall {
-            Tall::High => 7,
-            Tall::Middle => 1,
-            Tall::Low | Tall::Tiny => 0,
-        };
-        let top = Rect { height: area.height.saturating_sub(below), ..area };
+        let (above, below) = (above(shape), below(shape));
+        if above > 0 {
+            canvas.line(Rect { height: above, ..area }, &strip(scene, self.state()));
+        }
+        let height = area.height.saturating_sub(above + below);
+        let top = Rect { y: area.y + above, height, ..area };
         let shown = self.shown(shape.wide);
         let count = short(shown.len()).max(1);
-        let boxed = shape.tall > Tall::Low && shape.wide > Wide::List;
+        let boxed = shape.is_boxed();
         let shared = u16::from(boxed);
         let across = top.width.saturating_sub(shared);
         let edge =
@@ -207,7 +202,7 @@ impl Board {
             if has_cursor { (Token::Focus, Token::Strong) } else { (Token::Border, Token::Fg) };
         let count = scene.world.count(state);
         let title = Line::new().own(words, format!("{} {count}", state.title()));
-        let inside = if shape.tall > Tall::Low && shape.wide > Wide::List {
+        let inside = if shape.is_boxed() {
             canvas.framed(area, &title, token)
         } else {
             canvas.line(
@@ -355,15 +350,27 @@ fn foot(task: &TaskCard, scene: &Scene, width: usize) -> Line {
     line.to_column(width.saturating_sub(cost.width())).then(cost)
 }
 
-/// Returns the strip with the counts of all states, for screens without room for all columns.
-pub fn strip(scene: &Scene, open: TaskState, width: u16) -> Line {
+/// How many rows stand above the columns: the strip, where not all of them have room.
+fn above(shape: Shape) -> u16 {
+    let is_cut = matches!(shape.wide, Wide::One | Wide::Window);
+    u16::from(is_cut && shape.tall > Tall::Tiny)
+}
+
+/// How many rows stand below the columns: the answers, or the next step alone.
+fn below(shape: Shape) -> u16 {
+    match shape.tall {
+        Tall::High => 7,
+        Tall::Middle => 1,
+        Tall::Low | Tall::Tiny => 0,
+    }
+}
+
+/// Returns the strip with the counts of all states.
+fn strip(scene: &Scene, open: TaskState) -> Line {
     const SHORT: [&str; 8] = ["Inb", "Asg", "Prog", "Rev", "Appr", "Blk", "Done", "Can"];
     let mut line = Line::new().own(Token::Fg, " ");
     for (state, name) in TaskState::ALL.into_iter().zip(SHORT) {
         let count = scene.world.count(state);
-        if width < 50 && state != open {
-            continue;
-        }
         line = if state == open {
             line.own(Token::Strong, format!("[{name} {count}] "))
         } else {

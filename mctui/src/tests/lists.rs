@@ -117,3 +117,11 @@ fn an_empty_inbox_says_who_decided_last() {
     let frame = stage.frame(120, 36);
     assert!(frame.contains("last decision 13:47 by ana"), "{frame}");
 }
+
+#[test]
+fn the_board_shows_the_screens_and_all_counts_at_80_columns() {
+    let stage = Stage::live(80, 24);
+    let frame = stage.frame(80, 24);
+    assert!(frame.contains("[1 Board]  2 Approvals 3   3 Fleet   4 Alerts 2   5 Cost"), "{frame}");
+    assert!(frame.contains("Inb16 Asg1 Prog2 Rev1 [Appr 1] Blk2 Done1 Can1"), "{frame}");
+}
