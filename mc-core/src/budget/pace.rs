@@ -45,6 +45,11 @@ impl Pace {
         self.now = self.now + amount;
     }
 
+    /// Returns when it last spent something, at the latest; the beginning of time when it never did.
+    pub const fn last(&self) -> Timestamp {
+        if self.window == 0 { Timestamp(0) } else { Timestamp((self.window + 1) * WINDOW_MS - 1) }
+    }
+
     /// Counts the filled window among the usual ones.
     fn close(&mut self) {
         if self.now > MicroUsd::ZERO {

@@ -113,6 +113,7 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     within("limits.argument_bytes".into(), limits.argument_bytes, 1024, 256 * 1024);
     within("limits.pending_per_agent".into(), limits.pending_per_agent, 1, 1000);
     within("limits.pending_per_squad".into(), limits.pending_per_squad, 1, 10_000);
+    within("limits.open_runs_per_agent".into(), limits.open_runs_per_agent, 1, 1000);
     within("limits.active_agents".into(), limits.active_agents, 1, 10_000);
     within("limits.children_per_task".into(), limits.children_per_task, 0, 100);
     within("limits.children_per_parent".into(), limits.children_per_parent, 0, 100);

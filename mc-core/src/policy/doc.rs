@@ -497,6 +497,8 @@ pub struct Limits {
     pub pending_per_agent: u64,
     /// Waiting approvals of the squad.
     pub pending_per_squad: u64,
+    /// Runs of one agent that go on at a time.
+    pub open_runs_per_agent: u64,
     /// Agents that are neither stopped nor retired.
     pub active_agents: u64,
     /// Sub-agents of one task.
@@ -517,6 +519,7 @@ impl Default for Limits {
             argument_bytes: 128 * 1024,
             pending_per_agent: 5,
             pending_per_squad: 100,
+            open_runs_per_agent: 16,
             active_agents: 30,
             children_per_task: 3,
             children_per_parent: 6,

@@ -39,7 +39,8 @@ pub struct Start {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// How much to reserve for the whole run; by default what its caps let it spend. 0 where the
-    /// runtime asks with `run.reserve` before each model call, or never knows a cost.
+    /// runtime asks with `run.reserve` before each model call, or never knows a cost: it counts until
+    /// the first cost that nothing was reserved for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserve_uusd: Option<MicroUsd>,
 }

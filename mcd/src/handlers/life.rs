@@ -8,7 +8,6 @@ use mc_core::{
     agent::{Agent, AgentStatus, Liveness},
     alert::{Alert, AlertKind, AlertStatus, Severity},
     event::Event,
-    run::RunStatus,
     squad::SquadStatus,
     task::{MoveDetails, Task, TaskState},
     time::Timestamp,
@@ -17,6 +16,7 @@ use mc_core::{
 use super::{
     moves,
     notify::{self, Warning},
+    open_runs,
 };
 use crate::store::{
     Desk,
@@ -152,14 +152,7 @@ fn take_back(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
         }
     }
     for run in queries::running(desk.db, Some(&agent.name))? {
-        let event = Event::RunFinished {
-            run: run.id,
-            agent: agent.name.clone(),
-            task: run.task,
-            status: RunStatus::TimedOut,
-            error: Some("its agent is gone".to_owned()),
-        };
-        desk.emit_as(Actor::system("leases"), None, event)?;
+        open_runs::left_behind(desk, &run, "its agent is gone")?;
     }
     Ok(())
 }

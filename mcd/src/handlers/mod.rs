@@ -23,6 +23,7 @@ mod life;
 mod lists;
 mod moves;
 pub(crate) mod notify;
+mod open_runs;
 pub mod policy;
 mod promote;
 pub mod redeem;

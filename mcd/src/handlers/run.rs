@@ -24,6 +24,7 @@ use super::{
     budget::{For, Own, for_whole_run, give_back, payer, promise, standings},
     contain, input,
     moves::acting_agent,
+    open_runs,
     settle::{Paid, Used, charge, is_for_a_model_call, is_the_same},
     spawn,
 };
@@ -55,6 +56,7 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
             return started(desk, &agent, &run);
         }
     }
+    open_runs::room(desk, &agent)?;
     let parent_run = params.parent_run.map(|id| queries::run(desk.db, id)).transpose()?;
     if let Some(parent) = &parent_run {
         may_come_from(desk, &agent, parent)?;
@@ -98,17 +100,11 @@ fn begin(
             if short.waits { "wait for other runs to end" } else { "a human can raise the cap" };
         Refusal::forbidden(format!("{}: {}: {how}", agent.name, short.text))
     })?;
-    let left = budget::left(&all);
-    let model = run.model.clone().unwrap_or_default();
-    let ask = Ask { model: &model, agent: &agent.name, runtime: agent.runtime, day: &payer.day };
-    let is_paid_for = desk.live.prices().find(&ask).is_some_and(|row| row.rate.is_none());
-    let money = left.uusd.filter(|_| !is_paid_for).unwrap_or_default();
-    // Without a cap on the run's tokens one run would take the whole day's.
-    let is_capped = all.first().is_some_and(|run| run.caps.tokens.is_some());
-    let tokens = left.tokens.filter(|_| is_capped && asked.is_none_or(|asked| asked.0 > 0));
-    let amount = Amount {
-        uusd: asked.map_or(money, |asked| asked.min(money)),
-        tokens: tokens.unwrap_or_default(),
+    let most = open_runs::allowance(desk, agent, run, &all);
+    let amount = match asked {
+        None => most,
+        Some(MicroUsd::ZERO) => Amount::default(),
+        Some(asked) => Amount { uusd: asked.min(most.uusd), ..most },
     };
     desk.emit(Event::RunStarted { run: Box::new(run.clone()) })?;
     if !amount.is_zero() {

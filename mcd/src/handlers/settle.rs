@@ -17,7 +17,7 @@ use mc_proto::method::squad::BudgetRelease;
 use super::{
     breach,
     budget::{CAP_LIMIT, charge_of, for_whole_run, give_back, payer},
-    input, unsettled,
+    input, open_runs, unsettled,
 };
 use crate::store::{
     Desk,
@@ -59,6 +59,7 @@ pub(super) fn charge(
     let Used { model, tokens, cost, paid } = used;
     let agent = queries::agent(desk.db, &run.agent)?;
     let payer = payer(desk, &agent, Some(run.id), task)?;
+    let is_asked = !matches!(paid, Paid::FromWhole);
     let settled = if let Paid::Settles(row) = &paid { Some(row.clone()) } else { None };
     let taken = match paid {
         Paid::Settles(row) => Some(Taken { reservation: row.id, amount: row.open, settles: true }),
@@ -70,6 +71,11 @@ pub(super) fn charge(
             amount: row.open.min(amount),
             settles: false,
         }),
+    };
+    let unasked = match (is_asked, &taken) {
+        (true, _) => Amount::default(),
+        (false, Some(whole)) => amount.minus(whole.amount),
+        (false, None) => amount,
     };
     desk.emit(Event::RunUsed {
         run: run.id,
@@ -96,7 +102,8 @@ pub(super) fn charge(
     let agent = queries::agent(desk.db, &run.agent)?;
     let run = queries::run(desk.db, run.id)?;
     breach::after_cost(desk, &agent, &run, &payer)?;
-    Ok(())
+    let run = queries::run(desk.db, run.id)?;
+    open_runs::cover(desk, &agent, &run, (&payer, unasked))
 }
 
 /// A report that comes after a human has said what was used: together they count as much as the

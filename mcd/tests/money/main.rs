@@ -15,6 +15,7 @@ mod dice;
 mod family;
 mod late;
 mod model;
+mod open_runs;
 
 use std::time::Duration;
 

@@ -21,15 +21,32 @@ fn family(agent: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(agent), |agent| PARENTS[*agent])
 }
 
-/// A run of the model: whose, on what, what it has spent, what is promised to each of its calls, and
-/// what a human has said of those that are released and not reported.
+/// A run of the model: whose, on what, what it has spent, what is promised to it as a whole and to each
+/// of its calls, and what a human has said of those that are released and not reported.
 struct Run {
     agent: usize,
     task: usize,
     spent: i64,
+    whole: Option<i64>,
     promised: Vec<Option<i64>>,
     said: Vec<Option<i64>>,
     is_over: bool,
+}
+
+impl Run {
+    /// All that is promised to it.
+    fn held(&self) -> i64 {
+        self.promised.iter().flatten().sum::<i64>() + self.whole.unwrap_or(0)
+    }
+}
+
+/// A scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Run(usize),
+    Task(usize),
+    Day(usize),
+    Squad,
 }
 
 /// Caps of run, task, the days of agents and the squad's day; a scope holds what the runs in it hold.
@@ -43,9 +60,7 @@ impl Model {
     /// What the runs among those named have spent, and what is promised to them.
     fn sum(&self, among: impl Fn(usize, &Run) -> bool) -> (i64, i64) {
         let runs = self.runs.iter().enumerate().filter(|(at, run)| among(*at, run));
-        runs.fold((0, 0), |(spent, promised), (_, run)| {
-            (spent + run.spent, promised + run.promised.iter().flatten().sum::<i64>())
-        })
+        runs.fold((0, 0), |(spent, promised), (_, run)| (spent + run.spent, promised + run.held()))
     }
 
     /// An agent's day holds what the runs of its sub-agents hold, too.
@@ -53,15 +68,15 @@ impl Model {
         self.sum(|_, run| family(run.agent).any(|one| one == agent))
     }
 
-    /// Spent, spent and promised, and the cap, of each scope of a run.
-    fn scopes(&self, at: usize) -> Vec<(i64, i64, i64)> {
+    /// Each scope of a run: which, what is spent, spent and promised, and the cap.
+    fn scopes(&self, at: usize) -> Vec<(Key, i64, i64, i64)> {
         let Run { agent, task, .. } = self.runs[at];
-        let with = |(spent, promised): (i64, i64), cap| (spent, spent + promised, cap);
-        let days = family(agent).map(|one| with(self.day(one), DAY_CAP));
+        let with = |key, (spent, promised): (i64, i64), cap| (key, spent, spent + promised, cap);
+        let days = family(agent).map(|one| with(Key::Day(one), self.day(one), DAY_CAP));
         let others = [
-            with(self.sum(|of, _| of == at), RUN_CAP),
-            with(self.sum(|_, run| run.task == task), TASK_CAP),
-            with(self.sum(|_, _| true), SQUAD_CAP),
+            with(Key::Run(at), self.sum(|of, _| of == at), RUN_CAP),
+            with(Key::Task(task), self.sum(|_, run| run.task == task), TASK_CAP),
+            with(Key::Squad, self.sum(|_, _| true), SQUAD_CAP),
         ];
         days.chain(others).collect()
     }
@@ -71,19 +86,48 @@ impl Model {
         family(agent).all(|one| !self.paused[one])
     }
 
-    fn fits(&self, at: usize, want: i64) -> bool {
-        self.scopes(at).iter().all(|(_, taken, cap)| taken < cap && taken + want <= *cap)
+    /// What a run may spend beside what is promised to others; its own promise for the whole run does
+    /// not stand in its way.
+    fn left(&self, at: usize) -> i64 {
+        let whole = self.runs[at].whole.unwrap_or(0);
+        let left = |(_, _, taken, cap): (Key, i64, i64, i64)| (cap - (taken - whole)).max(0);
+        self.scopes(at).into_iter().map(left).min().unwrap()
     }
 
-    /// What follows from a cost; a run's own promises don't stand in its way.
+    fn fits(&self, at: usize, want: i64) -> bool {
+        self.left(at) >= want.max(1)
+    }
+
+    /// A cost that nobody asked for comes out of what is promised to the whole run. Where that is too
+    /// little, the run holds from then on what it may spend.
+    fn spend_unasked(&mut self, at: usize, cost: i64) {
+        let run = &mut self.runs[at];
+        let covered = run.whole.map_or(0, |whole| whole.min(cost));
+        run.whole = run.whole.map(|whole| whole - covered);
+        run.spent += cost;
+        self.after_cost(at);
+        if cost > covered && !self.runs[at].is_over && self.left(at) > 0 {
+            self.runs[at].whole = Some(self.left(at));
+        }
+    }
+
+    /// What follows from a cost; a run's own promises don't stand in its way. What is used up ends
+    /// every run that pays from it and has something promised as a whole.
     fn after_cost(&mut self, at: usize) {
-        let own: i64 = self.runs[at].promised.iter().flatten().sum();
+        let own = self.runs[at].held();
         let scopes = self.scopes(at);
-        if scopes.iter().any(|(_, taken, cap)| taken - own >= *cap) {
-            self.runs[at].is_over = true;
-            for agent in family(self.runs[at].agent) {
-                self.paused[agent] |= self.day(agent).0 >= DAY_CAP;
-            }
+        if scopes.iter().all(|(_, _, taken, cap)| taken - own < *cap) {
+            return;
+        }
+        self.runs[at].is_over = true;
+        let used_up: Vec<Key> =
+            scopes.iter().filter(|(_, spent, _, cap)| spent >= cap).map(|(key, ..)| *key).collect();
+        for of in 0..self.runs.len() {
+            let pays = self.scopes(of).iter().any(|(key, ..)| used_up.contains(key));
+            self.runs[of].is_over |= self.runs[of].whole.is_some() && pays;
+        }
+        for agent in family(self.runs[at].agent) {
+            self.paused[agent] |= used_up.contains(&Key::Day(agent));
         }
     }
 }
@@ -150,12 +194,23 @@ impl History {
     fn start(&mut self) {
         let (agent, any) = (self.dice.roll(4), self.dice.roll(3));
         let task = serves(agent).unwrap_or(any);
-        let params = json!({"session": "s", "task": self.tasks[task], "reserve_uusd": 0});
+        let mut params = json!({"session": "s", "task": self.tasks[task], "reserve_uusd": 0});
+        let asked = match self.dice.roll(6) {
+            0 => None,
+            1 => Some(amount(&mut self.dice)),
+            _ => Some(0),
+        };
+        params["reserve_uusd"] = asked.map_or(Value::Null, Into::into);
         let caller = self::agent(&name(self.seed, agent));
         let started = self.bench.ask(&caller, "run.start", params);
-        let (promised, said) = (Vec::new(), Vec::new());
-        self.model.runs.push(Run { agent, task, spent: 0, promised, said, is_over: false });
-        let may = self.model.works(agent) && self.model.fits(self.model.runs.len() - 1, 0);
+        let (promised, said, whole) = (Vec::new(), Vec::new(), None);
+        let run = Run { agent, task, spent: 0, whole, promised, said, is_over: false };
+        self.model.runs.push(run);
+        let at = self.model.runs.len() - 1;
+        let may = self.model.works(agent) && self.model.fits(at, 0);
+        let whole = self.model.left(at);
+        self.model.runs[at].whole =
+            Some(asked.map_or(whole, |asked| asked.min(whole))).filter(|whole| *whole > 0);
         assert_eq!(started.is_ok(), may, "start, seed {}", self.seed);
         match started {
             Ok(started) => {
@@ -178,6 +233,8 @@ impl History {
         let fits = self.model.fits(run, amount);
         assert_eq!(answer["decision"] == "allow", fits, "reserve, seed {}: {answer}", self.seed);
         if fits {
+            // Who asks before each call needs no promise for the whole run.
+            self.model.runs[run].whole = None;
             self.model.runs[run].promised.push(Some(amount));
             self.model.runs[run].said.push(None);
             self.promises[run].push(answer["reservation"].clone());
@@ -188,21 +245,28 @@ impl History {
     fn spend(&mut self, run: usize) {
         let cost = amount(&mut self.dice);
         let mut params = usage(&self.runs[run], cost);
-        let (open, mut counts) =
-            (self.model.runs[run].promised.iter().position(Option::is_some), cost);
+        let mut settles = Some(cost);
+        let open = self.model.runs[run].promised.iter().position(Option::is_some);
         let released = self.model.runs[run].said.iter().position(Option::is_some);
         if let Some(at) = released.filter(|_| self.dice.roll(3) == 0) {
             params["reservation"] = self.promises[run][at].clone();
             // Together they count as much as the higher of both.
-            counts = (cost - self.model.runs[run].said[at].take().unwrap()).max(0);
+            settles = Some((cost - self.model.runs[run].said[at].take().unwrap()).max(0));
         } else if let Some(at) = open.filter(|_| self.dice.roll(4) > 0) {
             params["reservation"] = self.promises[run][at].clone();
             self.model.runs[run].promised[at] = None;
+        } else {
+            settles = None;
         }
         let name = self.whose(run);
         self.bench.by(&name, "run.usage", params.clone());
-        self.model.runs[run].spent += counts;
-        self.model.after_cost(run);
+        match settles {
+            Some(counts) => {
+                self.model.runs[run].spent += counts;
+                self.model.after_cost(run);
+            }
+            None => self.model.spend_unasked(run, cost),
+        }
         if params["reservation"].is_string() && self.dice.roll(3) == 0 {
             self.bench.by(&name, "run.usage", params);
         }
@@ -228,6 +292,7 @@ impl History {
         let finish = json!({"run": self.runs[run], "status": "succeeded"});
         self.bench.by(&self.whose(run), "run.finish", finish);
         self.model.runs[run].is_over = true;
+        self.model.runs[run].whole = None;
     }
 
     fn compare(&self) {

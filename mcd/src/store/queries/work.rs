@@ -46,6 +46,15 @@ pub fn calls_of_run(db: Reader<'_>, run: RunId, limit: i64) -> Result<Vec<ToolCa
     db.bodies("SELECT body FROM tool_calls WHERE run = ?1 ORDER BY id LIMIT ?2", [run.0, limit])
 }
 
+/// Returns the newest call of a run.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn last_call_of_run(db: Reader<'_>, run: RunId) -> Result<Option<ToolCall>, StoreError> {
+    db.body("SELECT body FROM tool_calls WHERE run = ?1 ORDER BY id DESC LIMIT 1", [run.0])
+}
+
 /// Returns the last calls of an agent, newest first.
 ///
 /// # Errors
