@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 mod assigning;
 #[path = "store/day.rs"]
 mod day;
+#[path = "store/ends.rs"]
+mod ends;
 #[path = "store/hands.rs"]
 mod hands;
 #[path = "store/life.rs"]

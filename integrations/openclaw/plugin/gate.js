@@ -111,6 +111,8 @@ export class Gate {
     if (!/^R-\d+$/.test(started?.run ?? "")) throw new Error("the answer to run.start is not understood, so nothing starts");
     const granted = Number.isFinite(started.reserved_uusd) ? started.reserved_uusd : 0;
     const run = { run: started.run, task: started.task, agent, session, sessionId: ctx.sessionId, granted, used: 0 };
+    // Nothing begins while squad or agent stand still.
+    state.halted = false;
     state.stopped.delete(agent);
     state.cut.delete(session);
     if (run.task) state.tasks.set(agent, run.task);
@@ -124,11 +126,11 @@ export class Gate {
   /** The tool gate: `undefined` lets the call run, anything else is a block with its reason. */
   async tool(event, ctx) {
     const tool = event?.toolName;
-    if (WRAPPERS.has(tool)) return this.#wrapper(event, ctx);
     const agent = agentName(this.config, ctx, event);
     if (typeof tool !== "string" || !agent) return block("Mission Control does not know whose call this is, so it did not run.");
     try {
-      return await this.#judge({ tool, agent, event, ctx });
+      const call = { tool, agent, event, ctx };
+      return await (WRAPPERS.has(tool) ? this.#wrapper(call) : this.#judge(call));
     } catch (error) {
       if (error instanceof Aborted) return block("The turn was ended while this call waited; it did not run.");
       if (error instanceof Away) return this.#withoutDaemon({ tool, agent, event, ctx, error });
@@ -143,11 +145,17 @@ export class Gate {
     if (!(await this.outbox.settled())) throw new Away("what was used until now could not be reported");
   }
 
-  /** Plumbing is not judged, but the model is called again after it. */
-  async #wrapper(event, ctx) {
+  /** Plumbing is not judged, but it belongs to a turn that was let in, and the model is called again after it. */
+  async #wrapper({ tool, agent, event, ctx }) {
+    const run = await this.#runOf(event, ctx);
     await this.outbox.settled();
-    const over = this.state.runs.get(event?.runId ?? ctx?.runId)?.over;
-    return over === undefined ? undefined : block(ended(over));
+    if (run?.over) return block(ended(run.over));
+    return this.#isStopped(agent) ? block(`Mission Control has stopped this agent, so ${oneLine(tool, 60)} did not run. End your turn.`) : undefined;
+  }
+
+  /** Returns whether squad or agent were last seen stopped, or the halt file says so. */
+  #isStopped(agent) {
+    return this.state.halted === true || this.state.stopped.has(agent) || haltFileSaysStop(this.config.haltFile ?? this.state.haltFile);
   }
 
   async #judge(call) {
@@ -291,7 +299,7 @@ export class Gate {
   #withoutDaemon({ tool, agent, event, ctx, error }) {
     const over = this.state.runs.get(event.runId ?? ctx?.runId)?.over;
     if (over !== undefined) return block(ended(over));
-    const stopped = this.state.halted !== false || this.state.stopped.has(agent) || haltFileSaysStop(this.config.haltFile ?? this.state.haltFile);
+    const stopped = this.state.halted === undefined || this.#isStopped(agent);
     const green = GREEN_WHEN_AWAY.has(tool) && (tool !== "read" || isHarmlessRead(event.params?.path ?? event.params?.file_path, this.state.workspaces.get(ctx?.sessionKey)));
     if (green && !stopped) return undefined;
     return block(`Mission Control is away (${oneLine(error.message, 200)}), so ${oneLine(tool, 60)} did not run. Don't retry in a loop: say what you were about to do and end your turn.`);

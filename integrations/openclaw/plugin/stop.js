@@ -40,6 +40,8 @@ export class Stopper {
   /** `runtime.abort`: ends the turns of an agent, or of one session and all below it. */
   end({ agent, session, reason }) {
     const wanted = session === undefined || session === null ? undefined : String(session).toLowerCase();
+    // Until a turn or a call of it is let in again.
+    if (wanted === undefined) this.state.stopped.add(agent);
     let ended = 0;
     let left = 0;
     for (const [key, runId] of this.state.current) {

@@ -42,8 +42,11 @@ enum Form {
 /// One runtime's language.
 #[derive(Debug)]
 pub(super) struct Dialect {
-    /// The events that are served. What is in no table gets a neutral answer.
+    /// The events that are served.
     events: &'static [(&'static str, Means, Form)],
+    /// Events that begin nothing: they get a neutral answer. What is in neither list is blocked, for
+    /// it may well come before a call.
+    harmless: &'static [&'static str],
     /// Begins of event names that only another runtime has.
     foreign: &'static [&'static str],
     /// Fields that every call has.
@@ -70,6 +73,26 @@ pub(super) const CLAUDE_CODE: Dialect = Dialect {
         ("SubagentStop", Means::TurnStops, BLOCK),
         ("SessionEnd", Means::TurnEnds, BLOCK),
     ],
+    harmless: &[
+        "SessionStart",
+        "Setup",
+        "Notification",
+        "SubagentStart",
+        "StopFailure",
+        "PermissionDenied",
+        "PreCompact",
+        "PostCompact",
+        "TeammateIdle",
+        "TaskCreated",
+        "TaskCompleted",
+        "InstructionsLoaded",
+        "ConfigChange",
+        "CwdChanged",
+        "FileChanged",
+        "WorktreeRemove",
+        "Elicitation",
+        "ElicitationResult",
+    ],
     foreign: GEMINIS,
     needed: &[],
     never: &["turn_id"],
@@ -87,6 +110,7 @@ pub(super) const CODEX: Dialect = Dialect {
         ("SubagentStop", Means::TurnStops, BLOCK),
         ("Interrupt", Means::TurnEnds, BLOCK),
     ],
+    harmless: &["SessionStart", "SubagentStart", "PreCompact", "PostCompact", "Notification"],
     foreign: GEMINIS,
     needed: &["turn_id"],
     never: &[],
@@ -101,6 +125,14 @@ pub(super) const GEMINI: Dialect = Dialect {
         ("BeforeAgent", Means::TurnBegins, DENY),
         ("AfterAgent", Means::TurnStops, DENY),
         ("SessionEnd", Means::TurnEnds, DENY),
+    ],
+    harmless: &[
+        "SessionStart",
+        "BeforeModel",
+        "AfterModel",
+        "BeforeToolSelection",
+        "PreCompress",
+        "Notification",
     ],
     foreign: &["PreToolUse", "PostToolUse", "PermissionRequest", "UserPromptSubmit"],
     needed: &["timestamp"],
@@ -134,7 +166,7 @@ impl Dialect {
     ///
     /// # Errors
     ///
-    /// What is wrong: no JSON, half of it, or another runtime's.
+    /// What is wrong: no JSON, half of it, another runtime's, or an event that is not known.
     pub(super) fn read(&self, input: &[u8]) -> Result<Told, String> {
         let told: Envelope<'_> = serde_json::from_slice(input).map_err(|e| e.to_string())?;
         let name = told.hook_event_name.as_str();
@@ -155,7 +187,13 @@ impl Dialect {
             Some(Means::TurnStops) => Event::TurnStops,
             Some(Means::TurnEnds) if name == "Interrupt" => Event::TurnEnds(RunStatus::Aborted),
             Some(Means::TurnEnds) => Event::TurnEnds(RunStatus::Succeeded),
-            None => Event::Other,
+            None if self.harmless.contains(&name) => Event::Other,
+            None => {
+                return Err(format!(
+                    "`{name}` is no event that is known here, and may come before a call: take it \
+                     out of the runtime's hooks, or update mcctl"
+                ));
+            }
         };
         Ok(Told { name: name.to_owned(), place: place(&told), event })
     }
@@ -405,14 +443,30 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_event_is_none_of_our_business_and_a_long_call_is_refused() {
+    fn an_unknown_event_is_blocked_and_a_harmless_one_is_let_be() {
+        let event = |name: &str| {
+            json!({"session_id": "s", "hook_event_name": name, "tool_name": "Read",
+                "tool_input": {"file_path": "a"}, "turn_id": "t", "timestamp": "x"})
+            .to_string()
+        };
+        for dialect in [&CLAUDE_CODE, &CODEX, &GEMINI] {
+            for name in dialect.harmless {
+                assert_eq!(dialect.read(event(name).as_bytes()).unwrap().event, Event::Other);
+            }
+            for name in ["PreToolUseV2", "pretooluse", "PreToolUse ", "BeforeTools", "Pre", ""] {
+                let why = dialect.read(event(name).as_bytes()).unwrap_err();
+                assert!(why.contains("event"), "{why}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_call_is_refused() {
         let event = |name: &str, path: &str| {
             json!({"session_id": "s", "hook_event_name": name, "tool_name": "Read",
                 "tool_input": {"file_path": path}})
             .to_string()
         };
-        let other = CLAUDE_CODE.read(event("TeammateIdle", "a").as_bytes()).unwrap();
-        assert_eq!(other.event, Event::Other);
         // The rest of the object: `{"file_path":""}`.
         let most = "x".repeat(ARGUMENT_BYTES - 16);
         assert!(CLAUDE_CODE.read(event("PreToolUse", &most).as_bytes()).is_ok());

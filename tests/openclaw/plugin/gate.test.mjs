@@ -180,6 +180,39 @@ test("wrappers of Tool Search are not asked about", () =>
     assert.equal(daemon.calls("tool.check").length, 0);
   }));
 
+for (const [name, stop] of Object.entries({
+  "the halt file": (mc) => fs.writeFileSync(mc.state.haltFile, "1 by hand"),
+  "the halt file, cleared by hand": (mc) => fs.writeFileSync(mc.state.haltFile, "0"),
+  "the daemon's order": (mc) => mc.stopper.end({ agent: "wren", reason: "fire" }),
+  "what was last heard": (mc) => (mc.state.halted = true),
+})) {
+  test(`wrappers of Tool Search stand still with everything else: ${name}`, () =>
+    withDaemon({}, async (mc, daemon) => {
+      mc.state.haltFile = path.join(daemon.dir, "halt");
+      const wrappers = ["tool_search", "tool_describe", "tool_call", "tool_search_code"];
+      for (const tool of wrappers) assert.equal(await mc.gate.tool(...call(tool, {})), undefined, tool);
+      stop(mc);
+      for (const tool of wrappers) assert.match((await mc.gate.tool(...call(tool, {})))?.blockReason ?? "", /stopped this agent|ended this turn/, tool);
+    }));
+}
+
+test("after a resume the next turn's wrappers pass again", () =>
+  withDaemon({}, async (mc) => {
+    mc.stopper.end({ agent: "wren", reason: "fire" });
+    mc.state.halted = true;
+    const [event, ctx] = call("tool_search", {});
+    assert.equal(await mc.gate.tool({ ...event, runId: "run-2" }, ctx), undefined);
+  }));
+
+test("a wrapper whose turn never passed the run gate passes it now, or does not run", () =>
+  withDaemon({ "run.start": () => new Refuse("halted", "the emergency stop is in force") }, async (mc, daemon) => {
+    assert.match((await mc.gate.tool(...call("tool_search_code", {}))).blockReason, /emergency stop/);
+    await daemon.stop();
+    assert.match((await mc.gate.tool(...call("tool_search_code", {}))).blockReason, /away/);
+    const [event, ctx] = call("tool_search", {});
+    assert.equal((await mc.gate.tool(event, { ...ctx, agentId: undefined, sessionKey: undefined })).block, true, "nobody's call");
+  }));
+
 test("arguments beyond the limit are blocked here", () =>
   withDaemon({}, async (mc, daemon) => {
     assert.match((await mc.gate.tool(...call("write", { content: "x".repeat(200_000) }))).blockReason, /128 KiB/);
