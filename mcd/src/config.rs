@@ -69,6 +69,9 @@ impl Default for Config {
     }
 }
 
+/// The most that is kept free.
+const BALLAST_LIMIT: u64 = 1024 * 1024 * 1024;
+
 /// The limits of SECURITY-DESIGN, section 6, that an operator may move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -87,6 +90,8 @@ pub struct LimitConfig {
     pub connections_per_agent: usize,
     /// Requests of one connection that wait for their answers.
     pub in_flight: usize,
+    /// How much of the disk is kept free for a stop and its record; 0 keeps nothing.
+    pub ballast_bytes: u64,
 }
 
 impl Default for LimitConfig {
@@ -99,6 +104,7 @@ impl Default for LimitConfig {
             connections_per_uid: 512,
             connections_per_agent: 16,
             in_flight: 256,
+            ballast_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -199,6 +205,9 @@ impl Config {
             if !(1..=10_000_000).contains(&count) {
                 errors.push(FieldError::new(field, "expected 1 to 10000000"));
             }
+        }
+        if limits.ballast_bytes > BALLAST_LIMIT {
+            errors.push(FieldError::new("limits.ballast_bytes", "expected 0 to 1073741824"));
         }
         errors
     }

@@ -129,6 +129,9 @@ impl Daemon {
             Host::Guest => None,
         };
         let (store, day) = open_store(&home, clock, &identity, &config)?;
+        if host == Host::Own {
+            store.live().ballast.lay(&home.state.join("ballast"), config.limits.ballast_bytes);
+        }
         let sockets = match sockets {
             Some(sockets) => sockets,
             None => Sockets::bind(&home, identity.mode, &lock)?,

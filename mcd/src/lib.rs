@@ -3,6 +3,7 @@
 //! A request walks through four rooms: `server::connection` reads it, `server::dispatch` decides
 //! who may ask, `handlers` decide what happens, `store::writer` makes it durable.
 
+pub mod ballast;
 pub mod caller;
 pub mod clock;
 pub mod config;

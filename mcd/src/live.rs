@@ -20,6 +20,7 @@ use mc_core::{
 use mc_proto::method::{admin::Finding, feed::Capability};
 
 use crate::{
+    ballast::Ballast,
     clock::Clock,
     halt::Halt,
     helper::Helper,
@@ -71,6 +72,8 @@ pub struct Live {
     pub random: Box<dyn Random>,
     /// The emergency stop.
     pub halt: Halt,
+    /// The room on the disk that is kept for a stop.
+    pub ballast: Ballast,
     /// The stop in force, and how far it got.
     pub stops: Stops,
     /// The newest durable event.
@@ -132,6 +135,7 @@ impl Live {
             clock,
             random: Box::new(SystemRandom),
             halt,
+            ballast: Ballast::default(),
             stops: Stops::default(),
             head: AtomicI64::new(0),
             beat_count: AtomicU64::new(0),

@@ -11,13 +11,17 @@ use std::{
     thread::JoinHandle,
 };
 
-use mc_core::{event::Event, redact::Masker};
+use mc_core::{actor::ActorKind, event::Event, redact::Masker};
 use mc_proto::error::{ErrorKind, RpcError};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
 use super::{Answer, Committed, StoreError, WriterState, desk, open};
-use crate::{caller::Work, live::Live, masking};
+use crate::{
+    caller::{SystemCommand, Work},
+    live::Live,
+    masking,
+};
 
 /// How many commands one commit takes at most.
 const BATCH: usize = 512;
@@ -30,6 +34,8 @@ const LOG_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// What the process ends with when the disk fails.
 const EXIT_IO_ERROR: i32 = 74;
 const STACK_BYTES: usize = 1024 * 1024;
+/// What is said while nothing can be written.
+const FULL: &str = "the disk is full: nothing was changed; free some space, the daemon goes on then";
 
 /// One thing to do, and who waits for it.
 #[derive(Debug)]
@@ -105,6 +111,26 @@ fn ends_tokens(event: &Event) -> bool {
     )
 }
 
+fn full() -> RpcError {
+    RpcError::new(ErrorKind::Unavailable, FULL).retry_after(2000)
+}
+
+/// Says whether this is the record of a stop, for which there is room on a full disk.
+fn records_a_stop(work: &Work) -> bool {
+    matches!(
+        work,
+        Work::System(SystemCommand::Halt { .. } | SystemCommand::ReportStop { .. })
+    )
+}
+
+fn is_of_an_agent(work: &Work) -> bool {
+    match work {
+        Work::Request { caller, .. } => caller.actor.kind == ActorKind::Agent,
+        Work::Masked(_, work) => is_of_an_agent(work),
+        Work::System(_) => false,
+    }
+}
+
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
         let mut batch = Vec::new();
@@ -124,11 +150,16 @@ impl Writer {
         let before = self.state.mark();
         let (jobs, replies): (Vec<Work>, Vec<_>) =
             batch.drain(..).map(|job| (job.work, job.reply)).unzip();
+        let stops = jobs.iter().any(records_a_stop);
         let done = self.transact(jobs);
         let (answers, events) = match done {
             Ok(done) => done,
             Err(error) => {
                 self.state.restore(before);
+                if stops && error.is_disk_full() && self.live.ballast.release() {
+                    // Who follows the stop tries again until it is in the record.
+                    tracing::warn!("the disk is full: the ballast is given up for the stop");
+                }
                 self.fail(&error, replies);
                 return;
             }
@@ -154,18 +185,25 @@ impl Writer {
             reply.send(answer).ok();
         }
         if !events.is_empty() {
-            self.live.set_read_only(None);
+            if !self.live.ballast.is_out() {
+                self.live.set_read_only(None);
+            }
             // Without followers there is nobody to tell.
             self.committed.send(Arc::new(events)).ok();
         }
     }
 
     fn transact(&mut self, jobs: Vec<Work>) -> Result<(Vec<Answer>, Vec<Committed>), StoreError> {
+        let is_full = !self.live.ballast.restore();
         self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut answers = Vec::with_capacity(jobs.len());
         let mut events = Vec::new();
         let mut wrote = false;
         for work in jobs {
+            if is_full && is_of_an_agent(&work) {
+                answers.push(Err(full()));
+                continue;
+            }
             match desk::carry_out(&self.db, &mut self.state, &self.live, work) {
                 Ok(done) => {
                     wrote |= done.wrote;
@@ -206,13 +244,10 @@ impl Writer {
             drop(replies);
             std::process::exit(EXIT_IO_ERROR);
         }
-        let text =
-            "the disk is full: nothing was changed; free some space, the daemon goes on then";
-        self.live.set_read_only(Some(text.to_owned()));
+        self.live.set_read_only(Some(FULL.to_owned()));
         for reply in replies {
-            let refusal = RpcError::new(ErrorKind::Unavailable, text).retry_after(2000);
             // Who hung up does not need the answer.
-            reply.send(Err(refusal)).ok();
+            reply.send(Err(full())).ok();
         }
     }
 
