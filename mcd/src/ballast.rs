@@ -33,9 +33,13 @@ impl Ballast {
     /// Keeps so many bytes in a file at `path` from now on. Where there never was room for them,
     /// nothing is kept, and the log says so.
     pub fn lay(&self, path: &Path, bytes: u64) {
+        if bytes == 0 {
+            std::fs::remove_file(path).ok();
+            return;
+        }
         let length = std::fs::metadata(path).map(|file| file.len());
         let was_out = length.as_ref().is_ok_and(|length| *length == 0);
-        if bytes == 0 || self.kept.set((path.to_path_buf(), bytes)).is_err() {
+        if self.kept.set((path.to_path_buf(), bytes)).is_err() {
             return;
         }
         self.is_out.store(was_out, Ordering::SeqCst);

@@ -35,6 +35,8 @@ mod hands;
 mod life;
 #[path = "store/schedules.rs"]
 mod schedules;
+#[path = "store/storage.rs"]
+mod storage;
 #[path = "store/stop.rs"]
 mod stop;
 

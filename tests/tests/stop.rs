@@ -216,6 +216,46 @@ fn a_kill_right_after_the_answer_on_a_full_disk_changes_nothing() {
 }
 
 #[test]
+fn a_stop_comes_into_the_record_on_a_full_disk_and_agents_fill_no_room_kept_for_it() {
+    if !is_root("a_stop_comes_into_the_record_on_a_full_disk") {
+        return;
+    }
+    let Some(disk) = SmallDisk::new(224) else { return };
+    let mut squad = Squad::in_dir(disk.path(), &Setup::default());
+    agents(&mut squad);
+    let ballast = squad.home().state.join("ballast");
+    let bytes = || std::fs::metadata(&ballast).unwrap().len();
+    assert_eq!(bytes(), 64 * 1024 * 1024);
+    let mut human = squad.human();
+    let mut wren = squad.agent("wren");
+    let task = squad.started_task(&mut wren);
+    fill(&squad, &disk, &mut human);
+    human.ok("squad.emergency_stop", json!({"reason": "fire"}));
+    until("the stop is in the record", PATIENCE, || {
+        let squad = human.ok("squad.status", json!({}))["squad"].clone();
+        (squad["status"] == "halted" && squad["reason"] == "fire").then_some(())
+    });
+    assert_eq!(human.ok("task.get", json!({"task": task}))["state"], "blocked");
+    assert_eq!(bytes(), 0);
+    let post = json!({"task": task, "kind": "progress", "text": "lorem ipsum ".repeat(4000)});
+    for _ in 0..20 {
+        assert_eq!(wren.refused("message.post", post.clone()).kind, "unavailable");
+    }
+    human.ok("task.create", json!({"title": "a person may", "type": "docs"}));
+    // The next daemon knows that the room is not there.
+    squad.kill();
+    squad.start();
+    let (mut human, mut wren) = (squad.human(), squad.agent("wren"));
+    assert_eq!(wren.refused("message.post", post.clone()).kind, "unavailable");
+    disk.free();
+    wren.ok("message.post", post);
+    assert_eq!(bytes(), 64 * 1024 * 1024);
+    human.ok("squad.emergency_resume", json!({"reason": "space"}));
+    assert_eq!(wren.ok("tool.check", read())["decision"], "allow");
+    assert_eq!(human.ok("audit.verify", json!({}))["clean"], true);
+}
+
+#[test]
 fn attached_runtimes_abort_within_a_second() {
     let mut squad = squad();
     squad.enrol("bridge", &["wren", "crow"]);

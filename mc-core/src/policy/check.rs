@@ -118,6 +118,7 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     within("limits.children_per_task".into(), limits.children_per_task, 0, 100);
     within("limits.children_per_parent".into(), limits.children_per_parent, 0, 100);
     within("limits.spawn_depth".into(), limits.spawn_depth, 0, 10);
+    within("limits.agent_day_bytes".into(), limits.agent_day_bytes, 64 * 1024, 1 << 40);
     for (at, share) in doc.budgets.warn_percent.iter().enumerate() {
         within(format!("budgets.warn_percent[{at}]"), u64::from(*share), 1, 100);
     }

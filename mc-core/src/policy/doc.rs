@@ -509,6 +509,9 @@ pub struct Limits {
     pub spawn_depth: u64,
     /// How long a sub-agent lives.
     pub child_ttl: Span,
+    /// What is stored of one agent on one day, in bytes of events, arguments and artifacts; more is
+    /// refused, but for reports of what was done and used.
+    pub agent_day_bytes: u64,
     /// Until when an allowed call must have started.
     pub lease: Span,
 }
@@ -525,6 +528,7 @@ impl Default for Limits {
             children_per_parent: 6,
             spawn_depth: 2,
             child_ttl: Span::hours(6),
+            agent_day_bytes: 256 * 1024 * 1024,
             lease: Span::seconds(10),
         }
     }

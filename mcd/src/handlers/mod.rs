@@ -36,6 +36,7 @@ pub mod settle;
 mod spawn;
 pub mod squad;
 pub mod stop;
+pub(crate) mod storage;
 pub mod system;
 pub mod task;
 pub mod thread;
@@ -148,6 +149,19 @@ fn decide_for_squad(desk: &mut Desk<'_>, request: Request) -> Result<Box<str>, F
             Err(Refusal::forbidden(text).into())
         }
     }
+}
+
+/// Says whether an agent or its adapter only tells what was done or used: facts, which are taken
+/// whatever becomes of the agent.
+pub fn is_report(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::AgentHeartbeat(_)
+            | Request::RunUsage(_)
+            | Request::RunFinish(_)
+            | Request::ToolFinish(_)
+            | Request::ToolDrop(_)
+    )
 }
 
 /// Says whether the answer must not be kept for a repeated key: it holds a secret, or it lets

@@ -43,12 +43,16 @@ pub fn head(db: &Connection) -> Result<Head, StoreError> {
     Ok(row.unwrap_or(Head { seq: 0, hash: GENESIS }))
 }
 
-/// Appends one event behind `head` and returns the new head.
+/// Appends one event behind `head` and returns the new head, and how many bytes the event takes.
 ///
 /// # Errors
 ///
 /// When the store can't be written.
-pub fn append(db: &Connection, head: Head, recorded: &Recorded) -> Result<Head, StoreError> {
+pub fn append(
+    db: &Connection,
+    head: Head,
+    recorded: &Recorded,
+) -> Result<(Head, usize), StoreError> {
     let body = serde_json::to_string(recorded)?;
     let hash = chain(head.hash, recorded.seq, body.as_bytes());
     db.prepare_cached(APPEND)?.execute(params![
@@ -59,7 +63,7 @@ pub fn append(db: &Connection, head: Head, recorded: &Recorded) -> Result<Head, 
         body,
         hash,
     ])?;
-    Ok(Head { seq: recorded.seq, hash })
+    Ok((Head { seq: recorded.seq, hash }, body.len()))
 }
 
 /// Returns the hash of a row.

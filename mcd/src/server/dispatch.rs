@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     caller::{Caller, Factor, SystemCommand, Work},
+    handlers,
     identity::Operator,
     store::{Answer, Store},
 };
@@ -176,14 +177,7 @@ fn bar(server: &Server, caller: &Caller, request: &Request) -> Result<(), RpcErr
             | Request::ToolConfirm(_)
             | Request::RunStart(_)
     );
-    let is_report = matches!(
-        request,
-        Request::RunUsage(_)
-            | Request::RunFinish(_)
-            | Request::ToolFinish(_)
-            | Request::ToolDrop(_)
-    );
-    if refuses_itself || (is_report && caller.adapter.is_some()) {
+    if refuses_itself || (handlers::is_report(request) && caller.adapter.is_some()) {
         return Ok(());
     }
     let text =

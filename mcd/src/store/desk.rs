@@ -122,6 +122,8 @@ pub struct Desk<'a> {
     events: Vec<Committed>,
     wants_changed: bool,
     wrote: bool,
+    /// How many bytes this command has stored.
+    stored: usize,
 }
 
 /// Carries out one command inside the open transaction.
@@ -147,11 +149,13 @@ pub(super) fn carry_out(
             let mut desk = Desk::new(db, state, live, (&caller, cause));
             desk.facts = *facts;
             let keeps = key.filter(|_| !handlers::is_never_repeated(&request));
+            let is_report = handlers::is_report(&request);
             desk.run(|desk| {
                 let answer = handlers::decide(desk, *request)?;
                 if let Some(key) = keeps {
                     desk.keep_answer(&key, &answer)?;
                 }
+                handlers::storage::count(desk, is_report)?;
                 Ok(answer)
             })
         }
@@ -216,6 +220,7 @@ impl<'a> Desk<'a> {
             events: Vec::new(),
             wants_changed: live.feeds.load(std::sync::atomic::Ordering::Relaxed) > 0,
             wrote: false,
+            stored: 0,
         }
     }
 
@@ -293,7 +298,9 @@ impl<'a> Desk<'a> {
         let seq = self.state.head.seq + 1;
         let recorded =
             Recorded { seq, at: self.now, actor, cause: self.cause.to_owned(), reason, event };
-        self.state.head = journal::append(self.db.connection(), self.state.head, &recorded)?;
+        let (head, bytes) = journal::append(self.db.connection(), self.state.head, &recorded)?;
+        self.state.head = head;
+        self.stored += bytes;
         let mut touched = Vec::new();
         let sink = self.wants_changed.then_some(&mut touched);
         projections::apply(self.db, &recorded, sink)?;
@@ -340,6 +347,25 @@ impl<'a> Desk<'a> {
         Ok(caps)
     }
 
+    /// Adds what this command has stored to what was stored of `agent` on `day`, and returns both:
+    /// how much it was before, and how much it is.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn count_stored(&mut self, agent: &str, day: &str) -> Result<(u64, u64), StoreError> {
+        let bytes = u64::try_from(self.stored).unwrap_or(u64::MAX);
+        let before = queries::stored_bytes(self.db, agent, day)?;
+        let now = before.saturating_add(bytes);
+        if bytes > 0 {
+            self.before_write()?;
+            let sql = "INSERT INTO stored_bytes (agent, day, bytes) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (agent) DO UPDATE SET day = ?2, bytes = ?3";
+            self.execute(sql, params![agent, day, i64::try_from(now).unwrap_or(i64::MAX)])?;
+        }
+        Ok((before, now))
+    }
+
     /// Stores the content of an artifact under its hash.
     ///
     /// # Errors
@@ -347,6 +373,7 @@ impl<'a> Desk<'a> {
     /// When the store fails.
     pub fn keep_blob(&mut self, sha256: &str, text: &str) -> Result<(), StoreError> {
         self.before_write()?;
+        self.stored += text.len();
         let sql = "INSERT OR IGNORE INTO blobs (sha256, text) VALUES (?1, ?2)";
         self.execute(sql, [sha256, text]).map(drop)
     }
@@ -358,6 +385,7 @@ impl<'a> Desk<'a> {
     /// When the store fails.
     pub fn keep_inputs(&mut self, call: CallId, body: &str) -> Result<(), StoreError> {
         self.before_write()?;
+        self.stored += body.len();
         let sql = "INSERT INTO inputs (call, upto, body)
                    SELECT ?1, octet_length(?2) + coalesce(
                        (SELECT upto FROM inputs ORDER BY call DESC LIMIT 1), 0), ?2";
@@ -390,6 +418,7 @@ impl<'a> Desk<'a> {
 
     fn keep_answer(&mut self, key: &Key, answer: &str) -> Result<(), StoreError> {
         self.before_write()?;
+        self.stored += answer.len();
         let sql = "INSERT INTO answers (actor, key, body_sha256, answer, at_ms)
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(sql, params![key.actor, key.name, key.body_sha256, answer, self.now.0])

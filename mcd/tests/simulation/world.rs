@@ -209,7 +209,7 @@ fn dump(path: &Path) -> Vec<String> {
     let mut names = db
         .prepare(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
-             AND name NOT IN ('journal', 'refinery_schema_history', 'answers', 'inputs', 'blobs')
+             AND name NOT IN ('journal', 'refinery_schema_history', 'answers', 'inputs', 'blobs', 'stored_bytes')
              AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
         )
         .unwrap();

@@ -360,6 +360,7 @@ fn a_database_of_before_gets_what_its_journal_knew() {
     db.execute_batch(
         "UPDATE tasks SET body = json_remove(body, '$.put_back', '$.promoted_at');
          DROP INDEX tasks_in_inbox;
+         DROP TABLE stored_bytes;
          DELETE FROM refinery_schema_history WHERE version >= 30;",
     )
     .unwrap();

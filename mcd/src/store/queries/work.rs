@@ -8,8 +8,22 @@ use mc_core::{
     run::{Run, ToolCall},
 };
 
+use rusqlite::OptionalExtension as _;
+
 use super::Reader;
 use crate::store::StoreError;
+
+/// Returns how many bytes were stored of an agent on a day.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn stored_bytes(db: Reader<'_>, agent: &str, day: &str) -> Result<u64, StoreError> {
+    let sql = "SELECT bytes FROM stored_bytes WHERE agent = ?1 AND day = ?2";
+    let mut statement = db.connection().prepare_cached(sql)?;
+    let bytes = statement.query_row([agent, day], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(bytes.map_or(0, i64::unsigned_abs))
+}
 
 /// Returns the runs that go on, of one agent or of all.
 ///
