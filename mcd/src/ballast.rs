@@ -47,7 +47,10 @@ impl Ballast {
             return;
         }
         std::fs::remove_file(path).ok();
-        tracing::warn!(bytes, "there is no room for the ballast: a stop on a full disk holds, and comes into the record once there is space");
+        tracing::warn!(
+            bytes,
+            "there is no room for the ballast: a stop on a full disk holds, and comes into the record once there is space"
+        );
     }
 
     /// Says whether it was given up, and what is free is not for agents.

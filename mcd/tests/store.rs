@@ -35,10 +35,10 @@ mod hands;
 mod life;
 #[path = "store/schedules.rs"]
 mod schedules;
-#[path = "store/storage.rs"]
-mod storage;
 #[path = "store/stop.rs"]
 mod stop;
+#[path = "store/storage.rs"]
+mod storage;
 
 struct Bench {
     dir: tempfile::TempDir,

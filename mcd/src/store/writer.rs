@@ -35,7 +35,8 @@ const LOG_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 const EXIT_IO_ERROR: i32 = 74;
 const STACK_BYTES: usize = 1024 * 1024;
 /// What is said while nothing can be written.
-const FULL: &str = "the disk is full: nothing was changed; free some space, the daemon goes on then";
+const FULL: &str =
+    "the disk is full: nothing was changed; free some space, the daemon goes on then";
 
 /// One thing to do, and who waits for it.
 #[derive(Debug)]
@@ -117,10 +118,7 @@ fn full() -> RpcError {
 
 /// Says whether this is the record of a stop, for which there is room on a full disk.
 fn records_a_stop(work: &Work) -> bool {
-    matches!(
-        work,
-        Work::System(SystemCommand::Halt { .. } | SystemCommand::ReportStop { .. })
-    )
+    matches!(work, Work::System(SystemCommand::Halt { .. } | SystemCommand::ReportStop { .. }))
 }
 
 fn is_of_an_agent(work: &Work) -> bool {

@@ -17,7 +17,8 @@ impl Bench {
     /// Returns what is counted for wren on a day.
     fn stored(&self, day: &str) -> i64 {
         let db = rusqlite::Connection::open(self.path()).unwrap();
-        let sql = "SELECT coalesce(sum(bytes), 0) FROM stored_bytes WHERE agent = 'wren' AND day = ?1";
+        let sql =
+            "SELECT coalesce(sum(bytes), 0) FROM stored_bytes WHERE agent = 'wren' AND day = ?1";
         db.query_row(sql, [day], |row| row.get(0)).unwrap()
     }
 
@@ -47,7 +48,11 @@ fn an_agent_stores_up_to_its_limit_and_not_a_byte_more() {
     assert_eq!(bench.stored(DAY), limit);
     assert_eq!(bench.post(task, "x"), Err(ErrorKind::RateLimited));
     let check = json!({"tool": "read", "arguments": {"path": "/w/a"}});
-    assert_eq!(bench.agent("tool.check", check.clone()), Err(ErrorKind::RateLimited), "never a yes");
+    assert_eq!(
+        bench.agent("tool.check", check.clone()),
+        Err(ErrorKind::RateLimited),
+        "never a yes"
+    );
     // It is kept over a restart, and a person, who has no limit, is told.
     let bench = bench.again();
     bench.limit(limit);
