@@ -19,7 +19,7 @@ use crate::{
     redact,
     run::{CallStatus, RunStatus},
     schedule::{ScheduleStatus, TaskSchedule, Turn},
-    squad::StopReport,
+    squad::{SquadStatus, StopReport},
     task::{Reassigned, TaskPatch},
 };
 
@@ -315,9 +315,14 @@ fn squad_line(recorded: &Recorded, why: &str) -> String {
     let who = &recorded.actor;
     match &recorded.event {
         Event::SquadCreated { name } => format!("the squad is called {}", cut(name)),
-        Event::SquadStatusChanged { to, tasks, .. } => {
-            let to = format!("{to:?}").to_lowercase();
-            format!("{who} set the squad to {to}, {} tasks concerned{why}", tasks.len())
+        Event::SquadStatusChanged { from, to, tasks, back } => {
+            let status = format!("{to:?}").to_lowercase();
+            let what = match (from == to && *to != SquadStatus::Halted, back) {
+                (true, Some(_)) => "had tasks of the stop moved back".to_owned(),
+                (true, None) => format!("left {} tasks of the stop in Blocked", tasks.len()),
+                (false, _) => format!("set the squad to {status}"),
+            };
+            format!("{who} {what}{why}")
         }
         Event::SquadStopReported { report } => stop_line(report),
         Event::PolicyActivated { version, .. } => format!("policy version {version} is in force"),

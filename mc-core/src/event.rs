@@ -38,7 +38,7 @@ use crate::{
     operators::Operators,
     run::{Run, RunStatus, ToolCall},
     schedule::{TaskSchedule, Turn},
-    squad::{SquadStatus, StopReport, StoppedTask},
+    squad::{Back, SquadStatus, StopReport, StoppedTask},
     task::{MoveDetails, Task, TaskPatch, TaskState},
     time::Timestamp,
 };
@@ -425,8 +425,11 @@ pub enum Event {
         from: SquadStatus,
         /// What it is.
         to: SquadStatus,
-        /// What the stop moved to Blocked; on resume what was moved back.
+        /// What a stop holds no longer; an older event of a stop lists what it moved to Blocked.
         tasks: Vec<StoppedTask>,
+        /// What is to be moved back; `None` where nobody asked for that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back: Option<Back>,
     },
     /// An emergency stop got further with an agent, or not.
     SquadStopReported {

@@ -349,33 +349,21 @@ pub fn notification(notification: &mut Notification, recorded: &Recorded) {
 
 /// Applies what `recorded` means for `squad`.
 ///
-/// An emergency stop lists what it moved; a resume takes what it moved back off that list, and so
-/// does every other way out of Blocked.
+/// Which tasks a stop holds is told apart: there can be very many.
 pub fn squad(squad: &mut Squad, recorded: &Recorded) {
     match &recorded.event {
         Event::SquadCreated { name } => squad.name.clone_from(name),
-        Event::SquadStatusChanged { from, to, tasks } => {
-            // Tasks that are moved back after the stop are no new status.
-            if from != to || *to == SquadStatus::Halted {
-                squad.status = *to;
-                squad.reason.clone_from(&recorded.reason);
-                squad.by = Some(recorded.actor.name.clone());
-                squad.since = Some(recorded.at);
-            }
-            match to {
-                SquadStatus::Halted => {
-                    squad.stopped.clone_from(tasks);
-                    squad.stop = None;
-                }
-                SquadStatus::Running | SquadStatus::Paused => {
-                    squad.stopped.retain(|row| !tasks.iter().any(|back| back.task == row.task));
-                }
+        // Tasks that are moved back after the stop are no new status.
+        Event::SquadStatusChanged { from, to, .. } if from != to || *to == SquadStatus::Halted => {
+            squad.status = *to;
+            squad.reason.clone_from(&recorded.reason);
+            squad.by = Some(recorded.actor.name.clone());
+            squad.since = Some(recorded.at);
+            if *to == SquadStatus::Halted {
+                squad.stop = None;
             }
         }
         Event::SquadStopReported { report } => squad.stop = Some(report.clone()),
-        Event::TaskMoved { task, from: TaskState::Blocked, .. } => {
-            squad.stopped.retain(|row| row.task != *task);
-        }
         Event::PolicyActivated { version, .. } => squad.policy_version = *version,
         _ => {}
     }

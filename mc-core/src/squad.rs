@@ -23,6 +23,21 @@ pub enum SquadStatus {
     Halted,
 }
 
+/// The cause of every event by which an emergency stop blocks.
+pub const STOP_CAUSE: &str = "squad.emergency_stop";
+
+/// Which of the tasks that an emergency stop blocked are to go back to where they were: those that
+/// are named and those of the agents that are named; `None` leaves nobody out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Back {
+    /// Only these tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Vec<TaskId>>,
+    /// Only tasks of these agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<AgentName>>,
+}
+
 /// A task that an emergency stop moved to Blocked, and where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoppedTask {
@@ -222,15 +237,23 @@ pub struct Squad {
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// What the last emergency stop moved to Blocked.
+    /// What emergency stops moved to Blocked and is not back yet, oldest first, at most 200.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<StoppedTask>,
+    /// How many these are in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stopped_count: i64,
     /// How the last emergency stop went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Box<StopReport>>,
     /// The policy version in force.
     #[serde(default)]
     pub policy_version: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(count: &i64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use mc_core::{
     id::{RunId, TaskId},
     money::{CostState, MicroUsd, Tokens},
     run::RunStatus,
-    squad::{Squad, SquadStatus, StoppedTask},
+    squad::{Squad, SquadStatus},
     task::{
         CheckedItem, MoveDetails, Task, TaskState,
         law::{self, MoveContext},
@@ -225,21 +225,17 @@ fn a_task_is_current_only_while_it_is_worked_on() {
 }
 
 #[test]
-fn a_resume_takes_what_it_moved_off_the_list_of_the_stop() {
+fn a_stop_and_its_end_are_a_status_and_what_is_moved_back_later_is_none() {
     let mut row = Squad::default();
-    let stopped = |n| StoppedTask { task: TaskId(n), from: TaskState::InProgress };
-    let (from, to) = (SquadStatus::Running, SquadStatus::Halted);
-    let tasks = vec![stopped(1), stopped(2)];
-    fold::squad(&mut row, &at(1, ana(), Event::SquadStatusChanged { from, to, tasks }));
-    let (from, to, tasks) = (to, from, vec![stopped(2)]);
-    fold::squad(&mut row, &at(2, ana(), Event::SquadStatusChanged { from, to, tasks }));
-    assert_eq!((row.status, &row.stopped), (SquadStatus::Running, &vec![stopped(1)]));
-    let (from, tasks) = (SquadStatus::Paused, vec![stopped(1)]);
-    row.status = from;
-    let later = Event::SquadStatusChanged { from, to: from, tasks };
-    fold::squad(&mut row, &at(3, ana(), later));
-    assert_eq!((row.status, row.since), (from, Some(Timestamp(2000))), "no new status");
-    assert!(row.stopped.is_empty());
+    let change = |from, to| Event::SquadStatusChanged { from, to, tasks: vec![], back: None };
+    let (running, halted) = (SquadStatus::Running, SquadStatus::Halted);
+    fold::squad(&mut row, &at(1, ana(), change(running, halted)));
+    assert_eq!((row.status, row.since), (halted, Some(Timestamp(1000))));
+    fold::squad(&mut row, &at(2, ana(), change(halted, halted)));
+    assert_eq!(row.since, Some(Timestamp(2000)), "another stop");
+    fold::squad(&mut row, &at(3, ana(), change(halted, running)));
+    fold::squad(&mut row, &at(4, ana(), change(running, running)));
+    assert_eq!((row.status, row.since), (running, Some(Timestamp(3000))));
 }
 
 /// One random attempt: where to, by whom, and which of its papers are missing.

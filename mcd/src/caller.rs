@@ -148,6 +148,10 @@ pub enum SystemCommand {
         /// Why.
         reason: String,
     },
+    /// Blocks the next tasks that the emergency stop in force holds; answers how many are left.
+    BlockStopped,
+    /// Moves the next tasks back that are to go back after a stop; answers how many are left.
+    ReturnStopped,
     /// Records how far the emergency stop got, and raises an alert for each agent that goes on.
     ReportStop {
         /// All that is known by now.

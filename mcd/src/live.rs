@@ -10,7 +10,7 @@ use std::{
 };
 
 use mc_core::{
-    agent::{AgentName, Runtime},
+    agent::{Agent, AgentName, Runtime},
     id::Seq,
     life::Heard,
     policy::Policy,
@@ -265,7 +265,25 @@ impl Live {
         beats.insert(agent.clone(), Heard { at: now, busy_since: is_busy.then_some(since) });
     }
 
-    /// Returns when `agent` was last heard of, and what it said.
+    /// Takes over when agents were heard of before the daemon began.
+    pub fn set_heard(&self, heard: Vec<(AgentName, Timestamp)>) {
+        let heard = heard.into_iter().map(|(agent, at)| (agent, Heard { at, busy_since: None }));
+        lock(&self.beats).extend(heard);
+    }
+
+    /// Returns when each agent was last heard of.
+    pub fn all_heard(&self) -> Vec<(AgentName, Timestamp)> {
+        lock(&self.beats).iter().map(|(agent, heard)| (agent.clone(), heard.at)).collect()
+    }
+
+    /// Returns when `agent` was last heard of, by a heartbeat or by its work, and what it said.
+    pub fn heard(&self, agent: &Agent) -> Option<Heard> {
+        let beat = self.last_beat(&agent.name);
+        let at = agent.last_work_at.max(beat.map(|beat| beat.at))?;
+        Some(Heard { at, busy_since: beat.and_then(|beat| beat.busy_since) })
+    }
+
+    /// Returns the last heartbeat of `agent`, and what it said.
     pub fn last_beat(&self, agent: &AgentName) -> Option<Heard> {
         lock(&self.beats).get(agent).copied()
     }

@@ -39,6 +39,8 @@ mod schedules;
 mod stop;
 #[path = "store/storage.rs"]
 mod storage;
+#[path = "store/stopped.rs"]
+mod stopped;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -147,6 +149,7 @@ impl Bench {
             "alerts",
             "notifications",
             "squad",
+            "stopped_tasks",
             "policies",
             "operators",
             "task_schedules",

@@ -103,6 +103,17 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
         );
         errors.push(FieldError::new("approvals.remind_percent", text));
     }
+    counts(doc, errors);
+    for (field, amount) in amounts(doc) {
+        if amount < MicroUsd::ZERO {
+            errors.push(FieldError::new(field, format!("{amount} is below zero")));
+        }
+    }
+}
+
+/// Says which counts are out of range.
+fn counts(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
+    let (approvals, limits) = (&doc.approvals, &doc.limits);
     let mut within = |field: String, number: u64, least: u64, most: u64| {
         if !(least..=most).contains(&number) {
             let text = format!("is {number}, expected {least} to {most}");
@@ -114,6 +125,7 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     within("limits.pending_per_agent".into(), limits.pending_per_agent, 1, 1000);
     within("limits.pending_per_squad".into(), limits.pending_per_squad, 1, 10_000);
     within("limits.open_runs_per_agent".into(), limits.open_runs_per_agent, 1, 1000);
+    within("limits.open_tasks_per_agent".into(), limits.open_tasks_per_agent, 1, 100_000);
     within("limits.active_agents".into(), limits.active_agents, 1, 10_000);
     within("limits.children_per_task".into(), limits.children_per_task, 0, 100);
     within("limits.children_per_parent".into(), limits.children_per_parent, 0, 100);
@@ -124,11 +136,6 @@ pub(super) fn numbers(doc: &PolicyDoc, errors: &mut Vec<FieldError>) {
     }
     let pace = doc.budgets.pace;
     within("budgets.pace.times".into(), pace.times, 0, 10_000);
-    for (field, amount) in amounts(doc) {
-        if amount < MicroUsd::ZERO {
-            errors.push(FieldError::new(field, format!("{amount} is below zero")));
-        }
-    }
 }
 
 fn amounts(doc: &PolicyDoc) -> Vec<(String, MicroUsd)> {

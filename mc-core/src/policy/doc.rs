@@ -499,6 +499,8 @@ pub struct Limits {
     pub pending_per_squad: u64,
     /// Runs of one agent that go on at a time.
     pub open_runs_per_agent: u64,
+    /// Open tasks that one agent has created.
+    pub open_tasks_per_agent: u64,
     /// Agents that are neither stopped nor retired.
     pub active_agents: u64,
     /// Sub-agents of one task.
@@ -523,6 +525,7 @@ impl Default for Limits {
             pending_per_agent: 5,
             pending_per_squad: 100,
             open_runs_per_agent: 16,
+            open_tasks_per_agent: 500,
             active_agents: 30,
             children_per_task: 3,
             children_per_parent: 6,

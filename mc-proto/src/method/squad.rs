@@ -137,8 +137,11 @@ pub struct Receipt {
     pub squad: Squad,
     /// What became of each agent.
     pub agents: Vec<AgentReceipt>,
-    /// Tasks that were moved.
+    /// Tasks that were moved, at most 200.
     pub tasks: Vec<TaskId>,
+    /// How many tasks are moved right after that, a few at a time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: i64,
     /// Approvals that were canceled.
     pub approvals: i64,
     /// The event; `None` while it is still being written (the stop itself holds already).
@@ -309,4 +312,9 @@ pub struct NotificationList {
 pub struct NotificationAck {
     /// The notification.
     pub notification: NotificationId,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(count: &i64) -> bool {
+    *count == 0
 }

@@ -171,7 +171,7 @@ fn judge(db: Reader<'_>, live: &Live, (policy, task): (&Policy, &Task)) -> Resul
         return Ok(offered);
     }
     offered.not_now = waiting.not_now(&queries::open_among(db, &task.depends_on)?);
-    if live.halt.is_set() || queries::squad(db)?.status != SquadStatus::Running {
+    if live.halt.is_set() || queries::squad_row(db)?.status != SquadStatus::Running {
         offered.not_now = Some("the squad stands still".to_owned());
     }
     let set = queries::all_caps(db)?;

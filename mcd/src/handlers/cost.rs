@@ -88,7 +88,7 @@ pub(super) fn budgets(
         rows.push(row);
     }
     if all {
-        let name = queries::squad(db)?.name;
+        let name = queries::squad_row(db)?.name;
         let month = budget::month_of(&day).to_owned();
         for (scope, of) in [(Scope::SquadDay, day.clone()), (Scope::SquadMonth, month)] {
             let mut row = row(list, agents.first(), ScopeKey { scope, of })?;

@@ -48,7 +48,7 @@ pub(super) fn watch(desk: &mut Desk<'_>, agents: &[Agent]) -> Result<(), Fail> {
 
 /// Returns the agent's last sign of life: a heartbeat or work.
 fn sign(desk: &Desk<'_>, agent: &Agent) -> Option<Timestamp> {
-    agent.last_work_at.max(desk.live.last_beat(&agent.name).map(|heard| heard.at))
+    desk.live.heard(agent).map(|heard| heard.at)
 }
 
 /// Returns since when it is quiet around the agent; at the earliest since the start of the

@@ -37,6 +37,7 @@ mod spawn;
 pub mod squad;
 pub mod stop;
 pub(crate) mod storage;
+mod stopped;
 pub mod system;
 pub mod task;
 pub mod thread;

@@ -26,7 +26,7 @@ use mc_proto::{
 use super::{
     budget, contain, input,
     notify::{self, Notice, ToPeople},
-    promote, spawn,
+    promote, spawn, stopped,
     task::{check_barred, check_names},
 };
 use crate::store::{
@@ -97,6 +97,7 @@ fn reassign(
 
 /// `task.claim`
 pub(super) fn claim(desk: &mut Desk<'_>, params: &Claim) -> Result<Moved, Fail> {
+    stopped::refuse_agents(desk)?;
     let agent = acting_agent(desk)?.name;
     let task = queries::task(desk.db, params.task)?;
     if task.state == TaskState::Assigned && task.is_assigned_to(&agent) {
@@ -187,6 +188,7 @@ pub(super) fn unblock(desk: &mut Desk<'_>, params: Unblock) -> Result<Moved, Fai
 
 /// `task.report_blocker`: the system blocks, with the agent as the cause.
 pub(super) fn report_blocker(desk: &mut Desk<'_>, params: &ReportBlocker) -> Result<Moved, Fail> {
+    stopped::refuse_agents(desk)?;
     let agent = acting_agent(desk)?;
     let task = queries::task(desk.db, params.task)?;
     check_fence(desk, &task, params.fence)?;
@@ -268,7 +270,13 @@ pub(super) fn go_as(
     to: TaskState,
     (details, actor): (MoveDetails, &Actor),
 ) -> Result<MoveMade, Fail> {
-    let agent = if actor.kind == ActorKind::Agent { Some(acting_agent(desk)?) } else { None };
+    let agent = match actor.kind {
+        ActorKind::Agent => {
+            stopped::refuse_agents(desk)?;
+            Some(acting_agent(desk)?)
+        }
+        ActorKind::Human | ActorKind::System => None,
+    };
     let open = queries::open_among(desk.db, &task.depends_on)?;
     let approvals = queries::approvals_of_task(desk.db, task.id, 20)?;
     let waiting = approvals.iter().any(|one| one.status == ApprovalStatus::Pending);

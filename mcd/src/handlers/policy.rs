@@ -161,7 +161,7 @@ pub fn test(
         })?,
     };
     let task = params.task.or(agent.current_task).map(|id| queries::task(db, id)).transpose()?;
-    let squad = queries::squad(db)?;
+    let squad = queries::squad_row(db)?;
     let of = (None, task.as_ref().map(|task| task.id));
     let payer = payer_on(db, live.day(), &agent, of)?;
     let set = queries::all_caps(db)?;

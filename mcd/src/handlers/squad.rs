@@ -8,28 +8,28 @@ use mc_core::{
     id::TaskId,
     refusal::{Refusal, RefusalKind},
     run::RunStatus,
-    squad::{AgentStop, SquadStatus, StopReport, StopState, StoppedTask},
-    task::{MoveDetails, TaskState},
+    squad::{AgentStop, Back, SquadStatus, StopReport, StopState},
 };
 use mc_proto::method::squad::{AgentReceipt, EmergencyResume, Receipt};
 
 use super::{
-    input, moves,
+    input,
     notify::{self, Warning},
-    stop,
+    stop, stopped,
 };
 use crate::masking;
 use crate::store::{
     Desk,
-    queries::{self, Fail},
+    queries::{
+        self, Fail,
+        stopped::{self as held, Phase},
+    },
 };
 
-/// How the reason of every task that an emergency stop blocked begins.
-const STOPPED_BY: &str = "emergency stop: ";
 /// How the reason of every agent begins that was drained with the squad.
 const DRAINED_WITH_ALL: &str = "the squad drains: ";
-/// How many open tasks one emergency stop can block; more stay where they are, and can't run.
-const STOPPED: i64 = 100_000;
+/// How many tasks can be named at a resume.
+const NAMED: usize = 1_000;
 
 /// `squad.pause`
 ///
@@ -109,37 +109,39 @@ fn change(
         };
         return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
     }
-    desk.emit_because(reason, Event::SquadStatusChanged { from, to, tasks: Vec::new() })?;
+    desk.emit_because(
+        reason,
+        Event::SquadStatusChanged { from, to, tasks: Vec::new(), back: None },
+    )?;
     Ok(())
 }
 
-/// Records an emergency stop that holds already: cancels approvals and blocks every open task.
+/// Records an emergency stop that holds already: cancels approvals, and blocks the first of the open
+/// tasks; the others follow.
 pub(super) fn halt(desk: &mut Desk<'_>, reason: &str) -> Result<Receipt, Fail> {
     let reason: &str = &masking::text(reason);
-    let squad = desk.squad()?;
-    let was = squad.status;
-    let open = queries::open_tasks(desk.db, STOPPED)?;
-    let open: Vec<_> = open.into_iter().filter(|task| task.state != TaskState::Blocked).collect();
-    // What an earlier stop blocked and nobody has moved back is not forgotten.
-    let mut tasks = squad.stopped.clone();
-    tasks.retain(|row| !open.iter().any(|task| task.id == row.task));
-    tasks.extend(open.iter().map(|task| StoppedTask { task: task.id, from: task.state }));
-    if was != SquadStatus::Halted || !open.is_empty() {
-        let event = Event::SquadStatusChanged { from: was, to: SquadStatus::Halted, tasks };
+    let was = desk.squad()?.status;
+    if was != SquadStatus::Halted || queries::has_open_tasks(desk.db)? {
+        let to = SquadStatus::Halted;
+        let event = Event::SquadStatusChanged { from: was, to, tasks: Vec::new(), back: None };
         desk.emit_because(reason, event)?;
     }
     let actor = desk.caller.actor.clone();
     let approvals = stop::close_open(desk, &actor, None, |_| true)?;
-    for task in &open {
-        stop::block(desk, task, format!("{STOPPED_BY}{reason}"))?;
-    }
-    let blocked: Vec<TaskId> = open.iter().map(|task| task.id).collect();
+    let blocked = stopped::block(desk)?;
     let text = format!(
-        "everything is stopped: {} tasks blocked, {} approvals canceled",
-        blocked.len(),
-        approvals.len()
+        "everything is stopped: {} tasks blocked, {} approvals canceled{}",
+        blocked.moved.len(),
+        approvals.len(),
+        follow(blocked.left)
     );
-    receipt(desk, text, blocked, approvals.len())
+    let receipt = receipt(desk, text, blocked.moved, approvals.len())?;
+    Ok(Receipt { more: blocked.left, ..receipt })
+}
+
+/// Says how many tasks later transactions move.
+fn follow(left: i64) -> String {
+    if left > 0 { format!("; {left} tasks follow") } else { String::new() }
 }
 
 /// What to do about an agent that goes on.
@@ -213,25 +215,41 @@ pub fn emergency_resume(desk: &mut Desk<'_>, params: &EmergencyResume) -> Result
         _ if desk.live.halt.is_set() => {
             return refused("the stop is being written down: resume again in a second");
         }
-        _ if squad.stopped.is_empty() => {
+        _ if held::count(desk.db)? == 0 => {
             return refused("no emergency stop is in force, and no task is left of the last one");
         }
         other @ (SquadStatus::Running | SquadStatus::Paused) => other,
     };
-    let back = chosen(desk, &squad.stopped, params)?;
-    let waiting = squad.stopped.len() - back.len();
-    let event = Event::SquadStatusChanged { from: squad.status, to, tasks: back.clone() };
+    let back = chosen(desk, params)?;
+    let event = Event::SquadStatusChanged {
+        from: squad.status,
+        to,
+        tasks: Vec::new(),
+        back: Some(back.clone()),
+    };
     desk.emit_because(&reason, event)?;
+    let some = back.agents.as_ref().is_some_and(|agents| !agents.is_empty());
+    if some && desk.live.halt.is_set() && held::left(desk.db, Phase::Back)? == 0 {
+        let text = "the stop blocked no task of whom you chose, so it holds still: see `mcctl status`, \
+                    or resume without a choice";
+        return Err(Refusal::new(RefusalKind::InvalidParams, text).into());
+    }
     if squad.status == SquadStatus::Halted {
         end_what_stood(desk)?;
     }
-    let (moved, left) = put_back(desk, &back, &reason)?;
+    let done = stopped::put_back(desk)?;
     let works = if to == SquadStatus::Running { "the squad works" } else { "the squad is paused" };
+    let waiting = held::count(desk.db)? - done.left;
     let more =
         if waiting > 0 { format!("; {waiting} more wait to be moved back") } else { String::new() };
-    let text =
-        format!("{works}: {} tasks are where they were, {left} stay blocked{more}", moved.len());
-    receipt(desk, text, moved, 0)
+    let text = format!(
+        "{works}: {} tasks are where they were, {} stay blocked{}{more}",
+        done.moved.len(),
+        done.kept,
+        follow(done.left)
+    );
+    let receipt = receipt(desk, text, done.moved, 0)?;
+    Ok(Receipt { more: done.left, ..receipt })
 }
 
 /// Ends what the stop leaves behind: runs of before it, which would go on without a gate, and alerts
@@ -266,78 +284,31 @@ fn resolve(desk: &mut Desk<'_>, alert: &Alert, note: String) -> Result<(), Fail>
     Ok(())
 }
 
-/// Returns the tasks that are to be moved back.
-fn chosen(
-    desk: &Desk<'_>,
-    stopped: &[StoppedTask],
-    params: &EmergencyResume,
-) -> Result<Vec<StoppedTask>, Fail> {
+/// Returns which tasks are to be moved back.
+fn chosen(desk: &Desk<'_>, params: &EmergencyResume) -> Result<Back, Fail> {
+    let open = held::left(desk.db, Phase::Open)?;
+    if open > 0 {
+        let text =
+            format!("the stop still blocks tasks, {open} are left: resume again in a second");
+        return Err(Refusal::new(RefusalKind::TransitionRefused, text).into());
+    }
     for agent in params.agents.iter().flatten() {
         queries::agent(desk.db, agent)?;
     }
     let named = params.tasks.as_deref().unwrap_or_default();
-    if let Some(other) = named.iter().find(|id| !stopped.iter().any(|row| row.task == **id)) {
-        let text = format!("{other} is not among the tasks that the stop blocked (`mcctl status`)");
+    if named.len() > NAMED || params.agents.as_ref().is_some_and(|agents| agents.len() > NAMED) {
+        let text =
+            format!("at most {NAMED} can be named at once: resume without names, or in parts");
         return Err(Refusal::new(RefusalKind::InvalidParams, text).into());
     }
-    let mut back = Vec::new();
-    for row in stopped {
-        let is_named = params.tasks.is_none() || named.contains(&row.task);
-        let is_theirs = match &params.agents {
-            None => true,
-            Some(agents) => {
-                let task = queries::task(desk.db, row.task)?;
-                task.assignees.iter().any(|agent| agents.contains(agent))
-            }
-        };
-        if is_named && is_theirs {
-            back.push(*row);
+    for id in named {
+        if held::one(desk.db, *id)?.is_none() {
+            let text =
+                format!("{id} is not among the tasks that the stop blocked (`mcctl status`)");
+            return Err(Refusal::new(RefusalKind::InvalidParams, text).into());
         }
     }
-    let is_choice = params.agents.as_ref().is_some_and(|agents| !agents.is_empty());
-    if is_choice && back.is_empty() && desk.live.halt.is_set() {
-        let text = "the stop blocked no task of whom you chose, so it holds still: see `mcctl status`, \
-                    or resume without a choice";
-        return Err(Refusal::new(RefusalKind::InvalidParams, text).into());
-    }
-    Ok(back)
-}
-
-/// Moves tasks back to where the stop found them; what a guard keeps back stays blocked.
-fn put_back(
-    desk: &mut Desk<'_>,
-    rows: &[StoppedTask],
-    reason: &str,
-) -> Result<(Vec<TaskId>, usize), Fail> {
-    let mut moved = Vec::new();
-    for row in rows {
-        let task = queries::task(desk.db, row.task)?;
-        // Since then somebody moved it, or something else blocked it.
-        let by_stop = |why: &String| why.starts_with(STOPPED_BY);
-        if task.state != TaskState::Blocked || !task.blocked_reason.as_ref().is_some_and(by_stop) {
-            continue;
-        }
-        // The approval that it waited for was canceled by the stop: it goes on where it came from.
-        let to = match row.from {
-            TaskState::NeedsApproval => task.resume_state.unwrap_or(TaskState::Assigned),
-            TaskState::Inbox
-            | TaskState::Assigned
-            | TaskState::InProgress
-            | TaskState::Review
-            | TaskState::Blocked
-            | TaskState::Done
-            | TaskState::Canceled => row.from,
-        };
-        let note = Some(format!("resumed after the stop: {reason}"));
-        let details = MoveDetails { note, ..MoveDetails::default() };
-        match moves::go(desk, &task, to, details) {
-            Ok(_) => moved.push(task.id),
-            Err(Fail::Refused(_)) => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    let left = rows.len() - moved.len();
-    Ok((moved, left))
+    Ok(Back { tasks: params.tasks.clone(), agents: params.agents.clone() })
 }
 
 fn receipt(
@@ -349,9 +320,9 @@ fn receipt(
     let agents = queries::agents(desk.db, false)?;
     let agents = agents.iter().map(|agent| of_agent(desk, agent)).collect();
     let event = desk.last_event().map(|recorded| mc_core::id::EventId(recorded.seq));
-    let squad = desk.squad()?.as_ref().clone();
+    let squad = queries::squad(desk.db)?;
     let approvals = i64::try_from(approvals).unwrap_or(i64::MAX);
-    Ok(Receipt { text, squad, agents, tasks, approvals, event })
+    Ok(Receipt { text, squad, agents, tasks, more: 0, approvals, event })
 }
 
 fn of_agent(desk: &Desk<'_>, agent: &Agent) -> AgentReceipt {

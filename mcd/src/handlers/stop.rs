@@ -124,12 +124,6 @@ fn end_work_as(
     touched(desk, agent, tasks, approvals)
 }
 
-/// Moves a task to Blocked, if it is not there already; says whether it moved.
-pub(super) fn block(desk: &mut Desk<'_>, task: &Task, reason: String) -> Result<bool, Fail> {
-    let actor = desk.caller.actor.clone();
-    block_as(desk, &actor, task, reason)
-}
-
 /// Moves a task to Blocked as `actor`, if it is not there already; says whether it moved.
 pub(super) fn block_as(
     desk: &mut Desk<'_>,

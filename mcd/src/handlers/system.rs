@@ -14,7 +14,7 @@ use mc_proto::{
 use super::{
     input,
     notify::{self, Warning},
-    policy, squad, ticks,
+    policy, squad, stopped, ticks,
 };
 use crate::{
     caller::SystemCommand,
@@ -47,6 +47,8 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
         }
         SystemCommand::Govern { by_uid, now } => govern(desk, by_uid, now)?,
         SystemCommand::Halt { reason, .. } => return answer(&squad::halt(desk, &reason)?),
+        SystemCommand::BlockStopped => return answer(&stopped::block(desk)?.left),
+        SystemCommand::ReturnStopped => return answer(&stopped::put_back(desk)?.left),
         SystemCommand::ReportStop { report } => squad::report_stop(desk, report)?,
         SystemCommand::TurnDay { now } => {
             if queries::budget_day(desk.db)?.as_ref() != Some(&now) {

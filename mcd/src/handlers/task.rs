@@ -7,7 +7,7 @@ use mc_core::{
     id::TaskId,
     money::{MicroUsd, Tokens},
     policy::Within,
-    refusal::{FieldError, Refusal},
+    refusal::{FieldError, Refusal, RefusalKind},
     schedule::Occurrence,
     task::{Task, TaskPatch, TaskState},
 };
@@ -16,7 +16,7 @@ use mc_proto::{
     method::task::{Create, Update},
 };
 
-use super::{assigning, input, moves::acting_agent, notify};
+use super::{assigning, input, moves::acting_agent, notify, stopped};
 use crate::store::{
     Desk,
     queries::{self, Fail},
@@ -33,6 +33,8 @@ const BUDGET_LIMIT: MicroUsd = MicroUsd::cents(100_000_000);
 ///
 /// `invalid_params` field by field, `forbidden` when an agent assigns others.
 pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
+    stopped::refuse_agents(desk)?;
+    not_too_many(desk)?;
     let mut wrong = check_fields(desk, &params)?;
     check_barred(desk, &params.assignees, &mut wrong)?;
     check_judges(&params.reviewers, &params.assignees, &mut wrong);
@@ -45,6 +47,25 @@ pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     notify::assigned(desk, &task, &assignees)?;
     assigning::offer(desk, id)?;
     queries::task(desk.db, id)
+}
+
+/// Refuses one more task of an agent that has created too many which nobody has closed.
+fn not_too_many(desk: &Desk<'_>) -> Result<(), Fail> {
+    let creator = &desk.caller.actor;
+    if creator.kind != ActorKind::Agent {
+        return Ok(());
+    }
+    let most = desk.policy.doc().limits.open_tasks_per_agent;
+    let open = queries::open_tasks_by(desk.db, &creator.name)?;
+    if u64::try_from(open).unwrap_or(0) < most {
+        return Ok(());
+    }
+    let text = format!(
+        "{} has created {open} tasks that are open, at most {most} may be (`open_tasks_per_agent` in \
+         `[limits]` of the policy): finish some, or have a person cancel some",
+        creator.name
+    );
+    Err(Refusal::new(RefusalKind::RateLimited, text).into())
 }
 
 /// Creates the task of an occurrence, as the schedule.

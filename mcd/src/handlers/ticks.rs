@@ -24,9 +24,10 @@ const ANSWERS_KEPT: Duration = Duration::from_hours(48);
 /// How often they are looked through: about once in this many milliseconds.
 const ANSWERS_EVERY_MS: i64 = 3_600_000;
 
-/// How much is kept of what calls were judged by, in bytes, and how often the rest is forgotten.
+/// How much is kept of what calls were judged by, in bytes.
 const INPUTS_BYTES: i64 = 256 * 1024 * 1024;
-const INPUTS_EVERY_MS: i64 = 60_000;
+/// How often what is over that is forgotten, and when agents were heard of is kept.
+const EVERY_MINUTE_MS: i64 = 60_000;
 
 /// Brings everything up to the present.
 pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
@@ -53,8 +54,9 @@ pub(super) fn tick(desk: &mut Desk<'_>) -> Result<(), Fail> {
         let kept = i64::try_from(ANSWERS_KEPT.as_millis()).unwrap_or(i64::MAX);
         desk.forget_answers(mc_core::time::Timestamp(desk.now.0 - kept))?;
     }
-    if desk.now.0 % INPUTS_EVERY_MS < 1000 {
+    if desk.now.0 % EVERY_MINUTE_MS < 1000 {
         desk.forget_inputs(INPUTS_BYTES)?;
+        desk.keep_heard()?;
     }
     Ok(())
 }

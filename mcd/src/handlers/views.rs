@@ -46,7 +46,7 @@ const LOOKED_AT: i64 = 500;
 
 /// Returns an agent with what is derived about it.
 pub fn agent(agent: Agent, live: &Live) -> AgentView {
-    let heard = live.last_beat(&agent.name);
+    let heard = live.heard(&agent);
     let now = live.clock.now();
     let policy = live.policy();
     let rules = &policy.doc().agents;
@@ -121,7 +121,8 @@ pub(super) fn answers(db: Reader<'_>, live: &Live, id: TaskId) -> Result<Answers
     }
     let by_rule = assigning::explain(db, live, &task)?;
     let worked = queries::worked(db, id)?;
-    let squad = queries::squad(db)?;
+    let mut squad = queries::squad_row(db)?;
+    squad.stopped = queries::stopped::one(db, id)?.into_iter().collect();
     let facts = AnswerFacts {
         now: live.clock.now(),
         approvals: &approvals,

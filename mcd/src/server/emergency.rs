@@ -116,6 +116,7 @@ pub(super) fn stop(server: &Arc<Server>, by: &Actor, reason: &str) -> Answer {
         },
         agents,
         tasks: Vec::new(),
+        more: 0,
         approvals: 0,
         event: None,
     })
@@ -195,14 +196,15 @@ fn tell_all(server: &Server, reason: &str) -> Vec<Told> {
     let order = |agent: &AgentName| server.orders.abort(live, (agent, None), reason);
     let mut orders: HashMap<AgentName, Vec<Sent>> =
         names.iter().map(|agent| (agent.clone(), order(agent))).collect();
-    let running = in_flight::running(server);
+    // Who works, and not every run: the answer waits for this.
+    let at_work = server.store.at_work().unwrap_or_default();
     names.extend(in_flight::agents(server).into_iter().map(|view| view.agent.name));
     names.sort();
     names.dedup();
     let told = |agent: AgentName| {
         let sent = orders.remove(&agent).unwrap_or_default();
         // Of several runs the newest may be over while an older one goes on.
-        let was_working = running.iter().any(|run| run.agent == agent);
+        let was_working = at_work.contains(&agent);
         let state = match (was_working, sent.is_empty()) {
             (_, false) => StopState::Asked,
             (true, true) => StopState::Unreached,
@@ -246,7 +248,7 @@ pub(super) fn resume(server: &Arc<Server>, caller: Caller, request: Request) -> 
     Outcome::Later(Box::pin(async move {
         // A stop that is written down after its end would never end.
         let until = Instant::now() + RECORDED_IN;
-        while holds && !is_recorded(&server) && Instant::now() < until {
+        while holds && !is_written(&server) && Instant::now() < until {
             sleep(LOOK_AGAIN).await;
         }
         let work = Work::Request {
@@ -268,6 +270,11 @@ pub(super) fn resume(server: &Arc<Server>, caller: Caller, request: Request) -> 
 /// Says whether the rows know of a stop in force.
 pub(crate) fn is_recorded(server: &Server) -> bool {
     server.store.squad().is_ok_and(|squad| squad.status == SquadStatus::Halted)
+}
+
+/// Says whether the stop in force has done all that it does to the rows.
+fn is_written(server: &Server) -> bool {
+    is_recorded(server) && server.store.held_tasks().is_ok_and(|(open, _)| open == 0)
 }
 
 /// Says whether the squad works: neither paused nor stopped.

@@ -29,11 +29,6 @@ pub(super) fn agents(server: &Server) -> Vec<AgentView> {
     items(server, |cursor| Request::AgentList(agent::List { limit: Some(ROWS), cursor }))
 }
 
-/// Returns the runs that go on.
-pub(super) fn running(server: &Server) -> Vec<Run> {
-    items(server, |cursor| Request::RunList(run::List { cursor, ..going_on() }))
-}
-
 /// Says whether an agent that worked has no run any more.
 pub(crate) fn has_no_run(server: &Server, stop: &AgentStop) -> bool {
     let list = run::List { agent: Some(stop.agent.clone()), ..going_on() };
@@ -42,9 +37,11 @@ pub(crate) fn has_no_run(server: &Server, stop: &AgentStop) -> bool {
     stop.was_working && page.is_ok_and(|page| page.items.is_empty())
 }
 
-/// Returns the runs that go on, and the calls that were let through and have not ended.
+/// Returns the newest runs that go on, and the calls that were let through and have not ended.
 pub(crate) fn now(server: &Server) -> Vec<InFlight> {
-    let runs = running(server);
+    let page: Result<Page<Run>, RpcError> =
+        look(&server.store, &workers::system(), &Request::RunList(going_on()));
+    let runs = page.map(|page| page.items).unwrap_or_default();
     // A call outside of any run that goes on may well have ended without anybody saying so.
     let calls_of = |run: &Run| -> Vec<ToolCall> {
         let list = run::ToolList { run: Some(run.id), limit: Some(ROWS), ..Default::default() };

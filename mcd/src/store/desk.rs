@@ -13,8 +13,7 @@ use mc_core::{
         RuleId, RunId, ScheduleId, TaskId,
     },
     policy::{Facts, Policy},
-    squad::Squad,
-    task::TaskState,
+    squad::{STOP_CAUSE, Squad},
     time::Timestamp,
 };
 use mc_proto::{
@@ -170,7 +169,9 @@ pub(super) fn carry_out(
 
 fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
     let (actor, cause) = match command {
-        SystemCommand::Halt { by, .. } => (by.clone(), "squad.emergency_stop"),
+        SystemCommand::Halt { by, .. } => (by.clone(), STOP_CAUSE),
+        SystemCommand::BlockStopped => (Actor::system("emergency stop"), STOP_CAUSE),
+        SystemCommand::ReturnStopped => (Actor::system("emergency stop"), "squad.emergency_resume"),
         SystemCommand::ReportStop { .. } => (Actor::system("runtimes"), "runtime.abort"),
         SystemCommand::OperatorUnlocked { operator, level, .. } => {
             (Actor::human(operator.clone(), *level), "session.unlock")
@@ -305,9 +306,7 @@ impl<'a> Desk<'a> {
         let sink = self.wants_changed.then_some(&mut touched);
         projections::apply(self.db, &recorded, sink)?;
         let kind = recorded.event.kind();
-        // What leaves Blocked leaves the list of an emergency stop, too.
-        let unblocks = matches!(recorded.event, Event::TaskMoved { from: TaskState::Blocked, .. });
-        if kind.starts_with("squad") || kind.starts_with("policy") || unblocks {
+        if kind.starts_with("squad") || kind.starts_with("policy") {
             self.state.squad = None;
         }
         if matches!(recorded.event, Event::BudgetSet { .. }) {
@@ -319,7 +318,7 @@ impl<'a> Desk<'a> {
         Ok(EventId(seq))
     }
 
-    /// Returns the squad.
+    /// Returns the squad, without the tasks that a stop holds.
     ///
     /// # Errors
     ///
@@ -328,7 +327,7 @@ impl<'a> Desk<'a> {
         if let Some(squad) = &self.state.squad {
             return Ok(Arc::clone(squad));
         }
-        let squad = Arc::new(queries::squad(self.db)?);
+        let squad = Arc::new(queries::squad_row(self.db)?);
         self.state.squad = Some(Arc::clone(&squad));
         Ok(squad)
     }
@@ -404,6 +403,21 @@ impl<'a> Desk<'a> {
                        WHERE upto > (SELECT upto FROM inputs ORDER BY call DESC LIMIT 1) - ?1
                        ORDER BY call LIMIT 1)";
         self.execute(sql, [bytes]).map(drop)
+    }
+
+    /// Stores when each agent was last heard of.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn keep_heard(&mut self) -> Result<(), StoreError> {
+        self.before_write()?;
+        for (agent, at) in self.live.all_heard() {
+            let sql = "INSERT INTO heard (agent, at_ms) VALUES (?1, ?2)
+                       ON CONFLICT (agent) DO UPDATE SET at_ms = excluded.at_ms";
+            self.execute(sql, params![agent.as_str(), at.0])?;
+        }
+        Ok(())
     }
 
     /// Forgets answers to idempotency keys that were given before `before`.

@@ -185,6 +185,7 @@ impl Store {
         for agent in queries::agents(queries::Reader::new(&connection), true)? {
             live.set_barred(&agent.name, agent.status.is_barred());
         }
+        live.set_heard(queries::heard(queries::Reader::new(&connection))?);
         // After a clock that was set back no day is opened a second time.
         live.set_day(queries::newest_day(queries::Reader::new(&connection))?);
         let kept_day = queries::budget_day(queries::Reader::new(&connection))?;
@@ -260,13 +261,32 @@ impl Store {
         self.inner.readers.with(|db| handlers::query(db, &self.inner.live, caller, request))
     }
 
-    /// Returns the squad as the rows have it.
+    /// Returns the squad as the rows have it, without the tasks that a stop holds.
     ///
     /// # Errors
     ///
     /// `unavailable` when the store can't be read.
     pub fn squad(&self) -> Result<Squad, RpcError> {
-        self.inner.readers.with(|db| Ok(queries::squad(db)?))
+        self.inner.readers.with(|db| Ok(queries::squad_row(db)?))
+    }
+
+    /// Returns the agents with a run that goes on.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the store can't be read.
+    pub fn at_work(&self) -> Result<Vec<AgentName>, RpcError> {
+        self.inner.readers.with(|db| Ok(queries::at_work(db)?))
+    }
+
+    /// Returns how many tasks a stop is to block, and how many are to go back after one.
+    ///
+    /// # Errors
+    ///
+    /// `unavailable` when the store can't be read.
+    pub fn held_tasks(&self) -> Result<(i64, i64), RpcError> {
+        use queries::stopped::{Phase, left};
+        self.inner.readers.with(|db| Ok((left(db, Phase::Open)?, left(db, Phase::Back)?)))
     }
 
     /// Says whether a query may take milliseconds.

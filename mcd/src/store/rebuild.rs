@@ -27,6 +27,7 @@ pub(super) const PROJECTED: &[&str] = &[
     "outbox",
     "deliveries",
     "squad",
+    "stopped_tasks",
     "policies",
     "operators",
     "ledgers",

@@ -6,6 +6,7 @@ mod notices;
 mod reload;
 mod runtimes;
 mod stop_record;
+mod stopped;
 mod tick;
 mod watchdog;
 
@@ -42,7 +43,10 @@ pub(crate) struct Setting {
 /// Runs all workers; never ends by itself. `asked` is what follows the emergency stops.
 pub(crate) async fn run(setting: Setting, asked: mpsc::UnboundedReceiver<Ask>) {
     let (follow, reload) = (follow::run(&setting, asked), reload::run(&setting));
-    let all = async { tokio::join!(runtimes::run(&setting), tick::run(&setting), follow, reload) };
+    let stopped = stopped::run(&setting);
+    let all = async {
+        tokio::join!(runtimes::run(&setting), tick::run(&setting), follow, stopped, reload)
+    };
     if setting.is_process {
         tokio::join!(all, watchdog::run(&setting), stop_on_signals(&setting));
     } else {

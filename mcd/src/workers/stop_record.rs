@@ -29,7 +29,7 @@ pub(super) async fn halts(server: &Arc<Server>, halts: &[SystemCommand]) -> Opti
     let mut blocked = Blocked::default();
     for halt in halts {
         let receipt: Receipt = serde_json::from_str(&write(server, halt).await?).ok()?;
-        blocked.tasks += i64::try_from(receipt.tasks.len()).unwrap_or(i64::MAX);
+        blocked.tasks += i64::try_from(receipt.tasks.len()).unwrap_or(i64::MAX) + receipt.more;
         blocked.approvals += receipt.approvals;
     }
     Some(blocked)

@@ -6,6 +6,7 @@
 mod deliveries;
 mod money;
 mod schedules;
+mod stopped;
 
 use mc_core::{
     actor::ActorKind,
@@ -22,7 +23,7 @@ use mc_core::{
     message::{Artifact, Message},
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::Squad,
-    task::{Task, TaskState},
+    task::Task,
 };
 use mc_proto::method::admin::PolicyVersion;
 use rusqlite::params;
@@ -78,9 +79,10 @@ impl Projection<'_, '_> {
     fn event(&mut self) -> Result<(), Fail> {
         match &self.recorded.event {
             Event::TaskCreated { task } => self.new_task(task.as_ref().clone()),
-            Event::TaskMoved { task, from, details, .. } => {
+            Event::TaskMoved { task, from, to, details } => {
                 self.moved(*task, details.assignees.as_deref())?;
-                if *from == TaskState::Blocked { self.left_blocked(*task) } else { Ok(()) }
+                let shows = stopped::moved(self.db, self.recorded, (*task, *from, *to))?;
+                if shows { self.show_squad() } else { Ok(()) }
             }
             Event::TaskUpdated { task, patch } if patch.assignees.is_some() => {
                 self.moved(*task, patch.assignees.as_deref())
@@ -266,12 +268,6 @@ impl Projection<'_, '_> {
 
     fn maybe_task(&mut self, id: Option<TaskId>) -> Result<(), Fail> {
         id.map_or(Ok(()), |id| self.task(id))
-    }
-
-    /// What left Blocked is no longer left over from an emergency stop.
-    fn left_blocked(&mut self, id: TaskId) -> Result<(), Fail> {
-        let is_listed = queries::squad(self.db)?.stopped.iter().any(|row| row.task == id);
-        if is_listed { self.squad() } else { Ok(()) }
     }
 
     /// A move concerns the assignees of before and after.
@@ -499,12 +495,20 @@ impl Projection<'_, '_> {
     }
 
     fn squad(&mut self) -> Result<(), Fail> {
-        let mut squad = queries::squad(self.db)?;
+        let mut squad = queries::squad_row(self.db)?;
         fold::squad(&mut squad, self.recorded);
         let sql =
             "INSERT INTO squad (id, body) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET body = ?1";
         self.execute(sql, [json(&squad)?])?;
-        self.touch(|| Touched::Squad(squad));
+        stopped::status(self.db, self.recorded)?;
+        self.show_squad()
+    }
+
+    fn show_squad(&mut self) -> Result<(), Fail> {
+        if self.touched.is_some() {
+            let squad = queries::squad(self.db)?;
+            self.touch(|| Touched::Squad(squad));
+        }
         Ok(())
     }
 

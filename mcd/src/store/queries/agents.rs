@@ -111,3 +111,33 @@ pub fn agent_counts(db: Reader<'_>) -> Result<Vec<(String, i64)>, StoreError> {
 pub fn working(db: Reader<'_>) -> Result<i64, StoreError> {
     db.number("SELECT count(DISTINCT agent) FROM runs WHERE status = 'running'", [])
 }
+
+/// Returns when each agent was last heard of, as far as that was kept.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn heard(db: Reader<'_>) -> Result<Vec<(AgentName, Timestamp)>, StoreError> {
+    let mut statement = db.connection().prepare_cached("SELECT agent, at_ms FROM heard")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut heard = Vec::new();
+    for row in rows {
+        let (agent, at_ms) = row?;
+        // A name that is none any more belongs to nobody.
+        heard.extend(agent.parse().ok().map(|agent| (agent, Timestamp(at_ms))));
+    }
+    Ok(heard)
+}
+
+/// Returns the agents with a run that goes on.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn at_work(db: Reader<'_>) -> Result<Vec<AgentName>, StoreError> {
+    let sql = "SELECT DISTINCT agent FROM runs WHERE status = 'running'";
+    let mut statement = db.connection().prepare_cached(sql)?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}

@@ -11,6 +11,7 @@ mod page;
 mod record;
 mod rules;
 mod schedules;
+pub mod stopped;
 mod tasks;
 mod work;
 

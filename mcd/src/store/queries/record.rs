@@ -10,7 +10,7 @@ use mc_core::{
 use mc_proto::method::admin::{JournalRow, PolicyVersion};
 use rusqlite::OptionalExtension as _;
 
-use super::Reader;
+use super::{Reader, stopped};
 use crate::{
     journal::{self, Head},
     store::StoreError,
@@ -20,13 +20,33 @@ use crate::{
 const ABOUT_ROWS: i64 = 50_000;
 const ABOUT_BYTES: usize = 1024 * 1024;
 
-/// Returns the squad.
+/// Returns the squad, with the first of the tasks that a stop holds.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
 pub fn squad(db: Reader<'_>) -> Result<Squad, StoreError> {
+    let squad = squad_row(db)?;
+    let (stopped, stopped_count) = (stopped::first(db)?, stopped::count(db)?);
+    Ok(Squad { stopped, stopped_count, ..squad })
+}
+
+/// Returns the squad without the tasks that a stop holds.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn squad_row(db: Reader<'_>) -> Result<Squad, StoreError> {
     Ok(db.body("SELECT body FROM squad WHERE id = 1", [])?.unwrap_or_default())
+}
+
+/// Returns an event.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn event(db: Reader<'_>, seq: Seq) -> Result<Option<Recorded>, StoreError> {
+    db.body("SELECT body FROM journal WHERE seq = ?1", [seq])
 }
 
 /// Returns the newest policy, if one was ever activated.

@@ -38,13 +38,26 @@ pub fn dependents(db: Reader<'_>, task: TaskId) -> Result<Vec<Task>, StoreError>
     db.bodies(sql, [task.to_string()])
 }
 
-/// Returns every task that is not closed, newest first, at most `limit`.
+/// Says whether a task is neither closed nor blocked.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn open_tasks(db: Reader<'_>, limit: i64) -> Result<Vec<Task>, StoreError> {
-    db.bodies(OPEN_TASKS, [limit])
+pub fn has_open_tasks(db: Reader<'_>) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM tasks WHERE state NOT IN ('blocked', 'done', 'canceled'))";
+    Ok(db.number(sql, [])? > 0)
+}
+
+/// Returns how many open tasks there are that `name` created.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn open_tasks_by(db: Reader<'_>, name: &str) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) FROM tasks WHERE body ->> '$.created_by.name' = ?1
+               AND state NOT IN ('done', 'canceled')";
+    db.number(sql, [name])
 }
 
 /// Returns the cards of every task that is not closed, newest first, and of the last closed ones.
