@@ -399,8 +399,8 @@ impl Approval {
         let both = |before: &str, after: &str| Some((amount(before)?, amount(after)?));
         let dollars = both("/cap_uusd", "/raise/to/uusd")
             .map(|(cap, to)| format!("{} → {}", MicroUsd(cap), MicroUsd(to)));
-        let tokens = both("/cap_tokens", "/raise/to/tokens")
-            .map(|(cap, to)| format!("{cap} → {to} tokens"));
+        let tokens =
+            both("/cap_tokens", "/raise/to/tokens").map(|(cap, to)| format!("{cap} → {to} tokens"));
         let caps: Vec<String> = dollars.into_iter().chain(tokens).collect();
         let spent = amount("/spent_uusd").map(MicroUsd);
         (!caps.is_empty()).then(|| Raised { caps: caps.join(" and "), spent })

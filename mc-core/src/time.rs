@@ -1,8 +1,10 @@
 //! Points in time. The core never reads a clock: every `Timestamp` is handed in.
 
+mod due;
 mod quiet;
 mod span;
 
+pub use due::{Due, DueError};
 pub use quiet::{QuietHours, TimeOfDay};
 pub use span::{Span, SpanError};
 

@@ -116,10 +116,10 @@ pub(crate) struct Powers {
     #[arg(long = "deny-tool", value_name = "TOOL")]
     tools_deny: Vec<String>,
     /// What it may spend in a day, in dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     daily_cap: Option<MicroUsd>,
     /// What one run may spend, in dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     run_cap: Option<MicroUsd>,
     /// A free label; repeat for more.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]

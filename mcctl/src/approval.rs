@@ -86,7 +86,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "JSON", value_parser = json)]
     payload: Option<serde_json::Value>,
     /// What it will cost, in dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     cost: Option<MicroUsd>,
     /// When the question ends by itself, in seconds from now.
     #[arg(long, value_name = "SECONDS")]

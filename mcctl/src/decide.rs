@@ -154,9 +154,9 @@ fn wanted(asked: &Approval, connection: &str) -> String {
 fn question(asked: &Approval, wanted: &str) -> String {
     let risk = crate::words::word(asked.risk).to_uppercase();
     let cost = asked.estimated_cost_uusd.map(|cost| format!(", {cost} estimated"));
-    let raised = asked.raised().map(|raised| {
-        format!("\n{raised}, because {}", crate::text::line(&asked.reason))
-    });
+    let raised = asked
+        .raised()
+        .map(|raised| format!("\n{raised}, because {}", crate::text::line(&asked.reason)));
     format!(
         "\n{}  {risk}  {}{}{}\nApprove it? Type {}, Enter. Anything else: no.",
         asked.id,

@@ -62,9 +62,9 @@ pub(crate) struct AddArgs {
     /// When: minute, hour, day, month and weekday, such as "30 8 * * MON-FRI".
     #[arg(long, value_name = "CRON")]
     cron: String,
-    /// The IANA zone of those, such as Europe/Berlin.
+    /// The IANA zone of those, such as Europe/Berlin [default: the squad's].
     #[arg(long)]
-    zone: String,
+    zone: Option<String>,
     /// What becomes of occurrences that were missed.
     #[arg(long, value_name = "RULE", default_value = "once", value_parser = one_of::<CatchUp>(RULES))]
     catch_up: CatchUp,
@@ -99,9 +99,10 @@ pub(crate) struct UpdateArgs {
     /// What becomes of occurrences that were missed.
     #[arg(long, value_name = "RULE", value_parser = one_of::<CatchUp>(RULES))]
     catch_up: Option<CatchUp>,
-    /// Whether nothing is created while the last task is open.
-    #[arg(long, value_name = "BOOL")]
-    skip_if_open: Option<bool>,
+    /// Create the next task also while the last one is open; `=false` takes it back.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    even_if_open: Option<bool>,
     /// The title of the tasks that it creates from now on.
     #[arg(long)]
     title: Option<String>,
@@ -191,7 +192,7 @@ fn update(args: UpdateArgs, cx: &mut Context) -> Result<Exit, Failure> {
 /// Returns what changes of a schedule that creates `task`. The wire takes a task as a whole, so
 /// what was not given is sent as it is.
 fn patch(args: UpdateArgs, task: &TaskTemplate) -> Result<SchedulePatch, Failure> {
-    let UpdateArgs { cron, zone, catch_up, skip_if_open, title, task_type, .. } = args;
+    let UpdateArgs { cron, zone, catch_up, even_if_open, title, task_type, .. } = args;
     let mut new = task.clone();
     for flag in args.clear {
         flag.take_from(&mut new);
@@ -201,6 +202,7 @@ fn patch(args: UpdateArgs, task: &TaskTemplate) -> Result<SchedulePatch, Failure
     new.due_in_s = args.due_in.or(new.due_in_s);
     let new = args.draft.put_on(new)?;
     let task = (new != *task).then_some(new);
+    let skip_if_open = even_if_open.map(|is_so| !is_so);
     Ok(SchedulePatch { cron, zone, catch_up, skip_if_open, task })
 }
 
@@ -314,6 +316,13 @@ mod tests {
         assert_eq!(changed(&["--title", "Read the mail"]), SchedulePatch::default());
         let set = changed(&["--cron", "@daily", "--priority", "2"]);
         assert_eq!((set.cron.as_deref(), set.task), (Some("@daily"), None));
+    }
+
+    #[test]
+    fn more_than_one_open_task_is_allowed_and_forbidden_by_the_flag_of_add() {
+        assert_eq!(changed(&["--even-if-open"]).skip_if_open, Some(false));
+        assert_eq!(changed(&["--even-if-open=false"]).skip_if_open, Some(true));
+        assert_eq!(changed(&["--cron", "@daily"]).skip_if_open, None);
     }
 
     #[test]

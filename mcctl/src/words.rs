@@ -1,7 +1,7 @@
 //! Words and amounts of the command line: the enums of the wire by their names, dollars, labels.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use mc_core::{money::MicroUsd, time::Timestamp};
+use mc_core::money::MicroUsd;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Returns a parser that takes the `words` of an enum of the wire.
@@ -39,22 +39,6 @@ pub(crate) fn seconds(text: &str) -> Result<i64, String> {
     };
     let count: i64 = digits.parse().map_err(|_| wrong())?;
     count.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
-}
-
-/// Reads a point in time, such as `2026-12-24T18:00:00Z`.
-///
-/// # Errors
-///
-/// A text that says what is wrong.
-pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| {
-        let is_day = text.len() == 10 && text.bytes().filter(|byte| *byte == b'-').count() == 2;
-        if is_day {
-            format!("`{text}` has no time of day: write {text}T18:00:00Z, or {text}T18:00:00+01:00")
-        } else {
-            format!("`{text}` is no point in time, such as 2026-12-24T18:00:00Z")
-        }
-    })
 }
 
 /// Reads an amount in dollars (`2`, `2.5`, `$0.25`), exact to the micro-dollar.

@@ -340,8 +340,7 @@ impl Live {
 
     /// Says whether it is quiet at `now`: then only what is critical is told outside.
     pub fn is_quiet(&self, now: Timestamp) -> bool {
-        let policy = self.policy();
-        let zone = self.zone.get().cloned().unwrap_or(jiff::tz::TimeZone::UTC);
+        let (policy, zone) = (self.policy(), self.zone());
         policy.quiet_hours().is_some_and(|hours| hours.is_quiet(now, &zone))
     }
 
@@ -351,10 +350,14 @@ impl Live {
         self.zone.set(zone).ok();
     }
 
+    /// Returns the squad's zone.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        self.zone.get().cloned().unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+
     /// Returns how much of the zone's day is over, in hundredths of a percent.
     pub fn elapsed_of_day(&self) -> i64 {
-        let zone = self.zone.get().cloned().unwrap_or(jiff::tz::TimeZone::UTC);
-        let now = self.clock.now().to_jiff().unwrap_or_default().to_zoned(zone);
+        let now = self.clock.now().to_jiff().unwrap_or_default().to_zoned(self.zone());
         let (Ok(start), Ok(end)) = (now.start_of_day(), now.end_of_day()) else { return 0 };
         let ms = |at: &jiff::Zoned| at.timestamp().as_millisecond();
         (ms(&now) - ms(&start)) * 10_000 / (ms(&end) - ms(&start)).max(1)

@@ -31,6 +31,8 @@ mod day;
 mod ends;
 #[path = "store/hands.rs"]
 mod hands;
+#[path = "store/inputs.rs"]
+mod inputs;
 #[path = "store/life.rs"]
 mod life;
 #[path = "store/schedules.rs"]
@@ -58,11 +60,16 @@ impl Bench {
     }
 
     fn at(dir: tempfile::TempDir, now_ms: i64) -> Self {
+        Self::in_zone(dir, now_ms, "UTC")
+    }
+
+    fn in_zone(dir: tempfile::TempDir, now_ms: i64, zone: &str) -> Self {
         let home = Home::under(dir.path());
         std::fs::create_dir_all(&home.state).unwrap();
         let clock = Arc::new(FixedClock::new(Timestamp(now_ms)));
         let live = Live::new(clock.clone(), Halt::open(&home.halt_file()), Setup::default());
         live.set_day("2026-09-21".to_owned());
+        live.set_zone(jiff::tz::TimeZone::get(zone).unwrap());
         let store = Store::open(&home, Arc::new(live)).unwrap();
         Self { dir, clock, store }
     }

@@ -52,14 +52,8 @@ impl Timetable {
     /// What is wrong with `cron` or `zone`, with what was expected.
     pub fn new(cron: &str, zone: &str) -> Result<Self, Vec<FieldError>> {
         let mut wrong = Vec::new();
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed);
-        let read = parser.build().parse(cron).map_err(|error| {
-            let error = error.to_string();
-            let text = format!(
-                "`{cron}` is no cron expression: {}; expected five fields, minute hour day month \
-                 weekday, such as `30 8 * * MON-FRI`",
-                error.trim_end_matches('.')
-            );
+        let read = parse(cron).ok_or_else(|| {
+            let text = format!("`{cron}` is no cron expression: {}", wrong_part(cron));
             wrong.push(FieldError::new("cron", text));
         });
         let found = TimeZone::get(zone).map_err(|_| {
@@ -136,6 +130,43 @@ impl Timetable {
             AmbiguousOffset::Gap { .. } => self.zone.following(earlier).next()?.timestamp(),
         };
         Some(Timestamp(at.as_millisecond()))
+    }
+}
+
+fn parse(cron: &str) -> Option<Cron> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed);
+    parser.build().parse(cron).ok()
+}
+
+/// The fields of an expression, in order, each with what it may say.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day", "1 to 31, `L` for the last"),
+    ("month", "1 to 12, or JAN to DEC"),
+    ("weekday", "0 to 7, or SUN to SAT"),
+];
+
+/// Returns what is wrong with an expression that can't be read.
+fn wrong_part(cron: &str) -> String {
+    if cron.starts_with('@') {
+        return "the names are @hourly, @daily, @weekly, @monthly and @yearly".to_owned();
+    }
+    let parts: Vec<&str> = cron.split_whitespace().collect();
+    let alone = |at: usize, part: &str| {
+        let field = |other| if other == at { part } else { "*" };
+        parse(&[0, 1, 2, 3, 4].map(field).join(" ")).is_some()
+    };
+    let broken = parts.iter().zip(FIELDS).enumerate().find(|(at, (part, _))| !alone(*at, part));
+    match broken.filter(|_| parts.len() == FIELDS.len()) {
+        Some((_, (part, (name, range)))) => {
+            format!("`{part}` is no {name} ({range}; `*`, `1-5`, `1,2` and `*/2` work too)")
+        }
+        None => {
+            let names = FIELDS.map(|(name, _)| name).join(" ");
+            let count = parts.len();
+            format!("it has {count} of five fields, {names}, such as `30 8 * * MON-FRI`")
+        }
     }
 }
 
@@ -292,5 +323,27 @@ mod tests {
         assert_eq!(fields("0 9 * * *", "Europe/Atlantis"), ["zone"]);
         assert_eq!(fields("x", "y"), ["cron", "zone"]);
         assert_eq!(table("0 0 30 2 *", "UTC").next(at("2026-01-01T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn an_expression_that_cannot_be_read_is_told_by_the_field_that_is_wrong() {
+        for (cron, expected) in [
+            ("99 8 * * *", "`99` is no minute (0 to 59; "),
+            ("0 24 * * *", "`24` is no hour (0 to 23; "),
+            ("0 8 32 * *", "`32` is no day (1 to 31, "),
+            ("0 8 * 13 *", "`13` is no month (1 to 12, "),
+            ("0 8 * * FUNDAY", "`FUNDAY` is no weekday (0 to 7, "),
+            ("99 8 * *", "it has 4 of five fields, minute hour day month weekday, such as "),
+            ("", "it has 0 of five fields, "),
+            ("0 0 8 * * *", "it has 6 of five fields, "),
+            ("@often", "the names are @hourly, "),
+        ] {
+            let wrong = Timetable::new(cron, "UTC").unwrap_err();
+            let said = format!("`{cron}` is no cron expression: {expected}");
+            assert!(wrong[0].message.starts_with(&said), "{:?}", wrong[0]);
+        }
+        for name in ["@hourly", "@daily", "@weekly", "@monthly", "@yearly"] {
+            assert!(Timetable::new(name, "UTC").is_ok(), "{name}");
+        }
     }
 }

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 pub struct Create {
     /// When, in five fields: minute, hour, day, month and weekday.
     pub cron: String,
-    /// The IANA zone of those, such as `Europe/Berlin`.
-    pub zone: String,
+    /// The IANA zone of those, such as `Europe/Berlin`; the squad's by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// What becomes of occurrences that were missed; `once` by default.
     #[serde(default)]
     pub catch_up: CatchUp,

@@ -11,7 +11,7 @@ use mc_core::{
     run::Run,
     schedule::TaskTemplate,
     task::{CheckedItem, MoveDetails, Task, TaskPatch, TaskState, law::TransitionRow},
-    time::Timestamp,
+    time::{Due, Timestamp},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,9 +49,9 @@ pub struct Create {
     /// Free labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// When it should be done.
+    /// When it should be done: a moment to come, or a day, which ends in the squad's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<Timestamp>,
+    pub due_at: Option<Due>,
     /// What it may cost; default by its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_uusd: Option<MicroUsd>,
@@ -175,17 +175,17 @@ pub struct Update {
     /// Free labels; replaces all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
-    /// When it should be done.
+    /// When it should be done: a moment to come, or a day, which ends in the squad's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<Timestamp>,
+    pub due_at: Option<Due>,
     /// What it may cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_uusd: Option<MicroUsd>,
 }
 
 impl Update {
-    /// Returns what changes, without the task and its revision.
-    pub fn patch(self) -> TaskPatch {
+    /// Returns what changes, without the task and its revision; `due_at` is its time as a moment.
+    pub fn patch(self, due_at: Option<Timestamp>) -> TaskPatch {
         TaskPatch {
             title: self.title,
             description: self.description,
@@ -195,7 +195,7 @@ impl Update {
             depends_on: self.depends_on,
             project: self.project,
             labels: self.labels,
-            due_at: self.due_at,
+            due_at,
             budget_uusd: self.budget_uusd,
             reassigned: None,
         }

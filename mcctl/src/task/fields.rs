@@ -30,7 +30,7 @@ pub(crate) struct Fields {
     #[arg(long = "label", value_name = "LABEL")]
     pub(crate) labels: Vec<String>,
     /// What it may cost, in dollars.
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     pub(crate) budget: Option<MicroUsd>,
 }
 

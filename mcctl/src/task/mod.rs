@@ -11,7 +11,7 @@ use mc_core::{
     id::{MessageId, Seq, TaskId},
     message::MessageKind,
     schedule::TaskTemplate,
-    time::Timestamp,
+    time::Due,
 };
 use mc_proto::method::{
     task::{AnswersGet, Create, Get, List, Subscribe, Timeline, Transitions, Unsubscribe, Update},
@@ -23,7 +23,7 @@ use crate::{
     failure::{Exit, Failure},
     message,
     paging::{self, Paging},
-    words::{moment, one_of},
+    words::one_of,
 };
 use fields::{Draft, Fields};
 
@@ -77,9 +77,10 @@ pub(crate) struct CreateArgs {
     /// A task that must be closed first; repeat for more.
     #[arg(long, value_name = "T-n")]
     depends_on: Vec<TaskId>,
-    /// When it should be done, such as 2026-12-24T12:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    due: Option<Timestamp>,
+    /// When it should be done: 2026-12-24T18:00:00Z, or 2026-12-24, to the end of that day where the
+    /// squad is.
+    #[arg(long, value_name = "TIME")]
+    due: Option<Due>,
 }
 
 /// Which tasks.
@@ -111,9 +112,10 @@ pub(crate) struct UpdateArgs {
     /// A task that must be closed first; replaces all, repeat for more.
     #[arg(long, value_name = "T-n")]
     depends_on: Vec<TaskId>,
-    /// When it should be done.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    due: Option<Timestamp>,
+    /// When it should be done: 2026-12-24T18:00:00Z, or 2026-12-24, to the end of that day where the
+    /// squad is.
+    #[arg(long, value_name = "TIME")]
+    due: Option<Due>,
 }
 
 /// Which part of a timeline.

@@ -49,10 +49,9 @@ pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Agent, Fail> {
             ("set.tools_deny", set.tools_deny.as_deref()),
         ],
     )?;
-    enrol::check_caps(&[
-        ("set.daily_cap_uusd", set.daily_cap_uusd),
-        ("set.run_cap_uusd", set.run_cap_uusd),
-    ])?;
+    let given = (set.daily_cap_uusd, set.run_cap_uusd);
+    let daily = given.0.unwrap_or(agent.daily_cap_uusd);
+    enrol::check_caps("set.", given, (daily, given.1.unwrap_or(agent.run_cap_uusd)))?;
     if let Some(workspace) = &set.workspace {
         enrol::check_workspace("set.workspace", workspace)?;
     }

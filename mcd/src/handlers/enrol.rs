@@ -64,10 +64,8 @@ fn check(desk: &Desk<'_>, params: &Register) -> Result<(), Fail> {
     if let Some(display) = &params.display_name {
         input::needed("display_name", display, TITLE_BYTES)?;
     }
-    check_caps(&[
-        ("daily_cap_uusd", params.daily_cap_uusd),
-        ("run_cap_uusd", params.run_cap_uusd),
-    ])?;
+    let given = (params.daily_cap_uusd, params.run_cap_uusd);
+    check_caps("", given, caps(desk, params))?;
     check_lists(
         desk,
         &[
@@ -107,23 +105,51 @@ pub(super) fn check_lists(
     Ok(())
 }
 
-/// Refuses caps that are negative or absurd.
-pub(super) fn check_caps(caps: &[(&str, Option<MicroUsd>)]) -> Result<(), Fail> {
-    for (field, cap) in caps {
-        if cap.is_some_and(|cap| !(0..=CAP_LIMIT).contains(&cap.0)) {
-            let text = format!("must be 0 to {CAP_LIMIT} micro-dollars");
-            return Err(Refusal::invalid(*field, text).into());
-        }
+/// Refuses caps that leave nothing or are absurd, and those with which one run could cost more than
+/// its agent's day: `to` are the caps of day and run as they would be. The fields stand `within`.
+pub(super) fn check_caps(
+    within: &str,
+    (daily, run): (Option<MicroUsd>, Option<MicroUsd>),
+    to: (MicroUsd, MicroUsd),
+) -> Result<(), Fail> {
+    let fields = [("daily_cap_uusd", daily), ("run_cap_uusd", run)];
+    let given = || {
+        fields.iter().filter_map(|(name, cap)| Some((format!("{within}{name}"), *cap.as_ref()?)))
+    };
+    if let Some((field, _)) = given().find(|(_, cap)| !(1..=CAP_LIMIT).contains(&cap.0)) {
+        let text = format!(
+            "must be more than $0.00 and at most {}: to let an agent spend nothing, pause it",
+            MicroUsd(CAP_LIMIT)
+        );
+        return Err(Refusal::invalid(field, text).into());
     }
-    Ok(())
+    let (daily, run) = to;
+    match given().last() {
+        Some((field, _)) if run > daily => {
+            let text = format!(
+                "a run could cost {run}, and the agent's day {daily}: lower the run cap or raise the daily cap"
+            );
+            Err(Refusal::invalid(field, text).into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Returns the caps of day and run that an agent begins with: what is not given is the policy's, and no
+/// run gets more than the day.
+fn caps(desk: &Desk<'_>, params: &Register) -> (MicroUsd, MicroUsd) {
+    let within = Within { agent: Some(params.name.as_str()), ..Within::default() };
+    let scoped = desk.policy.at(within);
+    let daily = params.daily_cap_uusd.unwrap_or_else(|| scoped.daily_cap(params.autonomy));
+    let run = params.run_cap_uusd.unwrap_or_else(|| scoped.run_cap(params.autonomy).min(daily));
+    (daily, run)
 }
 
 fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result<Agent, Fail> {
-    let within = Within { agent: Some(params.name.as_str()), ..Within::default() };
-    let scoped = desk.policy.at(within);
+    let (daily_cap_uusd, run_cap_uusd) = caps(desk, &params);
     Ok(Agent {
-        daily_cap_uusd: params.daily_cap_uusd.unwrap_or_else(|| scoped.daily_cap(params.autonomy)),
-        run_cap_uusd: params.run_cap_uusd.unwrap_or_else(|| scoped.run_cap(params.autonomy)),
+        daily_cap_uusd,
+        run_cap_uusd,
         name: params.name,
         rev: 1,
         display_name: params.display_name,

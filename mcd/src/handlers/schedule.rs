@@ -13,7 +13,7 @@ use mc_core::{
         TaskTemplate, Timetable, Turn,
     },
     squad::SquadStatus,
-    time::Timestamp,
+    time::{self, Timestamp},
 };
 use mc_proto::{
     limits::{TEXT_BYTES, TITLE_BYTES},
@@ -49,6 +49,7 @@ const LONGEST_S: i64 = 366 * 24 * 3600;
 /// `schedule.create`
 pub(super) fn create(desk: &mut Desk<'_>, params: Create) -> Result<TaskSchedule, Fail> {
     let Create { cron, zone, catch_up, skip_if_open, task } = params;
+    let zone = zone.map_or_else(|| squad_zone(desk.live), Ok)?;
     let mut row = TaskSchedule {
         id: ScheduleId::default(),
         rev: 1,
@@ -72,6 +73,13 @@ pub(super) fn create(desk: &mut Desk<'_>, params: Create) -> Result<TaskSchedule
     row.id = desk.next_schedule();
     desk.emit(Event::ScheduleCreated { schedule: Box::new(row.clone()) })?;
     Ok(row)
+}
+
+/// Returns the name of the squad's zone.
+fn squad_zone(live: &Live) -> Result<String, Refusal> {
+    let zone = live.zone();
+    let name = zone.iana_name().map(str::to_owned);
+    name.ok_or_else(|| Refusal::invalid("zone", "name one: the squad's own has no IANA name"))
 }
 
 /// `schedule.update`
@@ -178,7 +186,7 @@ fn masked(mut task: TaskTemplate) -> Result<TaskTemplate, Fail> {
 /// Returns what `task.create` would be asked for an occurrence.
 fn asked(task: &TaskTemplate, due: Timestamp) -> task::Create {
     let seconds = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or(0));
-    let due_at = task.due_in_s.map(|count| due.plus(seconds(count)));
+    let due_at = task.due_in_s.map(|count| time::Due::At(due.plus(seconds(count))));
     task::Create { due_at, ..task::Create::from(task.clone()) }
 }
 

@@ -10,6 +10,7 @@ use mc_core::{
     refusal::{FieldError, Refusal, RefusalKind},
     schedule::Occurrence,
     task::{Task, TaskPatch, TaskState},
+    time::{Due, Timestamp},
 };
 use mc_proto::{
     limits::{SHORT_BYTES, TEXT_BYTES, TITLE_BYTES},
@@ -36,6 +37,7 @@ pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     stopped::refuse_agents(desk)?;
     not_too_many(desk)?;
     let mut wrong = check_fields(desk, &params)?;
+    check_due(desk, params.due_at, &mut wrong);
     check_barred(desk, &params.assignees, &mut wrong)?;
     check_judges(&params.reviewers, &params.assignees, &mut wrong);
     refuse_if(wrong)?;
@@ -119,7 +121,7 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
         promoted_at: None,
         project: params.project,
         labels: params.labels,
-        due_at: params.due_at,
+        due_at: moment(desk, params.due_at),
         budget_uusd,
         task_type: params.task_type,
         spent_uusd: MicroUsd::ZERO,
@@ -200,7 +202,7 @@ fn as_patch(params: &Create) -> TaskPatch {
         depends_on: Some(params.depends_on.clone()),
         project: params.project.clone(),
         labels: Some(params.labels.clone()),
-        due_at: params.due_at,
+        due_at: None,
         budget_uusd: params.budget_uusd,
         reassigned: None,
     }
@@ -268,6 +270,20 @@ fn check_judges(reviewers: &[AgentName], assignees: &[AgentName], wrong: &mut Ve
     }
 }
 
+/// Returns when something is due; a day ends in the squad's zone.
+fn moment(desk: &Desk<'_>, due: Option<Due>) -> Option<Timestamp> {
+    due?.at(&desk.live.zone())
+}
+
+/// Says that what should be done was to be done in the past: nobody means that.
+fn check_due(desk: &Desk<'_>, due: Option<Due>, wrong: &mut Vec<FieldError>) {
+    let Some(due) = due else { return };
+    if moment(desk, Some(due)).is_none_or(|at| at <= desk.now) {
+        let text = format!("{due} is over, or never comes: name a time after {}", desk.now);
+        wrong.push(FieldError::new("due_at", text));
+    }
+}
+
 /// Says for each agent in quarantine that it can't be given work. A schedule is not held back by
 /// one: its task waits in Assigned until a person has looked.
 pub(super) fn check_barred(
@@ -332,8 +348,8 @@ fn check_patch(
     if patch.priority.is_some_and(|priority| !(1..=4).contains(&priority)) {
         wrong.push(FieldError::new("priority", "must be 1 (critical) to 4 (low)"));
     }
-    if patch.budget_uusd.is_some_and(|budget| budget.0 < 0 || budget > BUDGET_LIMIT) {
-        let text = format!("must be 0 to {} micro-dollars", BUDGET_LIMIT.0);
+    if patch.budget_uusd.is_some_and(|budget| budget.0 <= 0 || budget > BUDGET_LIMIT) {
+        let text = format!("must be more than $0.00 and at most {BUDGET_LIMIT}: with none, no run");
         wrong.push(FieldError::new("budget_uusd", text));
     }
     check_dependencies(desk, task, patch.depends_on.as_deref().unwrap_or_default(), wrong)
@@ -381,7 +397,8 @@ pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Task, Fail> {
         let text = format!("{id} is at revision {}, you saw {rev}: read it again", task.rev);
         return Err(Refusal::conflict(text).into());
     }
-    let mut patch = params.patch();
+    let due = params.due_at;
+    let mut patch = params.patch(moment(desk, due));
     if desk.caller.actor.kind == ActorKind::Agent {
         agent_may_change(desk, &task, &patch)?;
     }
@@ -390,6 +407,7 @@ pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Task, Fail> {
     check_names(desk, "reviewers", reviewers, &mut wrong)?;
     check_judges(reviewers, &task.assignees, &mut wrong);
     check_patch(desk, &patch, Some(id), &mut wrong)?;
+    check_due(desk, due, &mut wrong);
     refuse_if(wrong)?;
     if patch == TaskPatch::default() {
         return Err(Refusal::invalid("params", "nothing to change: name at least one field").into());

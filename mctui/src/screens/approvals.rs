@@ -429,7 +429,9 @@ impl Approvals {
         let by = approval.decided_by.as_ref().filter(|_| width >= 40);
         let state = match (is_pending, by) {
             (true, _) => left(scene.time(), approval.expires_at),
-            (false, Some(by)) => format!("{} by {}", approval.status.as_str(), text::line(by).as_str()),
+            (false, Some(by)) => {
+                format!("{} by {}", approval.status.as_str(), text::line(by).as_str())
+            }
             (false, None) => approval.status.as_str().to_owned(),
         };
         let (risk, words) = if is_pending {
