@@ -270,7 +270,7 @@ mod tests {
         "mcctl task update T-1 --title x",
         "mcctl task move T-1 blocked --reason r",
         "mcctl schedule add Title --cron @daily --zone UTC --type ops --catch-up all --even-if-open",
-        "mcctl schedule update J-1 --skip-if-open false",
+        "mcctl schedule update J-1 --even-if-open=false",
         "mcctl schedule update J-1 --title t --type ops --assign wren --budget 2 --clear label",
         "mcctl message list T-1",
         "mcctl artifact put T-1 report.md --file r.md",

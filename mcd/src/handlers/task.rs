@@ -39,7 +39,6 @@ pub fn create(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
     let mut wrong = check_fields(desk, &params)?;
     check_due(desk, params.due_at, &mut wrong);
     check_barred(desk, &params.assignees, &mut wrong)?;
-    check_judges(&params.reviewers, &params.assignees, &mut wrong);
     refuse_if(wrong)?;
     may_assign(desk, &params.assignees)?;
     let task = begin(desk, params)?;
@@ -159,6 +158,7 @@ pub(super) fn check_fields(desk: &Desk<'_>, params: &Create) -> Result<Vec<Field
     }
     check_names(desk, "assignees", &params.assignees, &mut wrong)?;
     check_names(desk, "reviewers", &params.reviewers, &mut wrong)?;
+    check_judges(&params.reviewers, &params.assignees, &mut wrong);
     check_patch(desk, &as_patch(params), None, &mut wrong)?;
     if let Some(parent) = params.parent {
         check_parent(desk, parent, &mut wrong)?;
@@ -349,7 +349,8 @@ fn check_patch(
         wrong.push(FieldError::new("priority", "must be 1 (critical) to 4 (low)"));
     }
     if patch.budget_uusd.is_some_and(|budget| budget.0 <= 0 || budget > BUDGET_LIMIT) {
-        let text = format!("must be more than $0.00 and at most {BUDGET_LIMIT}: with none, no run");
+        let text =
+            format!("must be more than $0.00 and at most {BUDGET_LIMIT}: without one nothing runs");
         wrong.push(FieldError::new("budget_uusd", text));
     }
     check_dependencies(desk, task, patch.depends_on.as_deref().unwrap_or_default(), wrong)

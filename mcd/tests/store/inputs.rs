@@ -87,3 +87,17 @@ fn a_schedule_without_a_zone_runs_where_the_squad_is() {
     assert_eq!(made["zone"], "Europe/Berlin");
     assert_eq!(made["next_at"], "2026-11-21T07:30:00.000Z");
 }
+
+#[test]
+fn nobody_judges_its_own_work_on_what_a_schedule_creates() {
+    let bench = berlin();
+    bench.new_agent("wren", json!({})).unwrap();
+    bench.new_agent("heron", json!({})).unwrap();
+    let schedule = |reviewer: &str| {
+        let task =
+            json!({"title": "x", "type": "ops", "assignees": ["wren"], "reviewers": [reviewer]});
+        bench.human("schedule.create", json!({"cron": "@daily", "task": task}))
+    };
+    assert_eq!(schedule("wren"), REFUSED);
+    schedule("heron").unwrap();
+}
