@@ -18,6 +18,7 @@ mod approval;
 mod artifact;
 mod audit;
 mod budget;
+mod changes;
 mod cli;
 mod context;
 mod cost;

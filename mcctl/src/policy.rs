@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use mc_core::{
     agent::AgentName,
     id::TaskId,
-    policy::{Decision, Outcome, PolicyDoc},
+    policy::{Decision, Outcome, Policy, PolicyDoc},
 };
 use mc_proto::method::admin::{
     Findings, Offered, PolicyActivate, PolicyGet, PolicyHistory, PolicyOffer, PolicyTest,
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use similar::TextDiff;
 
 use crate::{
-    approval,
+    approval, changes,
     context::Context,
     failure::{Exit, Failure},
     paging::{self, Paging},
@@ -52,21 +52,29 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "TEXT")]
         note: String,
     },
-    /// Show what differs between two versions, or between the one in force and a file.
-    Diff {
-        /// A version's number, or a file.
-        #[arg(value_name = "N|FILE")]
-        from: String,
-        /// Another [default: FROM is compared with the policy in force].
-        #[arg(value_name = "N|FILE")]
-        to: Option<String>,
-    },
+    /// Show what counts differently in two versions, or in the one in force and a file: settings, lists
+    /// and rules that are added, removed or changed. Exit code 1 when something does.
+    Diff(DiffArgs),
     /// Print the JSON Schema of a policy file, for editors.
     Schema,
     /// Judge recorded calls again by a candidate file, and show every decision that would change.
     Replay(replay::ReplayArgs),
     /// List the versions of the policy, newest first.
     History(Paging),
+}
+
+/// What is compared.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// A version's number, or a file.
+    #[arg(value_name = "N|FILE")]
+    from: String,
+    /// Another [default: FROM is compared with the policy in force].
+    #[arg(value_name = "N|FILE")]
+    to: Option<String>,
+    /// Compare the texts line by line instead, comments and all.
+    #[arg(long)]
+    text: bool,
 }
 
 /// A tool call that is not made.
@@ -124,7 +132,7 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
                 format!("version {} is in force\n", version.version)
             })
         }
-        Verb::Diff { from, to } => diff(&from, to.as_deref(), cx),
+        Verb::Diff(args) => diff(&args, cx),
         Verb::Schema => {
             cx.print(&schema(), |schema| format!("{schema:#}\n"))?;
             Ok(Exit::Done)
@@ -249,16 +257,39 @@ fn in_force(version: &PolicyVersion) -> String {
 }
 
 /// Prints what differs; exit code 1 when something does.
-fn diff(from: &str, to: Option<&str>, cx: &mut Context) -> Result<Exit, Failure> {
-    let (old, new) = match to {
-        Some(to) => (text_by(from, cx)?, text_by(to, cx)?),
-        None => (cx.call(&PolicyGet::default())?.text, text_by(from, cx)?),
+fn diff(args: &DiffArgs, cx: &mut Context) -> Result<Exit, Failure> {
+    let (old, new) = match &args.to {
+        Some(to) => (text_by(&args.from, cx)?, text_by(to, cx)?),
+        None => (cx.call(&PolicyGet::default())?.text, text_by(&args.from, cx)?),
     };
-    let (from, to) = to.map_or(("in force", from), |to| (from, to));
-    let lines = TextDiff::from_lines(&old, &new);
-    let lines = lines.unified_diff().context_radius(3).header(from, to).to_string();
-    cx.print(&lines, |lines| text::block(lines))?;
-    Ok(if old == new { Exit::Done } else { Exit::Unwell })
+    let to = args.to.as_deref();
+    let (from, to) = to.map_or(("in force", args.from.as_str()), |to| (args.from.as_str(), to));
+    if args.text {
+        let lines = TextDiff::from_lines(&old, &new);
+        let lines = lines.unified_diff().context_radius(3).header(from, to).to_string();
+        cx.print(&lines, |lines| text::block(lines))?;
+        return Ok(if old == new { Exit::Done } else { Exit::Unwell });
+    }
+    let changes = changes::between(&compiled(from, &old)?, &compiled(to, &new)?)
+        .map_err(|error| Failure::Failed(format!("can't compare: {error}")))?;
+    cx.print(&changes, |changes| match changes.as_slice() {
+        [] => "nothing counts differently; --text compares the texts\n".to_owned(),
+        changes => changes::shown(changes),
+    })?;
+    Ok(if changes.is_empty() { Exit::Done } else { Exit::Unwell })
+}
+
+/// Returns a policy ready to be compared; one that would be refused says nothing that counts.
+fn compiled(name: &str, toml: &str) -> Result<Policy, Failure> {
+    let wrong = |why: String| {
+        let next = "`mcctl policy validate` says where, --text compares the texts";
+        Failure::Failed(format!("{name} is no good policy: {why}; {next}"))
+    };
+    let doc: PolicyDoc = toml::from_str(toml).map_err(|error| wrong(error.message().to_owned()))?;
+    Policy::compile(doc).map_err(|errors| {
+        let first = errors.first().map(|error| format!("`{}`: {}", error.field, error.message));
+        wrong(first.unwrap_or_default())
+    })
 }
 
 /// Returns the text of a version, or of a file.
