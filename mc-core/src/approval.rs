@@ -413,6 +413,13 @@ impl Approval {
         self.used_at.is_some() || (self.status == ApprovalStatus::Approved && happens_at_once)
     }
 
+    /// Says whether its agent took it back itself: an operator acts at a level, an agent at none.
+    pub fn was_withdrawn(&self) -> bool {
+        self.status == ApprovalStatus::Canceled
+            && self.decided_level.is_none()
+            && self.decided_by.as_deref() == Some(self.agent.as_str())
+    }
+
     /// Returns when this share of its time is over, in percent.
     pub fn after_percent(&self, percent: u8) -> Timestamp {
         let whole = self.expires_at.0.saturating_sub(self.asked_at.0).max(0);

@@ -1,16 +1,22 @@
 //! Loops: work that goes in circles (SPEC.md, section 9).
 //!
-//! Pure: given the newest messages of a task or the newest ended calls of an agent, it says
-//! whether a limit was passed by the newest of them. The daemon asks with every event that could
+//! Pure: given the newest messages of a task, or the newest calls, questions or runs of an agent, it
+//! says whether a limit was passed by the newest of them. The daemon asks with every event that could
 //! pass one.
 
+mod agent;
+mod circles;
+mod found;
 mod shape;
 pub mod trace;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use shape::{shape, signature};
+pub use agent::{in_failures, in_questions, in_runs};
+pub use circles::{in_circles, is_left_behind, left_behind};
+pub use found::{Containment, Found, Sign, summary};
+pub use shape::{alike, shape, signature};
 
 use crate::{
     run::{CallStatus, ToolCall},
@@ -24,11 +30,11 @@ pub const AUTHOR: &str = "loops";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoopRules {
-    /// Comments of agents on one task, within `comments_within`.
+    /// Messages of agents on one task, of whatever kind, within `comments_within`.
     pub comments: u32,
-    /// How long a comment counts.
+    /// How long a message counts.
     pub comments_within: Span,
-    /// Comments of the same two agents in turn, within `turns_within`.
+    /// Messages of the same two agents in turn, within `turns_within`.
     pub turns: u32,
     /// How long a turn counts.
     pub turns_within: Span,
@@ -36,6 +42,18 @@ pub struct LoopRules {
     pub same_error: u32,
     /// Calls of one tool in a row with the same arguments and the same result.
     pub same_call: u32,
+    /// Calls of an agent on a task in a row that are no more than three different ones, whatever
+    /// their end, or none.
+    pub circles: u32,
+    /// The same where numbers and ids in the arguments make no difference.
+    pub circles_alike: u32,
+    /// Failures of one call the same way, among as many calls as are looked at for circles, whatever
+    /// else was called in between.
+    pub retries: u32,
+    /// Questions in a row that their agent took back itself; more quarantine it.
+    pub withdrawn: u32,
+    /// Runs of an agent on a task in a row that did not succeed.
+    pub lost_runs: u32,
     /// Failures of an agent in a row; this many quarantine it.
     pub error_streak: u32,
 }
@@ -49,6 +67,11 @@ impl Default for LoopRules {
             turns_within: Span::minutes(10),
             same_error: 3,
             same_call: 5,
+            circles: 20,
+            circles_alike: 40,
+            retries: 10,
+            withdrawn: 5,
+            lost_runs: 10,
             error_streak: 5,
         }
     }
@@ -58,6 +81,11 @@ impl LoopRules {
     /// Returns how many ended calls have to be looked at.
     pub fn calls_needed(&self) -> u32 {
         self.same_error.max(self.same_call).saturating_add(1)
+    }
+
+    /// Returns how many calls on a task have to be looked at, with the one that goes on.
+    pub fn circle_needed(&self) -> u32 {
+        self.circles.max(self.circles_alike).saturating_add(2)
     }
 
     /// Returns how many messages of a thread have to be looked at.
@@ -76,86 +104,7 @@ pub fn is_of_the_moment(rule: &str) -> bool {
     OF_THE_MOMENT.iter().any(|begin| rule.starts_with(begin))
 }
 
-/// What shows that work goes in circles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Sign {
-    /// Too many comments on one task.
-    Comments,
-    /// Two agents answer each other again and again.
-    Turns,
-    /// A task was sent back too often.
-    ReviewCycles,
-    /// A tool fails the same way again and again.
-    SameError,
-    /// The same call with the same result again and again.
-    SameCall,
-    /// The same call but for numbers, with the same result.
-    NearlySameCall,
-    /// One failure after the other.
-    ErrorStreak,
-}
-
-/// What is done about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Containment {
-    /// A person is told.
-    Warn,
-    /// The task is blocked.
-    Block,
-    /// The agent is quarantined and its tasks are blocked.
-    Quarantine,
-}
-
-impl Sign {
-    /// Returns what is done about it.
-    pub const fn containment(self) -> Containment {
-        match self {
-            Self::NearlySameCall => Containment::Warn,
-            Self::Comments | Self::Turns | Self::ReviewCycles | Self::SameCall => {
-                Containment::Block
-            }
-            Self::SameError | Self::ErrorStreak => Containment::Quarantine,
-        }
-    }
-
-    /// Returns what a person could do next; `NAME` stands for the agent.
-    pub const fn advice(self) -> &'static str {
-        match self {
-            Self::Comments | Self::Turns => {
-                "decide what they can't agree on, say it in the thread, then unblock the task"
-            }
-            Self::ReviewCycles => "read the last feedback and decide: accept, rewrite, or cancel",
-            Self::SameError => {
-                "read `mcctl agent evidence NAME`, mend what the error names, then resume the agent \
-                 and unblock"
-            }
-            Self::SameCall => "say in the thread what to do instead, then unblock the task",
-            Self::NearlySameCall => "look whether the agent gets anywhere",
-            Self::ErrorStreak => {
-                "read `mcctl agent evidence NAME`; resume the agent when its errors are mended"
-            }
-        }
-    }
-}
-
-/// A limit that was passed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Found {
-    /// By what.
-    pub sign: Sign,
-    /// How often.
-    pub count: u32,
-    /// What was still allowed.
-    pub limit: u32,
-    /// Who took part, in order of appearance.
-    pub who: Vec<String>,
-    /// What repeated, in a few words of the daemon; agents' words stand in quotes.
-    pub what: String,
-}
-
-/// A comment of an agent.
+/// A message of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// The agent.
@@ -164,7 +113,8 @@ pub struct Said {
     pub at: Timestamp,
 }
 
-/// Looks at the comments of agents on one task, newest first, none older than the last unblocking.
+/// Looks at the messages of agents on one task, newest first, none older than the last unblocking and
+/// the last Loop Summary.
 pub fn in_thread(rules: &LoopRules, said: &[Said]) -> Option<Found> {
     let now = said.first()?.at;
     let within = |span: Span| {
@@ -173,25 +123,28 @@ pub fn in_thread(rules: &LoopRules, said: &[Said]) -> Option<Found> {
     };
     let in_turn = alternating(within(rules.turns_within).map(|one| one.who.as_str()));
     if in_turn.count > rules.turns {
-        return Some(Found {
-            sign: Sign::Turns,
-            count: in_turn.count,
-            limit: rules.turns,
-            what: format!("{} answered each other {} times", in_turn.names(), in_turn.count),
-            who: in_turn.who,
-        });
+        let what = format!("{} answered each other {} times", in_turn.names(), in_turn.count);
+        return Some(Found::new(Sign::Turns, (in_turn.count, rules.turns), in_turn.who, what));
     }
     let count = counted(within(rules.comments_within).count());
     (count > rules.comments).then(|| {
-        let mut who: Vec<String> = Vec::new();
-        for one in within(rules.comments_within) {
-            if !who.contains(&one.who) {
-                who.push(one.who.clone());
-            }
-        }
-        let what = format!("{count} comments of agents within {}", rules.comments_within);
-        Found { sign: Sign::Comments, count, limit: rules.comments, who, what }
+        let who = most_first(within(rules.comments_within).map(|one| one.who.as_str()));
+        let what = format!("{count} messages of agents within {}", rules.comments_within);
+        Found::new(Sign::Comments, (count, rules.comments), who, what)
     })
+}
+
+/// Returns each name once, first the one that comes most often.
+fn most_first<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut counts: Vec<(usize, &str)> = Vec::new();
+    for name in names {
+        match counts.iter_mut().find(|(_, known)| *known == name) {
+            Some((count, _)) => *count += 1,
+            None => counts.push((1, name)),
+        }
+    }
+    counts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    counts.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 struct Alternation {
@@ -205,7 +158,7 @@ impl Alternation {
     }
 }
 
-/// Counts how many of the newest comments come from the same two agents in turn.
+/// Counts how many of the newest messages come from the same two agents in turn.
 fn alternating<'a>(newest_first: impl Iterator<Item = &'a str>) -> Alternation {
     let mut pair: Vec<&str> = Vec::new();
     let mut last = "";
@@ -224,58 +177,63 @@ fn alternating<'a>(newest_first: impl Iterator<Item = &'a str>) -> Alternation {
     Alternation { who: pair.iter().rev().map(|who| (*who).to_owned()).collect(), count }
 }
 
-/// Looks at the ended calls of one agent, newest first, none older than its last resumption or
-/// the last unblocking of the newest one's task.
-pub fn in_calls(rules: &LoopRules, ended: &[ToolCall]) -> Option<Found> {
+/// Looks at the calls of one agent after one has ended or was denied: at the ended ones, newest first,
+/// and at all on the task of that one, newest first. None is older than the agent's last resumption or
+/// the last unblocking of the task.
+pub fn in_calls(rules: &LoopRules, ended: &[ToolCall], on_task: &[ToolCall]) -> Option<Found> {
+    // What only warns comes last: it must not hide what is contained.
+    in_a_row(rules, ended)
+        .or_else(|| in_circles(rules, on_task))
+        .or_else(|| nearly_in_a_row(rules, ended))
+}
+
+/// Looks for equal errors and equal calls in a row.
+fn in_a_row(rules: &LoopRules, ended: &[ToolCall]) -> Option<Found> {
     let newest = ended.first()?;
-    let run = |is_same: &dyn Fn(&ToolCall) -> bool| {
-        counted(ended.iter().take_while(|call| call.tool == newest.tool && is_same(call)).count())
-    };
-    let found = |sign, count, limit, what: String| {
-        Some(Found { sign, count, limit, who: vec![newest.agent.to_string()], what })
-    };
     let tool = &newest.tool;
     if let Some(error) = newest.signature.as_ref().filter(|_| newest.status == CallStatus::Failed) {
-        let count = run(&|call| call.signature.as_ref() == Some(error));
+        let count = row(ended, |call| call.signature.as_ref() == Some(error));
         if count > rules.same_error {
             let what = format!("{tool} failed {count} times in a row the same way: \"{error}\"");
-            return found(Sign::SameError, count, rules.same_error, what);
+            return Some(Found::of(newest, Sign::SameError, (count, rules.same_error), what));
         }
     }
     let outcome = outcome(newest)?;
-    let is_same = |call: &ToolCall| self::outcome(call).as_ref() == Some(&outcome);
-    let count = run(&|call| call.arguments_sha256 == newest.arguments_sha256 && is_same(call));
-    if count > rules.same_call {
+    let count = row(ended, |call| {
+        call.arguments_sha256 == newest.arguments_sha256
+            && self::outcome(call).as_ref() == Some(&outcome)
+    });
+    (count > rules.same_call).then(|| {
         let what = format!(
             "{tool} was called {count} times in a row with the same arguments and the same result: \
              \"{}\"",
             newest.preview
         );
-        return found(Sign::SameCall, count, rules.same_call, what);
-    }
-    let shape = newest.shape_sha256.as_ref()?;
-    let count = run(&|call| call.shape_sha256.as_ref() == Some(shape) && is_same(call));
-    if count > rules.same_call {
-        let what = format!(
-            "{tool} was called {count} times in a row with arguments that differ only in numbers, \
-             with the same result: \"{}\"",
-            newest.preview
-        );
-        return found(Sign::NearlySameCall, count, rules.same_call, what);
-    }
-    None
+        Found::of(newest, Sign::SameCall, (count, rules.same_call), what)
+    })
 }
 
-/// Says whether an agent has failed too often in a row.
-pub fn in_failures(rules: &LoopRules, agent: &str, streak: i64) -> Option<Found> {
-    let count = u32::try_from(streak).unwrap_or(0);
-    (count >= rules.error_streak).then(|| Found {
-        sign: Sign::ErrorStreak,
-        count,
-        limit: rules.error_streak.saturating_sub(1),
-        who: vec![agent.to_owned()],
-        what: format!("{agent} has failed {count} times in a row"),
+/// Looks for calls in a row that are equal but for numbers and ids.
+fn nearly_in_a_row(rules: &LoopRules, ended: &[ToolCall]) -> Option<Found> {
+    let newest = ended.first()?;
+    let (outcome, shape) = (outcome(newest)?, newest.shape_sha256.as_ref()?);
+    let count = row(ended, |call| {
+        call.shape_sha256.as_ref() == Some(shape) && self::outcome(call).as_ref() == Some(&outcome)
+    });
+    (count > rules.same_call).then(|| {
+        let what = format!(
+            "{} was called {count} times in a row with arguments that differ only in numbers, with \
+             the same result: \"{}\"",
+            newest.tool, newest.preview
+        );
+        Found::of(newest, Sign::NearlySameCall, (count, rules.same_call), what)
     })
+}
+
+/// Counts how many of the newest calls are of the newest one's tool and the same.
+fn row(ended: &[ToolCall], is_same: impl Fn(&ToolCall) -> bool) -> u32 {
+    let tool = ended.first().map(|call| &call.tool);
+    counted(ended.iter().take_while(|call| Some(&call.tool) == tool && is_same(call)).count())
 }
 
 /// Returns what became of a call, so that the same result is known again; `None` while it is open.
@@ -289,27 +247,6 @@ fn outcome(call: &ToolCall) -> Option<(CallStatus, &str)> {
         CallStatus::Denied => Some((call.status, &call.rule)),
         CallStatus::Allowed | CallStatus::Waiting | CallStatus::Dropped => None,
     }
-}
-
-/// Writes the Loop Summary for the thread: who, what repeated, what was tried, where they stand,
-/// what could be done next. `tried` and `last_words` are agents' own words.
-pub fn summary(found: &Found, tried: &[String], last_words: &[(String, String)]) -> String {
-    let mut lines = vec![
-        "**Loop Summary**".to_owned(),
-        format!("- Who: {}", found.who.join(", ")),
-        format!("- Repeated: {} (limit {})", found.what, found.limit),
-    ];
-    if !tried.is_empty() {
-        lines.push("- Tried:".to_owned());
-        lines.extend(tried.iter().map(|one| format!("  - \"{one}\"")));
-    }
-    if !last_words.is_empty() {
-        lines.push("- Where they stand:".to_owned());
-        lines.extend(last_words.iter().map(|(who, text)| format!("  - {who} says: \"{text}\"")));
-    }
-    let agent = found.who.first().map_or("NAME", String::as_str);
-    lines.push(format!("- Next: {}", found.sign.advice().replace("NAME", agent)));
-    lines.join("\n")
 }
 
 fn counted(count: usize) -> u32 {

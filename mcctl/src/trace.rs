@@ -91,13 +91,13 @@ fn view(seen: &Seen) -> String {
     }
     let mut table = Table::new(&["LINE", "EVENT", "SIGN", "COUNT", "DONE", "WHAT"]);
     for trip in &seen.trips {
-        let Found { sign, count, limit, what, .. } = &trip.found;
+        let Found { sign, count, limit, containment, what, .. } = &trip.found;
         table.row([
             cell(trip.line),
             cell(format!("e{}", trip.event)),
             Cell::new(word(sign), Tone::Bad),
             cell(format!("{count} of {limit}")),
-            cell(word(sign.containment())),
+            cell(word(containment)),
             rest(what),
         ]);
     }

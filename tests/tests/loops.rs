@@ -72,7 +72,7 @@ fn a_storm_of_comments_ends_with_the_twenty_first() {
     assert_eq!(state(&mut human, &task), "in_progress");
     comment(&mut wren, &task, "one more");
     assert_eq!(state(&mut human, &task), "blocked");
-    is_told(&mut human, &task, "loop", &["21 comments", "wren says: \"one more\""]);
+    is_told(&mut human, &task, "loop", &["21 messages", "wren says: \"one more\""]);
     let refused = wren
         .refused("message.post", json!({"task": task, "kind": "comment", "text": "and another"}));
     assert_eq!(refused.kind, "rate_limited");

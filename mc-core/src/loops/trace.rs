@@ -3,18 +3,22 @@
 //! It takes the journal's events in their order, keeps the rows that loops are found by, and asks
 //! the same questions at the same events as the daemon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, LoopRules, Said, Sign, in_calls, in_failures, in_thread, is_of_the_moment};
+use super::{
+    AUTHOR, Containment, Found, LoopRules, Said, Sign, in_calls, in_circles, in_failures,
+    in_questions, in_runs, in_thread, is_of_the_moment, left_behind,
+};
 use crate::{
     actor::ActorKind,
     agent::{Agent, AgentName},
+    approval::{Approval, ApprovalStatus},
     event::{ApprovalUsed, Event, Recorded, ToolChanged},
     fold,
-    id::{CallId, Seq, TaskId},
-    message::{Message, MessageKind},
+    id::{ApprovalId, CallId, RunId, Seq, TaskId},
+    message::Message,
     policy::{Outcome, Policy, Within},
-    run::{CallStatus, RunStatus, ToolCall},
+    run::{CallStatus, Run, RunStatus, ToolCall},
     task::{Task, TaskState, law::MAX_REVIEW_CYCLES},
     time::Timestamp,
 };
@@ -26,7 +30,11 @@ pub struct Trace {
     agents: BTreeMap<AgentName, Agent>,
     tasks: BTreeMap<TaskId, Task>,
     calls: BTreeMap<CallId, ToolCall>,
-    comments: Vec<Message>,
+    asked: BTreeMap<ApprovalId, Approval>,
+    runs: BTreeMap<RunId, Run>,
+    messages: Vec<Message>,
+    /// Of whom a person was warned, on what task: once is enough.
+    warned: BTreeSet<(Vec<String>, Option<TaskId>)>,
     last: Option<Seq>,
 }
 
@@ -39,13 +47,16 @@ impl Trace {
             agents: BTreeMap::new(),
             tasks: BTreeMap::new(),
             calls: BTreeMap::new(),
-            comments: Vec::new(),
+            asked: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            messages: Vec::new(),
+            warned: BTreeSet::new(),
             last: None,
         }
     }
 
     /// Takes the next event; returns the limit that it passed. What was counted up to there is then
-    /// counted no more, as after a person's unblocking.
+    /// counted no more, as after a person's unblocking; a warning alone ends no count.
     ///
     /// # Errors
     ///
@@ -66,11 +77,18 @@ impl Trace {
             Some(_) | None => self.last = Some(seq),
         }
         self.fold(recorded);
+        let task = recorded.event.task();
         let found = self.look(recorded);
-        if found.is_some() {
-            self.count_anew(recorded);
+        let found = found.map(|found| found.on(task.and_then(|id| self.tasks.get(&id))));
+        Ok(found.filter(|found| self.is_news(found, recorded)))
+    }
+
+    fn is_news(&mut self, found: &Found, recorded: &Recorded) -> bool {
+        if found.containment == Containment::Warn {
+            return self.warned.insert((found.who.clone(), recorded.event.task()));
         }
-        Ok(found)
+        self.count_anew(recorded);
+        true
     }
 
     fn fold(&mut self, recorded: &Recorded) {
@@ -84,7 +102,13 @@ impl Trace {
             Event::ToolChecked { call } => {
                 self.calls.insert(call.id, call.as_ref().clone());
             }
-            Event::MessagePosted { message } => self.comments.push(message.as_ref().clone()),
+            Event::ApprovalRequested { approval } => {
+                self.asked.insert(approval.id, approval.as_ref().clone());
+            }
+            Event::RunStarted { run } => {
+                self.runs.insert(run.id, run.as_ref().clone());
+            }
+            Event::MessagePosted { message } => self.messages.push(message.as_ref().clone()),
             _ => {}
         }
         self.agents.values_mut().for_each(|agent| fold::agent(agent, recorded));
@@ -97,30 +121,37 @@ impl Trace {
         {
             fold::call(call, recorded);
         }
+        if let Event::ApprovalClosed { approval, .. } = &recorded.event
+            && let Some(approval) = self.asked.get_mut(approval)
+        {
+            fold::approval(approval, recorded);
+        }
+        if let Event::RunFinished { run, .. } = &recorded.event
+            && let Some(run) = self.runs.get_mut(run)
+        {
+            fold::run(run, recorded);
+        }
     }
 
     fn look(&self, recorded: &Recorded) -> Option<Found> {
         match &recorded.event {
-            Event::MessagePosted { message } => self.after_comment(message),
-            Event::ToolChecked { call }
-                if call.decision == Outcome::Deny && !is_of_the_moment(&call.rule) =>
+            Event::MessagePosted { message } => self.after_message(message),
+            Event::ToolChecked { call } => self.after_check(call),
+            Event::ToolChanged(ToolChanged { call, status, .. }) => match status {
+                CallStatus::Succeeded | CallStatus::Failed => self.after_end(*call),
+                CallStatus::Dropped => self.after_drop(*call),
+                CallStatus::Allowed | CallStatus::Waiting | CallStatus::Denied => None,
+            },
+            Event::ApprovalClosed { agent, status: ApprovalStatus::Canceled, .. }
+                if recorded.actor.is_agent(agent) =>
             {
-                self.after_call(call.id)
+                self.after_withdrawal(agent)
             }
-            Event::ToolChanged(ToolChanged {
-                call,
-                status: CallStatus::Succeeded | CallStatus::Failed,
-                ..
-            }) => self.after_call(*call),
-            Event::RunFinished {
-                agent,
-                task,
-                status: RunStatus::Failed | RunStatus::TimedOut,
-                ..
-            } => {
-                let agent = self.agents.get(agent)?;
-                let rules = self.rules(Some(agent), task.and_then(|id| self.tasks.get(&id)));
-                in_failures(&rules, &agent.name, agent.error_streak)
+            // What the daemon cut off it has contained by that.
+            Event::RunFinished { agent, task, status, .. }
+                if recorded.actor.kind == ActorKind::Agent =>
+            {
+                self.after_run((agent, *task), *status)
             }
             // The law blocks a task that would be sent back once more.
             Event::TaskMoved { task, from: TaskState::Review, to: TaskState::Blocked, .. } => {
@@ -131,36 +162,94 @@ impl Trace {
         }
     }
 
-    fn after_comment(&self, message: &Message) -> Option<Found> {
-        let is_comment =
-            |one: &Message| one.kind == MessageKind::Comment && one.author.kind == ActorKind::Agent;
-        if !is_comment(message) {
+    fn after_message(&self, message: &Message) -> Option<Found> {
+        let is_said = |one: &Message| one.author.kind == ActorKind::Agent;
+        if !is_said(message) {
             return None;
         }
         let task = self.tasks.get(&message.task);
         let since = task.and_then(|task| task.counted_since);
-        let of_task = self.comments.iter().rev().filter(|one| one.task == message.task);
+        let of_task = self.messages.iter().rev().filter(|one| one.task == message.task);
+        let is_summary =
+            |one: &Message| one.author.kind == ActorKind::System && one.author.name == AUTHOR;
         let said: Vec<Said> = of_task
-            .filter(|one| is_comment(one) && counts(one.at, since))
+            .take_while(|one| !is_summary(one))
+            .filter(|one| is_said(one) && counts(one.at, since))
             .map(|one| Said { who: one.author.name.clone(), at: one.at })
             .collect();
         in_thread(&self.rules(None, task), &said)
     }
 
-    fn after_call(&self, id: CallId) -> Option<Found> {
+    fn after_check(&self, call: &ToolCall) -> Option<Found> {
+        if call.decision != Outcome::Deny {
+            let (rules, _, since) = self.about(call)?;
+            return left_behind(&rules, &self.on_task(&rules, call, since));
+        }
+        if is_of_the_moment(&call.rule) { None } else { self.after_end(call.id) }
+    }
+
+    fn after_drop(&self, id: CallId) -> Option<Found> {
         let call = self.calls.get(&id)?;
-        let agent = self.agents.get(&call.agent)?;
-        let task = call.task.and_then(|id| self.tasks.get(&id));
-        let rules = self.rules(Some(agent), task);
-        let since = agent.counted_since.max(task.and_then(|task| task.counted_since));
+        let (rules, _, since) = self.about(call)?;
+        in_circles(&rules, &self.on_task(&rules, call, since))
+    }
+
+    fn after_end(&self, id: CallId) -> Option<Found> {
+        let call = self.calls.get(&id)?;
+        let (rules, agent, since) = self.about(call)?;
         let has_ended = |one: &&ToolCall| {
             matches!(one.status, CallStatus::Succeeded | CallStatus::Failed | CallStatus::Denied)
         };
-        let needed = usize::try_from(rules.calls_needed()).unwrap_or(usize::MAX);
         let ended = self.calls.values().rev().filter(|one| one.agent == call.agent);
-        let mut ended: Vec<ToolCall> = ended.filter(has_ended).take(needed).cloned().collect();
-        ended.retain(|one| counts(one.ended_at.unwrap_or(one.at), since));
-        in_calls(&rules, &ended).or_else(|| in_failures(&rules, &agent.name, agent.error_streak))
+        let ended = newest(ended.filter(has_ended), rules.calls_needed(), since);
+        in_calls(&rules, &ended, &self.on_task(&rules, call, since))
+            .or_else(|| in_failures(&rules, &agent.name, agent.error_streak))
+    }
+
+    /// Returns the limits for a call, its agent, and since when its repetition counts.
+    fn about(&self, call: &ToolCall) -> Option<(LoopRules, &Agent, Option<Timestamp>)> {
+        let agent = self.agents.get(&call.agent)?;
+        let task = call.task.and_then(|id| self.tasks.get(&id));
+        let since = agent.counted_since.max(task.and_then(|task| task.counted_since));
+        Some((self.rules(Some(agent), task), agent, since))
+    }
+
+    /// Returns the calls of one agent on one task, newest first.
+    fn on_task(
+        &self,
+        rules: &LoopRules,
+        call: &ToolCall,
+        since: Option<Timestamp>,
+    ) -> Vec<ToolCall> {
+        let of_both = |one: &&ToolCall| one.agent == call.agent && one.task == call.task;
+        newest(self.calls.values().rev().filter(of_both), rules.circle_needed(), since)
+    }
+
+    fn after_withdrawal(&self, name: &AgentName) -> Option<Found> {
+        let agent = self.agents.get(name)?;
+        let asked = self.asked.values().rev().filter(|one| one.agent == *name);
+        let asked =
+            asked.filter(|one| one.decided_at.is_none_or(|at| counts(at, agent.counted_since)));
+        in_questions(&self.rules(Some(agent), None), &asked.cloned().collect::<Vec<_>>())
+    }
+
+    fn after_run(
+        &self,
+        (name, task): (&AgentName, Option<TaskId>),
+        status: RunStatus,
+    ) -> Option<Found> {
+        let agent = self.agents.get(name)?;
+        let row = task.and_then(|id| self.tasks.get(&id));
+        let rules = self.rules(Some(agent), row);
+        let failed = matches!(status, RunStatus::Failed | RunStatus::TimedOut);
+        let streak = in_failures(&rules, &agent.name, agent.error_streak).filter(|_| failed);
+        if streak.is_some() {
+            return streak;
+        }
+        let since = agent.counted_since.max(row.and_then(|task| task.counted_since));
+        let ended = self.runs.values().rev().filter(|run| run.agent == *name && run.task == task);
+        let ended = ended.filter(|run| run.ended_at.is_some_and(|at| counts(at, since)));
+        in_runs(&rules, &ended.cloned().collect::<Vec<_>>())
     }
 
     fn rules(&self, agent: Option<&Agent>, task: Option<&Task>) -> LoopRules {
@@ -178,23 +267,30 @@ impl Trace {
             agent.error_streak = 0;
         }
         // A trace may begin after the task did.
-        self.comments.retain(|one| Some(one.task) != recorded.event.task());
+        self.messages.retain(|one| Some(one.task) != recorded.event.task());
         if let Some(task) = recorded.event.task().and_then(|id| self.tasks.get_mut(&id)) {
             task.counted_since = Some(recorded.at);
             task.review_cycles = 0;
         }
+        self.warned.retain(|(_, task)| *task != recorded.event.task());
     }
 }
 
+fn newest<'a>(
+    calls: impl Iterator<Item = &'a ToolCall>,
+    count: u32,
+    since: Option<Timestamp>,
+) -> Vec<ToolCall> {
+    let calls = calls.take(usize::try_from(count).unwrap_or(usize::MAX));
+    calls.filter(|one| counts(one.ended_at.unwrap_or(one.at), since)).cloned().collect()
+}
+
 fn sent_back(task: &Task) -> Found {
-    let count = task.review_cycles.saturating_add(1);
-    Found {
-        sign: Sign::ReviewCycles,
-        count: u32::try_from(count).unwrap_or(u32::MAX),
-        limit: u32::try_from(MAX_REVIEW_CYCLES).unwrap_or(0),
-        who: task.assignees.iter().chain(&task.reviewers).map(ToString::to_string).collect(),
-        what: format!("{} was sent back from review {count} times", task.id),
-    }
+    let as_limit = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+    let count = as_limit(task.review_cycles.saturating_add(1));
+    let who = task.assignees.iter().chain(&task.reviewers).map(ToString::to_string).collect();
+    let what = format!("{} was sent back from review {count} times", task.id);
+    Found::new(Sign::ReviewCycles, (count, as_limit(MAX_REVIEW_CYCLES)), who, what)
 }
 
 fn counts(at: Timestamp, since: Option<Timestamp>) -> bool {

@@ -132,6 +132,11 @@ patch! { LoopPatch of LoopRules:
         turns_within: Span,
         same_error: u32,
         same_call: u32,
+        circles: u32,
+        circles_alike: u32,
+        retries: u32,
+        withdrawn: u32,
+        lost_runs: u32,
         error_streak: u32,
     }
     add {}

@@ -409,10 +409,10 @@ pub struct ToolFinish {
     /// How long it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,
-    /// The beginning of its result.
+    /// The beginning of its result; a text of fewer than 500 characters is taken for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_preview: Option<String>,
-    /// Hash of its whole result, in hex.
+    /// Hash of its whole result, in hex: that of `result_preview` where that is all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_sha256: Option<String>,
     /// What went wrong.

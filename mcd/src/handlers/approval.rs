@@ -15,7 +15,7 @@ use mc_proto::{
 
 use super::{
     asking::{self, wait_for},
-    budget, input, moves, notify, rule,
+    budget, contain, input, moves, notify, rule,
 };
 use crate::store::{
     Desk,
@@ -149,6 +149,9 @@ pub fn cancel(desk: &mut Desk<'_>, params: &Cancel) -> Result<Receipt, Fail> {
     let event = close(desk, &approval, ApprovalStatus::Canceled, note)?;
     let approval = queries::approval(desk.db, approval.id)?;
     ended(desk, &approval)?;
+    if !desk.caller.is_human() {
+        contain::after_withdrawal(desk, &approval)?;
+    }
     let text = format!("{} canceled", approval.id);
     Ok(Receipt { approval, event, text, rule: None })
 }

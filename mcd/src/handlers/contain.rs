@@ -4,14 +4,15 @@ use mc_core::{
     actor::{Actor, ActorKind},
     agent::{Agent, AgentName},
     alert::{AlertKind, Severity},
+    approval::Approval,
     event::Event,
     id::{CallId, TaskId},
     loops::{self, Containment, Found, LoopRules, Said, Sign},
     message::{Message, MessageKind},
     policy::{Decision, Outcome, Within},
     refusal::{Refusal, RefusalKind},
-    run::ToolCall,
-    task::Task,
+    run::{Run, ToolCall},
+    task::{Task, TaskState},
     time::Timestamp,
 };
 
@@ -31,105 +32,146 @@ use crate::{
 const SHOWN: usize = 5;
 const SHOWN_CHARS: usize = 160;
 
-/// Refuses a comment of an agent where the thread is closed by a storm of them.
+/// Refuses a message of an agent where the thread is closed by a storm of them.
 ///
 /// # Errors
 ///
 /// `rate_limited` while the limit is reached and the task is blocked or closed.
-pub(super) fn may_comment(desk: &Desk<'_>, task: &Task) -> Result<(), Fail> {
-    let is_closed = task.state == mc_core::task::TaskState::Blocked || task.state.is_final();
+pub(super) fn may_write(desk: &Desk<'_>, task: &Task) -> Result<(), Fail> {
+    let is_closed = task.state == TaskState::Blocked || task.state.is_final();
     if !is_closed || desk.caller.actor.kind != ActorKind::Agent {
         return Ok(());
     }
     let rules = rules(desk, None, Some(task));
     let span = rules.comments_within.duration();
-    let said = queries::comments_of_agents(desk.db, task.id, rules.messages_needed())?;
+    let said = queries::messages_of_agents(desk.db, task.id, rules.messages_needed())?;
     let recent = said.iter().filter(|one| desk.now.since(one.at) <= span).count();
     if recent < usize::try_from(rules.comments).unwrap_or(usize::MAX) {
         return Ok(());
     }
     let text = format!(
-        "{recent} comments of agents on {} within {}: it is {}; wait for a person",
+        "{recent} messages of agents on {} within {}: it is {}; wait for a person",
         task.id, rules.comments_within, task.state
     );
     Err(Refusal::new(RefusalKind::RateLimited, text).into())
 }
 
-/// Looks whether a comment passed a limit.
-pub(super) fn after_comment(desk: &mut Desk<'_>, message: &Message) -> Result<(), Fail> {
-    if message.kind != MessageKind::Comment || message.author.kind != ActorKind::Agent {
+/// Looks whether a message passed a limit.
+pub(super) fn after_message(desk: &mut Desk<'_>, message: &Message) -> Result<(), Fail> {
+    if message.author.kind != ActorKind::Agent {
         return Ok(());
     }
     let task = queries::task(desk.db, message.task)?;
     let rules = rules(desk, None, Some(&task));
-    let newest = queries::comments_of_agents(desk.db, task.id, rules.messages_needed())?;
+    let newest = queries::messages_since_summary(desk.db, task.id, rules.messages_needed())?;
     let said: Vec<Said> = newest
         .iter()
         .filter(|one| counts(one.at, task.counted_since))
         .map(|one| Said { who: one.author.name.clone(), at: one.at })
         .collect();
-    match loops::in_thread(&rules, &said) {
-        Some(found) => contain(desk, &found, (None, Some(task.id))),
-        None => Ok(()),
-    }
+    contain(desk, loops::in_thread(&rules, &said), (None, Some(&task)))
 }
 
-/// Looks whether a call that was denied is denied again and again.
-pub(super) fn after_denial(
+/// Looks whether a call that was just checked is one of a circle.
+pub(super) fn after_check(
     desk: &mut Desk<'_>,
     id: CallId,
     decision: &Decision,
 ) -> Result<(), Fail> {
-    if decision.outcome != Outcome::Deny || loops::is_of_the_moment(&decision.rule) {
+    if decision.outcome != Outcome::Deny {
+        let call = queries::call(desk.db, id)?;
+        // Most calls are no more than looked at: the one before it has ended.
+        let two = queries::calls_on(desk.db, &call.agent, call.task, 2)?;
+        if loops::is_left_behind(&two) {
+            let about = About::of(desk, &call)?;
+            let found = loops::left_behind(&about.rules, &about.on_task(desk, &call)?);
+            return contain(desk, found, (Some(&call.agent), about.task.as_ref()));
+        }
         return Ok(());
     }
-    after_call(desk, id)
+    if loops::is_of_the_moment(&decision.rule) { Ok(()) } else { after_call(desk, id) }
 }
 
 /// Looks whether an ended or denied call passed a limit.
 pub(super) fn after_call(desk: &mut Desk<'_>, id: CallId) -> Result<(), Fail> {
     let call = queries::call(desk.db, id)?;
-    let agent = queries::agent(desk.db, &call.agent)?;
-    let task = call.task.map(|task| queries::task(desk.db, task)).transpose()?;
-    let rules = rules(desk, Some(&agent), task.as_ref());
-    let since = agent.counted_since.max(task.and_then(|task| task.counted_since));
-    let mut ended = queries::ended_calls(desk.db, &call.agent, rules.calls_needed())?;
-    ended.retain(|one| counts(one.ended_at.unwrap_or(one.at), since));
-    let found = loops::in_calls(&rules, &ended)
-        .or_else(|| loops::in_failures(&rules, &agent.name, agent.error_streak));
-    match found {
-        Some(found) => contain(desk, &found, (Some(&call.agent), call.task)),
-        None => Ok(()),
+    let about = About::of(desk, &call)?;
+    let mut ended = queries::ended_calls(desk.db, &call.agent, about.rules.calls_needed())?;
+    about.keep_counting(&mut ended);
+    let agent = &about.agent;
+    let found = loops::in_calls(&about.rules, &ended, &about.on_task(desk, &call)?)
+        .or_else(|| loops::in_failures(&about.rules, &agent.name, agent.error_streak));
+    contain(desk, found, (Some(&call.agent), about.task.as_ref()))
+}
+
+/// Looks whether a call that was given up is one of a circle.
+pub(super) fn after_drop(desk: &mut Desk<'_>, call: &ToolCall) -> Result<(), Fail> {
+    let about = About::of(desk, call)?;
+    let found = loops::in_circles(&about.rules, &about.on_task(desk, call)?);
+    contain(desk, found, (Some(&call.agent), about.task.as_ref()))
+}
+
+/// What bears on the repetition of a call.
+struct About {
+    agent: Agent,
+    task: Option<Task>,
+    rules: LoopRules,
+    since: Option<Timestamp>,
+}
+
+impl About {
+    fn of(desk: &Desk<'_>, call: &ToolCall) -> Result<Self, Fail> {
+        let agent = queries::agent(desk.db, &call.agent)?;
+        let task = call.task.map(|task| queries::task(desk.db, task)).transpose()?;
+        let rules = rules(desk, Some(&agent), task.as_ref());
+        let since = counted_since(&agent, task.as_ref());
+        Ok(Self { agent, task, rules, since })
+    }
+
+    fn on_task(&self, desk: &Desk<'_>, call: &ToolCall) -> Result<Vec<ToolCall>, Fail> {
+        let needed = self.rules.circle_needed();
+        let mut calls = queries::calls_on(desk.db, &call.agent, call.task, needed)?;
+        self.keep_counting(&mut calls);
+        Ok(calls)
+    }
+
+    fn keep_counting(&self, calls: &mut Vec<ToolCall>) {
+        calls.retain(|one| counts(one.ended_at.unwrap_or(one.at), self.since));
     }
 }
 
-/// Looks whether a failed run was one failure too many.
-pub(super) fn after_run(
-    desk: &mut Desk<'_>,
-    name: &AgentName,
-    task: Option<TaskId>,
-) -> Result<(), Fail> {
-    let agent = queries::agent(desk.db, name)?;
-    let row = task.map(|task| queries::task(desk.db, task)).transpose()?;
-    let rules = rules(desk, Some(&agent), row.as_ref());
-    match loops::in_failures(&rules, name, agent.error_streak) {
-        Some(found) => contain(desk, &found, (Some(name), task)),
-        None => Ok(()),
-    }
+/// Looks whether a run that came to nothing was one too many.
+pub(super) fn after_run(desk: &mut Desk<'_>, run: &Run) -> Result<(), Fail> {
+    let agent = queries::agent(desk.db, &run.agent)?;
+    let task = run.task.map(|task| queries::task(desk.db, task)).transpose()?;
+    let rules = rules(desk, Some(&agent), task.as_ref());
+    let since = counted_since(&agent, task.as_ref());
+    let needed = rules.lost_runs.saturating_add(1);
+    let mut ended = queries::ended_runs(desk.db, &agent.name, run.task, needed)?;
+    ended.retain(|run| run.ended_at.is_some_and(|at| counts(at, since)));
+    let found = loops::in_failures(&rules, &agent.name, agent.error_streak)
+        .or_else(|| loops::in_runs(&rules, &ended));
+    contain(desk, found, (Some(&agent.name), task.as_ref()))
+}
+
+/// Looks whether an agent took back one question too many.
+pub(super) fn after_withdrawal(desk: &mut Desk<'_>, taken_back: &Approval) -> Result<(), Fail> {
+    let agent = queries::agent(desk.db, &taken_back.agent)?;
+    let task = taken_back.task.map(|task| queries::task(desk.db, task)).transpose()?;
+    let rules = rules(desk, Some(&agent), None);
+    let mut asked =
+        queries::ended_questions(desk.db, &agent.name, rules.withdrawn.saturating_add(1))?;
+    asked.retain(|one| one.decided_at.is_none_or(|at| counts(at, agent.counted_since)));
+    contain(desk, loops::in_questions(&rules, &asked), (Some(&agent.name), task.as_ref()))
 }
 
 /// A task was sent back once too often and is blocked already: tells the thread and the humans.
 pub(super) fn after_cycles(desk: &mut Desk<'_>, task: &Task, limit: i64) -> Result<(), Fail> {
     let count = u32::try_from(task.review_cycles.saturating_add(1)).unwrap_or(u32::MAX);
     let who = task.assignees.iter().chain(&task.reviewers).map(ToString::to_string).collect();
-    let found = Found {
-        sign: Sign::ReviewCycles,
-        count,
-        limit: u32::try_from(limit).unwrap_or(0),
-        who,
-        what: format!("{} was sent back from review {count} times", task.id),
-    };
-    contain(desk, &found, (None, Some(task.id)))
+    let what = format!("{} was sent back from review {count} times", task.id);
+    let passed = (count, u32::try_from(limit).unwrap_or(0));
+    contain(desk, Some(Found::new(Sign::ReviewCycles, passed, who, what)), (None, Some(task)))
 }
 
 /// Returns how much repetition is let pass there.
@@ -142,54 +184,76 @@ fn rules(desk: &Desk<'_>, agent: Option<&Agent>, task: Option<&Task>) -> LoopRul
     desk.policy.at(within).doc().loops
 }
 
+fn counted_since(agent: &Agent, task: Option<&Task>) -> Option<Timestamp> {
+    agent.counted_since.max(task.and_then(|task| task.counted_since))
+}
+
 fn counts(at: Timestamp, since: Option<Timestamp>) -> bool {
     since.is_none_or(|since| at > since)
 }
 
-/// Does what the sign demands: summary, containment, one alert.
+/// Does what the sign demands, where one was found: summary, containment, one alert.
 fn contain(
     desk: &mut Desk<'_>,
-    found: &Found,
-    (agent, task): (Option<&AgentName>, Option<TaskId>),
+    found: Option<Found>,
+    (agent, task): (Option<&AgentName>, Option<&Task>),
 ) -> Result<(), Fail> {
-    let system = Actor::system(loops::AUTHOR);
-    let is_known = queries::open_alert(desk.db, kind(found.sign), agent.map(|a| &**a), task)?;
-    if found.sign.containment() == Containment::Warn && is_known.is_some() {
+    let Some(found) = found.map(|found| found.on(task)) else { return Ok(()) };
+    if is_contained(desk, &found, (agent, task))? {
         return Ok(());
     }
+    let system = Actor::system(loops::AUTHOR);
+    let mut blamed: Vec<AgentName> = Vec::new();
+    for name in found.blamed() {
+        blamed.extend(queries::find_agent(desk.db, name)?.map(|agent| agent.name));
+    }
     if let Some(task) = task {
-        let text = summary(desk, found, (agent, task))?;
-        post(desk, &system, task, text)?;
+        let text = summary(desk, &found, (agent, task.id))?;
+        post(desk, &system, task.id, text)?;
     }
     let reason = format!("{} (limit {})", found.what, found.limit);
+    let is_warning = found.containment == Containment::Warn;
+    let is_quarantine = found.containment == Containment::Quarantine;
     // Before the agent is quarantined, so that the alert is part of its evidence.
-    let is_warning = found.sign.containment() == Containment::Warn;
     let warning = Warning {
         severity: if is_warning { Severity::Warning } else { Severity::Error },
         kind: kind(found.sign),
         text: reason.clone(),
-        next: found.sign.advice(),
-        task,
-        agent: agent.cloned(),
+        next: found.advice(),
+        task: task.map(|task| task.id),
+        agent: agent.or_else(|| blamed.first().filter(|_| is_quarantine)).cloned(),
     };
     notify::warn(desk, warning)?;
-    match found.sign.containment() {
-        Containment::Warn => {}
-        Containment::Block => {
-            if let Some(task) = task {
-                block(desk, &system, task, &reason)?;
-            }
-        }
-        Containment::Quarantine => {
-            if let Some(name) = agent {
-                stop::contain(desk, &system, name, &reason)?;
-            }
-            if let Some(task) = task {
-                block(desk, &system, task, &reason)?;
-            }
+    for name in blamed.iter().filter(|_| is_quarantine) {
+        stop::contain(desk, &system, name, &reason)?;
+    }
+    let is_its_own = |task: &&Task| blamed.iter().any(|name| task.is_assigned_to(name));
+    let task = task.filter(|task| found.containment == Containment::Block || is_its_own(task));
+    match task {
+        Some(task) if !is_warning => block(desk, &system, task.id, &reason),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Says whether people know already, and nothing is left to do.
+fn is_contained(
+    desk: &Desk<'_>,
+    found: &Found,
+    (agent, task): (Option<&AgentName>, Option<&Task>),
+) -> Result<bool, Fail> {
+    let is_over = |task: &Task| {
+        found.sign != Sign::ReviewCycles
+            && (task.state == TaskState::Blocked || task.state.is_final())
+    };
+    match (found.containment, task) {
+        (Containment::Quarantine, _) => Ok(false),
+        (Containment::Block, Some(task)) => Ok(is_over(task)),
+        // Without a task there is nothing to block.
+        (Containment::Warn, _) | (Containment::Block, None) => {
+            let (agent, task) = (agent.map(|name| &**name), task.map(|task| task.id));
+            Ok(queries::open_alert(desk.db, kind(found.sign), agent, task)?.is_some())
         }
     }
-    Ok(())
 }
 
 const fn kind(sign: Sign) -> AlertKind {
@@ -199,7 +263,11 @@ const fn kind(sign: Sign) -> AlertKind {
         | Sign::Turns
         | Sign::ReviewCycles
         | Sign::SameCall
-        | Sign::NearlySameCall => AlertKind::Loop,
+        | Sign::NearlySameCall
+        | Sign::Circles
+        | Sign::Retries
+        | Sign::Withdrawn
+        | Sign::LostRuns => AlertKind::Loop,
     }
 }
 
@@ -223,7 +291,7 @@ fn summary(
         }
     }
     let mut words: Vec<(String, String)> = Vec::new();
-    for message in queries::comments_of_agents(desk.db, task, 20)? {
+    for message in queries::messages_of_agents(desk.db, task, 20)? {
         let is_new = !words.iter().any(|(who, _)| *who == message.author.name);
         if is_new && words.len() < SHOWN {
             let text = masking::preview(&message.text, SHOWN_CHARS);

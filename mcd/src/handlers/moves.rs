@@ -398,7 +398,9 @@ pub(super) fn say(
         artifacts: Vec::new(),
         at: desk.now,
     };
-    Ok(desk.emit(Event::MessagePosted { message: Box::new(message) })?)
+    let event = desk.emit(Event::MessagePosted { message: Box::new(message.clone()) })?;
+    contain::after_message(desk, &message)?;
+    Ok(event)
 }
 
 /// Returns the row of the agent that acts.

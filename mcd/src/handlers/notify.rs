@@ -180,11 +180,12 @@ pub(super) struct Warning {
     pub(super) agent: Option<AgentName>,
 }
 
-/// Raises an alert, unless one of its kind about the same agent and task is open. Returns its
-/// number when it is new.
+/// Raises an alert, unless one of its kind about the same agent and task is open that is no less
+/// severe. Returns its number when it is new.
 pub(super) fn warn(desk: &mut Desk<'_>, warning: Warning) -> Result<Option<AlertId>, StoreError> {
-    let Warning { kind, task, agent, .. } = &warning;
-    if queries::open_alert(desk.db, *kind, agent.as_deref(), *task)?.is_some() {
+    let Warning { severity, kind, task, agent, .. } = &warning;
+    let open = queries::open_alert(desk.db, *kind, agent.as_deref(), *task)?;
+    if open.is_some_and(|open| open.severity >= *severity) {
         return Ok(None);
     }
     raise(desk, warning).map(Some)

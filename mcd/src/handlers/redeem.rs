@@ -217,6 +217,64 @@ pub fn wait(desk: &mut Desk<'_>, params: &Await) -> Result<Awaited, Fail> {
     })
 }
 
+/// A call that waits for the yes that was given, and what is answered to it.
+struct Turn<'a> {
+    approval: &'a Approval,
+    agent: &'a Agent,
+    /// The call that the runtime holds; `None` where it names none.
+    waits: Option<CallId>,
+}
+
+impl Turn<'_> {
+    fn refuse(&self, reason: &str) -> Awaited {
+        Awaited {
+            approval: self.approval.id,
+            status: self.approval.status,
+            decision: Outcome::Deny,
+            call: self.waits.or(self.approval.call),
+            reason: reason.to_owned(),
+            arguments: None,
+            lease_expires_at: None,
+        }
+    }
+
+    fn grant(&self, lease: Timestamp) -> Awaited {
+        let approval = self.approval;
+        let arguments = || approval.statement.arguments.clone();
+        Awaited {
+            decision: Outcome::Allow,
+            arguments: approval.edited.is_some().then(arguments),
+            lease_expires_at: Some(lease),
+            ..self.refuse(&granted_by(approval))
+        }
+    }
+
+    /// Returns the call that waits, or the one that was asked for, if the approval is for it.
+    fn call(&self, desk: &Desk<'_>) -> Result<Option<ToolCall>, Fail> {
+        let id = self.waits.or(self.approval.call);
+        let call = id.map(|id| queries::call(desk.db, id)).transpose()?;
+        let is_for = |call: &ToolCall| {
+            call.agent == self.agent.name && call.approval == Some(self.approval.id)
+        };
+        Ok(call.filter(is_for))
+    }
+
+    /// Answers about an approval that was used. The same lease to the same call is no second use: the
+    /// first answer may have been lost.
+    fn again(
+        &self,
+        desk: &mut Desk<'_>,
+        call: Option<ToolCall>,
+        used_at: Timestamp,
+    ) -> Result<Awaited, Fail> {
+        let call = call.filter(|call| self.waits.is_some() && call.status == CallStatus::Allowed);
+        let lease = call.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
+        let lease = if was_cut(desk, self.agent, used_at)? { None } else { lease };
+        let refused = || self.refuse("this approval was used already");
+        Ok(lease.map_or_else(refused, |lease| self.grant(lease)))
+    }
+}
+
 /// Turns a granted approval into the lease of the call that waited for it.
 fn redeem(
     desk: &mut Desk<'_>,
@@ -224,62 +282,50 @@ fn redeem(
     approval: &Approval,
     waits: Option<CallId>,
 ) -> Result<Awaited, Fail> {
-    let refuse = |reason: &str| Awaited {
-        approval: approval.id,
-        status: approval.status,
-        decision: Outcome::Deny,
-        call: waits.or(approval.call),
-        reason: reason.to_owned(),
-        arguments: None,
-        lease_expires_at: None,
-    };
-    let call = waits.or(approval.call).map(|id| queries::call(desk.db, id)).transpose()?;
-    let call = call.filter(|call| call.agent == agent.name && call.approval == Some(approval.id));
-    let granted = |lease: Timestamp| Awaited {
-        decision: Outcome::Allow,
-        arguments: approval.edited.is_some().then(|| approval.statement.arguments.clone()),
-        lease_expires_at: Some(lease),
-        ..refuse(&granted_by(approval))
-    };
+    let turn = Turn { approval, agent, waits };
+    let call = turn.call(desk)?;
     if let Some(reason) = stands_still(desk, agent, approval)? {
-        return Ok(refuse(reason));
+        return Ok(turn.refuse(reason));
     }
     if let Some(used_at) = approval.used_at {
-        // The same lease to the same call is no second use: the first answer may have been lost.
-        let lease = call.filter(|call| waits.is_some() && call.status == CallStatus::Allowed);
-        let lease = lease.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
-        let lease = if was_cut(desk, agent, used_at)? { None } else { lease };
-        return Ok(lease.map_or_else(|| refuse("this approval was used already"), granted));
+        return turn.again(desk, call, used_at);
     }
     let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
-        return Ok(refuse("no call waits for this approval; repeat the call to use it"));
+        return Ok(turn.refuse("no call waits for this approval; repeat the call to use it"));
     };
     if approval.edited.is_some() && !call.can_rewrite {
-        return Ok(refuse(CANT_REWRITE));
+        return Ok(turn.refuse(CANT_REWRITE));
     }
     match fit_to_wait(desk, approval, &call)? {
-        Fit::Later(reason) => return Ok(refuse(&reason)),
+        Fit::Later(reason) => return Ok(turn.refuse(&reason)),
         Fit::Void(reason) => {
             let reason = format!("{reason}: ask again");
             binding::void(desk, approval, &reason)?;
-            return Ok(Awaited { status: ApprovalStatus::Canceled, ..refuse(&reason) });
+            return Ok(Awaited { status: ApprovalStatus::Canceled, ..turn.refuse(&reason) });
         }
         Fit::Good => {}
     }
+    let lease = lease_to(desk, (agent, approval), &call)?;
+    Ok(turn.grant(lease))
+}
+
+/// Uses the approval: the call that waited for it may start until the time that is returned.
+fn lease_to(desk: &mut Desk<'_>, (agent, approval): (&Agent, &Approval), call: &ToolCall) -> Result<Timestamp, Fail> {
     let lease = desk.now.plus(tool::lease(desk));
     desk.emit(Event::ApprovalUsed(ApprovalUsed {
         approval: approval.id,
-        agent: agent.name.clone(),
+        agent: approval.agent.clone(),
         task: approval.task,
         call: Some(call.id),
         rewritten: rewritten(approval),
     }))?;
-    desk.emit(tool::changed(&call, CallStatus::Allowed, Some(lease)))?;
+    desk.emit(tool::changed(call, CallStatus::Allowed, Some(lease)))?;
     if let Some(estimate) = approval.estimated_cost_uusd {
         let task = approval.task.map(|id| queries::task(desk.db, id)).transpose()?;
-        budget::promise_call(desk, (&agent, call.run, task.as_ref()), (call.id, estimate))?;
+        let payer = (agent, call.run, task.as_ref());
+        budget::promise_call(desk, payer, (call.id, estimate))?;
     }
-    Ok(granted(lease))
+    Ok(lease)
 }
 
 fn fit_to_wait(desk: &mut Desk<'_>, approval: &Approval, call: &ToolCall) -> Result<Fit, Fail> {

@@ -434,7 +434,9 @@ pub fn finish(desk: &mut Desk<'_>, params: Finish) -> Result<Run, Fail> {
         status: params.status,
         error,
     })?;
-    contain::after_run(desk, &agent.name, run.task)?;
+    if params.status != RunStatus::Succeeded {
+        contain::after_run(desk, &run)?;
+    }
     queries::run(desk.db, run.id)
 }
 

@@ -25,6 +25,7 @@ pub(super) fn parent(desk: &Desk<'_>, params: &Register) -> Result<Option<AgentN
     } else {
         let agent = acting_agent(desk)?;
         may_spawn(&agent, params)?;
+        serves_its_own(desk, &agent, params.task)?;
         agent
     };
     within_limits(desk, &parent, params)?;
@@ -54,6 +55,19 @@ fn may_spawn(agent: &Agent, params: &Register) -> Result<(), Refusal> {
         return refuse("a child's caps may not exceed its parent's".to_owned());
     }
     Ok(())
+}
+
+/// Refuses a child that would serve another's task: what it spends there is that task's, and what it
+/// does there is done to that task. A lead gives work to others anyway.
+fn serves_its_own(desk: &Desk<'_>, agent: &Agent, task: Option<TaskId>) -> Result<(), Fail> {
+    let Some(id) = task.filter(|_| agent.autonomy != Autonomy::Lead) else { return Ok(()) };
+    let task = queries::task(desk.db, id)?;
+    if task.is_assigned_to(&agent.name) || agent.serves == Some(id) {
+        return Ok(());
+    }
+    let text =
+        format!("{id} is not assigned to {}: a child serves a task of its parent", agent.name);
+    Err(Refusal::forbidden(text).into())
 }
 
 /// Refuses one child too many, a family that is too deep, and a task that is closed.

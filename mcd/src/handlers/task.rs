@@ -184,7 +184,7 @@ fn check_parent(desk: &Desk<'_>, parent: TaskId, wrong: &mut Vec<FieldError>) ->
     let agent = queries::agent(desk.db, agent)?;
     let is_part = above.is_assigned_to(&agent.name)
         || agent.serves == Some(parent)
-        || above.created_by.name == agent.name.as_str();
+        || above.created_by.is_agent(&agent.name);
     if !is_part && agent.autonomy != Autonomy::Lead {
         let text = format!("{parent} is not yours: a part of it would spend its budget");
         wrong.push(FieldError::new("parent", text));

@@ -45,9 +45,7 @@ pub fn post(desk: &mut Desk<'_>, params: Post) -> Result<Message, Fail> {
         )
         .into());
     }
-    if params.kind == MessageKind::Comment {
-        contain::may_comment(desk, &task)?;
-    }
+    contain::may_write(desk, &task)?;
     let text = input::needed("text", &params.text, TEXT_BYTES)?;
     input::few("mentions", params.mentions.len())?;
     if let Some(reply_to) = params.reply_to
@@ -77,7 +75,7 @@ pub fn post(desk: &mut Desk<'_>, params: Post) -> Result<Message, Fail> {
     };
     desk.emit(Event::MessagePosted { message: Box::new(message.clone()) })?;
     tell(desk, &task, &message)?;
-    contain::after_comment(desk, &message)?;
+    contain::after_message(desk, &message)?;
     Ok(message)
 }
 

@@ -194,48 +194,12 @@ pub(super) fn record(
     approval: Option<ApprovalId>,
 ) -> Result<Checked, Fail> {
     let id = desk.next_call();
-    let now = desk.now;
-    let allowed = decision.outcome == Outcome::Allow;
-    let lease = allowed.then(|| now.plus(lease(desk)));
     let inputs = keep_inputs(desk, asked, id)?;
-    let call = ToolCall {
-        id,
-        agent: asked.agent.name.clone(),
-        run: asked.run.as_ref().map(|run| run.id),
-        task: asked.task.as_ref().map(|task| task.id),
-        session: asked.params.session.clone(),
-        tool: asked.params.tool.clone(),
-        preview: masking::preview(&asked.arguments, PREVIEW_CHARS),
-        arguments_sha256: asked.arguments_sha256.clone(),
-        inputs_sha256: Some(inputs),
-        shape_sha256: Some(shape_hash(&asked.arguments)),
-        original_sha256: None,
-        original_preview: None,
-        can_rewrite: asked.params.can_rewrite,
-        risk: decision.risk,
-        decision: decision.outcome,
-        rule: decision.rule.clone(),
-        reason: decision.reason.clone(),
-        approval,
-        status: match decision.outcome {
-            Outcome::Allow => CallStatus::Allowed,
-            Outcome::Ask => CallStatus::Waiting,
-            Outcome::Deny => CallStatus::Denied,
-        },
-        lease_expires_at: lease,
-        granted_at: allowed.then_some(now),
-        second_lock: confirm::second_lock(asked),
-        duration_ms: None,
-        result_preview: None,
-        result_sha256: None,
-        outcome_sha256: None,
-        error: None,
-        signature: None,
-        at: now,
-        ended_at: None,
-    };
+    let call = ToolCall { approval, ..new_call(desk, asked, decision, (id, inputs)) };
+    let lease_expires_at = call.lease_expires_at;
     desk.emit(Event::ToolChecked { call: Box::new(call) })?;
-    contain::after_denial(desk, id, decision)?;
+    contain::after_check(desk, id, decision)?;
+    let allowed = decision.outcome == Outcome::Allow;
     if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
         let payer = (&asked.agent, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
         budget::promise_call(desk, payer, (id, estimate))?;
@@ -250,9 +214,55 @@ pub(super) fn record(
         reason: decision.reason.clone(),
         approval,
         arguments: None,
-        hold_until: waits.then(|| now.plus(hold)),
-        lease_expires_at: lease,
+        hold_until: waits.then(|| desk.now.plus(hold)),
+        lease_expires_at,
     })
+}
+
+/// Returns the call as it begins, with no approval yet.
+fn new_call(
+    desk: &Desk<'_>,
+    asked: &Asked,
+    decision: &Decision,
+    (id, inputs): (CallId, String),
+) -> ToolCall {
+    let allowed = decision.outcome == Outcome::Allow;
+    ToolCall {
+        id,
+        agent: asked.agent.name.clone(),
+        run: asked.run.as_ref().map(|run| run.id),
+        task: asked.task.as_ref().map(|task| task.id),
+        session: asked.params.session.clone(),
+        tool: asked.params.tool.clone(),
+        preview: masking::preview(&asked.arguments, PREVIEW_CHARS),
+        arguments_sha256: asked.arguments_sha256.clone(),
+        inputs_sha256: Some(inputs),
+        shape_sha256: Some(canonical::sha256_hex(loops::alike(&asked.arguments).as_bytes())),
+        original_sha256: None,
+        original_preview: None,
+        can_rewrite: asked.params.can_rewrite,
+        risk: decision.risk,
+        decision: decision.outcome,
+        rule: decision.rule.clone(),
+        reason: decision.reason.clone(),
+        approval: None,
+        status: match decision.outcome {
+            Outcome::Allow => CallStatus::Allowed,
+            Outcome::Ask => CallStatus::Waiting,
+            Outcome::Deny => CallStatus::Denied,
+        },
+        lease_expires_at: allowed.then(|| desk.now.plus(lease(desk))),
+        granted_at: allowed.then_some(desk.now),
+        second_lock: confirm::second_lock(asked),
+        duration_ms: None,
+        result_preview: None,
+        result_sha256: None,
+        outcome_sha256: None,
+        error: None,
+        signature: None,
+        at: desk.now,
+        ended_at: None,
+    }
 }
 
 /// Keeps what the call was judged by, and returns its hash.
@@ -285,19 +295,12 @@ pub(super) fn changed(call: &ToolCall, status: CallStatus, lease: Option<Timesta
     })
 }
 
-/// Returns the hash of a text but for its numbers and ids, in hex.
-fn shape_hash(text: &str) -> String {
-    canonical::sha256_hex(loops::shape(text).as_bytes())
-}
-
 /// Returns what a result is but for its numbers and ids: of all of it where all of it was sent, else
 /// what the runtime hashed.
 fn outcome_hash(result: Option<&str>, sha256: Option<&String>) -> Option<String> {
     match (result, sha256) {
-        (Some(text), Some(whole)) if canonical::sha256_hex(text.as_bytes()) != *whole => {
-            Some(whole.clone())
-        }
-        (Some(text), _) => Some(shape_hash(text)),
+        (Some(text), Some(whole)) if !is_hash_of(whole, text) => Some(whole.clone()),
+        (Some(text), _) => Some(canonical::sha256_hex(loops::shape(text).as_bytes())),
         (None, whole) => whole.cloned(),
     }
 }
@@ -317,6 +320,7 @@ pub fn drop_call(desk: &mut Desk<'_>, params: &Drop) -> Result<ToolCall, Fail> {
     if let Some(id) = call.approval {
         approval::dropped(desk, id)?;
     }
+    contain::after_drop(desk, &call)?;
     queries::call(desk.db, call.id)
 }
 
@@ -338,16 +342,9 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         let text = format!("{} was not allowed to run, or has ended already", call.id);
         return Err(Refusal::new(RefusalKind::Conflict, text).into());
     }
-    super::run::check_cost("cost_uusd", params.cost_uusd)?;
+    check_end(&params)?;
     let result = params.result_preview.as_deref();
     let error = params.error.as_deref();
-    input::at_most("result_preview", result.unwrap_or_default(), TEXT_BYTES)?;
-    input::at_most("error", error.unwrap_or_default(), TEXT_BYTES)?;
-    if let Some(hash) = &params.result_sha256
-        && (hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()))
-    {
-        return Err(Refusal::invalid("result_sha256", "must be 64 hex digits").into());
-    }
     let error = error.map(|text| masking::preview(text, PREVIEW_CHARS));
     let printed = result.map(masking::text);
     let asked = call.shape_sha256.as_ref().unwrap_or(&call.arguments_sha256);
@@ -369,6 +366,31 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
     settle::settle_call(desk, &call, settle::CallEnd::Ran(params.cost_uusd))?;
     contain::after_call(desk, call.id)?;
     queries::call(desk.db, call.id)
+}
+
+fn check_end(params: &ToolFinish) -> Result<(), Fail> {
+    super::run::check_cost("cost_uusd", params.cost_uusd)?;
+    let result = params.result_preview.as_deref().unwrap_or_default();
+    input::at_most("result_preview", result, TEXT_BYTES)?;
+    input::at_most("error", params.error.as_deref().unwrap_or_default(), TEXT_BYTES)?;
+    let Some(hash) = &params.result_sha256 else { return Ok(()) };
+    if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Refusal::invalid("result_sha256", "must be 64 hex digits").into());
+    }
+    // Else a made-up hash would make a new result of one that is the same each time.
+    let is_whole = !result.is_empty() && result.chars().count() < PREVIEW_CHARS;
+    if is_whole && !is_hash_of(hash, result) {
+        let text = format!(
+            "is not the hash of `result_preview`, which is shorter than {PREVIEW_CHARS} characters \
+             and so the whole result: send the hash of that, or none"
+        );
+        return Err(Refusal::invalid("result_sha256", text).into());
+    }
+    Ok(())
+}
+
+fn is_hash_of(hash: &str, text: &str) -> bool {
+    canonical::sha256_hex(text.as_bytes()).eq_ignore_ascii_case(hash)
 }
 
 fn own_call(desk: &Desk<'_>, id: CallId) -> Result<ToolCall, Fail> {

@@ -361,6 +361,8 @@ fn a_database_of_before_gets_what_its_journal_knew() {
         "UPDATE tasks SET body = json_remove(body, '$.put_back', '$.promoted_at');
          DROP INDEX tasks_in_inbox;
          DROP TABLE stored_bytes;
+         DROP INDEX tool_calls_of_agent_on_task;
+         DROP INDEX approvals_by_agent;
          DELETE FROM refinery_schema_history WHERE version >= 30;",
     )
     .unwrap();

@@ -6,22 +6,22 @@
 
 use mc_core::{
     event::{Event, Recorded},
-    loops::{Sign, trace::Trace},
+    loops::{Found, Sign, trace::Trace},
     policy::{Policy, PolicyDoc},
 };
 
 use super::*;
 
-const SQUAD: [&str; 4] = ["wren", "crane", "heron", "robin"];
+pub(super) const SQUAD: [&str; 4] = ["wren", "crane", "heron", "robin"];
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// A squad at work, under the loop rules that are built in.
-struct Day {
-    bench: Bench,
+pub(super) struct Day {
+    pub(super) bench: Bench,
 }
 
 impl Day {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bench = Bench::new();
         bench.system(SystemCommand::SetUp { name: "squad".into() });
         let policy = mcd::policy::parse("[agents]\ncapacity = 50\n").unwrap();
@@ -34,16 +34,16 @@ impl Day {
         Self { bench }
     }
 
-    fn by(&self, who: &str, method: &str, params: Value) -> Value {
+    pub(super) fn by(&self, who: &str, method: &str, params: Value) -> Value {
         self.bench.ask(&agent(who), method, params).unwrap()
     }
 
-    fn pass(&self, minutes: u32) {
+    pub(super) fn pass(&self, minutes: u32) {
         self.bench.clock.advance(MINUTE * minutes);
     }
 
     /// Lets `who` begin a task; returns it.
-    fn begin(&self, who: &str, title: &str) -> Value {
+    pub(super) fn begin(&self, who: &str, title: &str) -> Value {
         let new = json!({"title": title, "type": "engineering", "description": "see the title"});
         let task = self.bench.human("task.create", new).unwrap()["id"].clone();
         self.by(who, "task.claim", json!({"task": task}));
@@ -53,7 +53,7 @@ impl Day {
     }
 
     /// Lets `who` make a call that comes to `end`.
-    fn call(&self, who: &str, command: &str, end: &Value) -> Value {
+    pub(super) fn call(&self, who: &str, command: &str, end: &Value) -> Value {
         self.bench.clock.advance(Duration::from_secs(20));
         let checked = self.by(who, "tool.check", exec(command));
         if checked["decision"] == "allow" {
@@ -64,9 +64,27 @@ impl Day {
         checked
     }
 
-    fn say(&self, who: &str, task: &Value, text: &str) {
+    /// Lets `who` ask for a call of which nobody hears how it ends.
+    pub(super) fn check(&self, who: &str, command: &str) -> Value {
         self.bench.clock.advance(Duration::from_secs(20));
-        self.by(who, "message.post", json!({"task": task, "kind": "comment", "text": text}));
+        self.by(who, "tool.check", exec(command))
+    }
+
+    pub(super) fn say(&self, who: &str, task: &Value, text: &str) {
+        self.write(who, task, ("comment", text));
+    }
+
+    pub(super) fn write(&self, who: &str, task: &Value, (kind, text): (&str, &str)) {
+        self.bench.clock.advance(Duration::from_secs(20));
+        self.by(who, "message.post", json!({"task": task, "kind": kind, "text": text}));
+    }
+
+    pub(super) fn state(&self, task: &Value) -> Value {
+        self.bench.human("task.get", json!({"task": task})).unwrap()["state"].clone()
+    }
+
+    pub(super) fn status(&self, who: &str) -> Value {
+        self.bench.human("agent.get", json!({"agent": who})).unwrap()["status"].clone()
     }
 
     /// Hands a task in.
@@ -92,32 +110,37 @@ impl Day {
         }
     }
 
-    /// Returns the signs that a replay of the record finds, each with its event.
-    fn trips(&self) -> Vec<(Sign, Recorded)> {
+    /// Returns what a replay of the record finds.
+    pub(super) fn replayed(&self) -> Vec<Found> {
+        self.trips().into_iter().map(|(found, _)| found).collect()
+    }
+
+    /// Returns what a replay of the record finds, each with its event.
+    pub(super) fn trips(&self) -> Vec<(Found, Recorded)> {
         let mut trace = Trace::new(Policy::compile(PolicyDoc::default()).unwrap());
         let mut trips = Vec::new();
         for row in self.record() {
             let recorded: Recorded = serde_json::from_value(row).unwrap();
             if let Some(found) = trace.take(&recorded).unwrap() {
-                trips.push((found.sign, recorded));
+                trips.push((found, recorded));
             }
         }
         trips
     }
 
     /// Returns how many alerts about loops and failures the daemon raised.
-    fn alerts(&self) -> usize {
+    pub(super) fn alerts(&self) -> usize {
         let alerts = self.bench.human("alert.list", json!({"limit": 200})).unwrap();
         let is_loop = |alert: &&Value| alert["kind"] == "loop" || alert["kind"] == "error_streak";
         alerts["items"].as_array().unwrap().iter().filter(is_loop).count()
     }
 }
 
-fn done(text: &str) -> Value {
+pub(super) fn done(text: &str) -> Value {
     json!({"status": "succeeded", "result_preview": text})
 }
 
-fn failed(text: &str) -> Value {
+pub(super) fn failed(text: &str) -> Value {
     json!({"status": "failed", "error": text})
 }
 
@@ -167,9 +190,7 @@ fn a_day_of_clean_work_trips_nothing() {
     }
     assert_eq!(day.alerts(), 0);
     for name in SQUAD {
-        let status =
-            day.bench.human("agent.get", json!({"agent": name})).unwrap()["status"].clone();
-        assert_eq!(status, "active", "{name}");
+        assert_eq!(day.status(name), "active", "{name}");
     }
     assert!(day.trips().is_empty(), "{:?}", day.trips());
     let record = day.record();
@@ -183,10 +204,10 @@ fn a_day_of_clean_work_trips_nothing() {
 }
 
 /// What brings an agent, or two, one step nearer to a limit.
-type Step = fn(&Day, &Value, usize);
+pub(super) type Step = fn(&Day, &Value, usize);
 
 /// Plays `steps` steps; returns the record's trips.
-fn played(step: Step, steps: usize) -> (Day, Vec<(Sign, Recorded)>) {
+pub(super) fn played(step: Step, steps: usize) -> (Day, Vec<(Found, Recorded)>) {
     let day = Day::new();
     let task = day.begin("wren", "Go round");
     for at in 0..steps {
@@ -197,7 +218,7 @@ fn played(step: Step, steps: usize) -> (Day, Vec<(Sign, Recorded)>) {
 }
 
 /// Looks whether `limit` steps trip nothing, and whether the next trips `sign` at its own event.
-fn trips_at(sign: Sign, limit: usize, step: Step) {
+pub(super) fn trips_at(sign: Sign, limit: usize, step: Step) {
     let (day, trips) = played(step, limit);
     assert!(trips.is_empty(), "{limit} steps: {trips:?}");
     assert_eq!(day.alerts(), 0, "{limit} steps");
@@ -206,20 +227,29 @@ fn trips_at(sign: Sign, limit: usize, step: Step) {
     assert_eq!(day.alerts(), 1, "the daemon sees what the replay sees");
     assert_eq!(trips.len(), 1, "{trips:?}");
     let (found, tripped) = &trips[0];
-    assert_eq!(*found, sign);
+    assert_eq!(found.sign, sign);
     // Its own event is the last one that the agent, or who sent the task back, brought about.
     let record = day.record();
     let rows = record.iter().map(|row| serde_json::from_value::<Recorded>(row.clone()).unwrap());
     let is_step = |row: &Recorded| match sign {
         Sign::Comments | Sign::Turns => {
             matches!(&row.event, Event::MessagePosted { message }
-                if message.kind == mc_core::message::MessageKind::Comment)
+                if message.kind != mc_core::message::MessageKind::System)
         }
         Sign::ReviewCycles => {
             matches!(row.event, Event::TaskMoved { from: mc_core::task::TaskState::Review, .. })
         }
-        Sign::SameError | Sign::SameCall | Sign::NearlySameCall | Sign::ErrorStreak => {
-            matches!(row.event, Event::ToolChanged(_))
+        Sign::Withdrawn => {
+            matches!(row.event, Event::ApprovalClosed { .. }) && row.actor.is_agent("crane")
+        }
+        Sign::LostRuns => matches!(row.event, Event::RunFinished { .. }),
+        Sign::SameError
+        | Sign::SameCall
+        | Sign::NearlySameCall
+        | Sign::Circles
+        | Sign::Retries
+        | Sign::ErrorStreak => {
+            matches!(row.event, Event::ToolChanged(_) | Event::ToolChecked { .. })
         }
     };
     assert_eq!(rows.rev().find(is_step).unwrap().seq, tripped.seq);
