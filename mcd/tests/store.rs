@@ -41,10 +41,10 @@ mod life;
 mod schedules;
 #[path = "store/stop.rs"]
 mod stop;
-#[path = "store/storage.rs"]
-mod storage;
 #[path = "store/stopped.rs"]
 mod stopped;
+#[path = "store/storage.rs"]
+mod storage;
 
 struct Bench {
     dir: tempfile::TempDir,

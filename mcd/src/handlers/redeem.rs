@@ -310,7 +310,11 @@ fn redeem(
 }
 
 /// Uses the approval: the call that waited for it may start until the time that is returned.
-fn lease_to(desk: &mut Desk<'_>, (agent, approval): (&Agent, &Approval), call: &ToolCall) -> Result<Timestamp, Fail> {
+fn lease_to(
+    desk: &mut Desk<'_>,
+    (agent, approval): (&Agent, &Approval),
+    call: &ToolCall,
+) -> Result<Timestamp, Fail> {
     let lease = desk.now.plus(tool::lease(desk));
     desk.emit(Event::ApprovalUsed(ApprovalUsed {
         approval: approval.id,
