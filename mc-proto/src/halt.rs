@@ -1,11 +1,12 @@
-//! The halt file, for whoever stops everything past the daemon; what its daemon makes of it is
-//! `mcd`'s. One form for all: `1`, who and why, blanks.
+//! The halt file: one form and one rule for whoever sets it or looks at it (daemon, adapters,
+//! `mcctl`, console). What its daemon makes of it is `mcd`'s.
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read as _},
     os::unix::fs::{FileExt as _, MetadataExt as _},
     path::Path,
+    time::SystemTime,
 };
 
 /// How long the file always is: setting it needs no space on the disk.
@@ -35,8 +36,30 @@ pub fn set(path: &Path, words: &str) -> io::Result<()> {
     file.sync_all()
 }
 
+/// When it was changed last, as long as nobody stopped anything by hand.
+pub const UNTOUCHED: SystemTime = SystemTime::UNIX_EPOCH;
+
+/// Says whether the file says that nothing is stopped: it begins with `0` *and* carries the time of
+/// change that only the daemon gives it ([`UNTOUCHED`]).
+///
+/// # Errors
+///
+/// When it can't be looked at; that is a stop too.
+pub fn is_clear(path: &Path) -> io::Result<bool> {
+    // A pipe in its place would make whoever looks wait for ever.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let mut file = File::open(path)?;
+    let mut first = [0];
+    file.read_exact(&mut first)?;
+    Ok(first == *b"0" && file.metadata()?.modified()? == UNTOUCHED)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -54,5 +77,26 @@ mod tests {
         set(&path, &"ü".repeat(600)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 512);
         assert!(set(&dir.path().join("no/halt"), "x").is_err());
+    }
+
+    #[test]
+    fn it_is_clear_as_the_daemon_left_it_and_no_other_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("halt");
+        let is_clear = |text: &str, changed: SystemTime| {
+            std::fs::write(&path, text).unwrap();
+            File::options().append(true).open(&path).unwrap().set_modified(changed).unwrap();
+            is_clear(&path).ok()
+        };
+        assert_eq!(is_clear("0 nothing is stopped\n", UNTOUCHED), Some(true));
+        assert_eq!(is_clear("0", UNTOUCHED + Duration::from_secs(5)), Some(false), "touched");
+        assert_eq!(is_clear("1 by ana", UNTOUCHED), Some(false));
+        assert_eq!(is_clear("", UNTOUCHED), None, "emptied");
+        std::fs::remove_file(&path).unwrap();
+        assert!(super::is_clear(&path).is_err(), "removed");
+        assert_eq!(super::is_clear(dir.path()).ok(), Some(false), "no file");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(super::is_clear(&path).ok(), Some(false), "a pipe that nobody writes to");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, FileTimes, Metadata},
-    io::{self, Read as _},
+    io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
@@ -12,13 +12,11 @@ use std::{
     time::SystemTime,
 };
 
-use mc_proto::halt::{LEN, filled};
+use mc_proto::halt::{LEN, UNTOUCHED, filled, is_clear};
 use tokio::sync::Notify;
 
 /// What it says while nothing is stopped.
 const CLEAR: &str = "0 nothing is stopped; touch this file to stop everything";
-/// When it was changed last, as long as nobody stopped anything by hand.
-const UNTOUCHED: SystemTime = SystemTime::UNIX_EPOCH;
 
 /// The emergency stop.
 ///
@@ -158,14 +156,6 @@ impl Halt {
 
 fn is_gone(path: &Path) -> bool {
     path.try_exists().is_ok_and(|exists| !exists)
-}
-
-/// Says whether the file says that nothing is stopped.
-fn is_clear(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
-    let mut first = [0];
-    file.read_exact(&mut first)?;
-    Ok(first == *b"0" && changed(&file.metadata()?)? == UNTOUCHED)
 }
 
 fn changed(file: &Metadata) -> io::Result<SystemTime> {

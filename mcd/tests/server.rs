@@ -461,8 +461,9 @@ fn a_stop_by_hand_holds_and_is_recorded() {
 
 #[test]
 fn a_stop_set_while_the_daemon_is_away_is_not_cleared_by_hand() {
-    for act in [|file: &Path| fs::write(file, "0").unwrap(), |file| fs::remove_file(file).unwrap()]
-    {
+    let acts: [fn(&Path); 2] =
+        [|file| fs::write(file, "0").unwrap(), |file| fs::remove_file(file).unwrap()];
+    for act in acts {
         let mut squad = Squad::new();
         squad.daemon.take().unwrap().stop();
         let file = squad.home().halt_file();

@@ -4,6 +4,7 @@
 // list of reading tools while the daemon is away, and only if nothing was stopped when last heard.
 import fs from "node:fs";
 import path from "node:path";
+import { haltFileSaysStop } from "./halt.js";
 import { Aborted, Away, Refusal } from "./link.js";
 import { agentName, oneLine } from "./state.js";
 
@@ -30,24 +31,6 @@ const sleep = (ms, signal) =>
 
 /** Tools that run commands: only they start elsewhere than in the workspace. */
 const SHELL_TOOLS = new Set(["exec", "bash", "shell", "process"]);
-
-/**
- * Returns whether the halt file says stop, as the daemon reads it: all is well only if its first byte is
- * `0` and its time of change is the one that the daemon gives it (1970). Touched, gone, unreadable: a stop.
- */
-export function haltFileSaysStop(file) {
-  if (!file) return false;
-  let handle;
-  try {
-    handle = fs.openSync(file, "r");
-    const first = Buffer.alloc(1);
-    return fs.readSync(handle, first, 0, 1, 0) !== 1 || first[0] !== 0x30 || fs.fstatSync(handle).mtimeMs !== 0;
-  } catch {
-    return true;
-  } finally {
-    if (handle !== undefined) fs.closeSync(handle);
-  }
-}
 
 /** Returns whether `file` is a plain-looking file inside `workspace`, links followed. */
 function isHarmlessRead(file, workspace) {

@@ -4,6 +4,7 @@
 // on another. So the connection and all memory stand on `globalThis`, and registering does nothing
 // that can be seen outside.
 import { Gate } from "./gate.js";
+import { HaltWatch } from "./halt.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
 import { Reporter } from "./report.js";
@@ -37,7 +38,7 @@ function build(config, runtimeVersion, log) {
   });
   const outbox = new Outbox({ link, state, dir: config.queueDir, log });
   const parts = { link, state, config, outbox, stopper, log };
-  return { key: keyOf(config), ...parts, gate: new Gate(parts), reporter: new Reporter(parts), tasks: new TaskTool(parts) };
+  return { key: keyOf(config), ...parts, gate: new Gate(parts), halt: new HaltWatch(parts), reporter: new Reporter(parts), tasks: new TaskTool(parts) };
 }
 
 /** Tells configurations apart, and versions of this code in one process. */
@@ -48,6 +49,7 @@ function shared(config, runtimeVersion, log) {
   const now = globalThis[SHARED];
   if (now?.key === keyOf(config)) return now;
   now?.reporter.stop();
+  now?.halt.stop();
   now?.link.close();
   globalThis[SHARED] = build(config, runtimeVersion, log);
   return globalThis[SHARED];
@@ -94,9 +96,11 @@ export default {
         mc.link.keep();
         mc.outbox.adopt();
         reporter.start();
+        mc.halt.start();
       },
       stop: async () => {
         reporter.stop();
+        mc.halt.stop();
         mc.link.close();
       },
     });

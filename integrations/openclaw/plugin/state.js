@@ -19,7 +19,7 @@ export class State {
   constructor() {
     this.boot = randomBytes(6).toString("hex");
     this.keys = 0;
-    /** runId → {run, task, agent, session, sessionId, granted, used, over, finished}; money in micro-dollars */
+    /** runId → {run, task, agent, session, sessionId, granted, used, over, isCut, finished}; money in micro-dollars */
     this.runs = new Recent();
     /** sessionKey → runId of the turn that goes on */
     this.current = new Recent();

@@ -53,6 +53,15 @@ export class Stopper {
     return { ended: left === 0, detail: `${ended} turn(s) cut in the gateway, ${left} left` };
   }
 
+  /**
+   * Ends every turn that goes on and was not cut yet; says how many. What can't be cut now may be a moment
+   * later: its model call begins after the run gate.
+   */
+  endAll(reason) {
+    const open = [...this.state.current.values()].map((runId) => this.state.runs.get(runId)).filter((run) => run && !run.isCut);
+    return open.filter((run) => this.cut(run, reason)).length;
+  }
+
   #isWithin(key, wanted) {
     if (wanted === undefined) return true;
     const seen = new Set();
@@ -65,13 +74,14 @@ export class Stopper {
 
   /** Ends one turn; says whether it could. Whatever of it still comes is refused. */
   cut(run, reason) {
+    const isFirst = run.over === undefined;
     run.over ??= oneLine(reason, 300);
     this.state.cut.set(run.session, run.over);
     try {
-      return Boolean(run.sessionId && this.abort?.(run.sessionId, { reason: new Error(`Mission Control: ${oneLine(reason, 200)}`) }));
+      if (run.sessionId && this.abort?.(run.sessionId, { reason: new Error(`Mission Control: ${oneLine(reason, 200)}`) })) run.isCut = true;
     } catch (error) {
-      this.log(`a turn could not be cut: ${error.message}`);
-      return false;
+      if (isFirst) this.log(`a turn could not be cut: ${error.message}`);
     }
+    return run.isCut === true;
   }
 }

@@ -224,6 +224,9 @@ fn bridge_command(
     }
     option("--socket", text(&places.socket));
     option("--token-file", text(&places.token_of(BRIDGE_ADAPTER)));
+    if let Some(file) = &places.halt_file {
+        option("--halt-file", text(file));
+    }
     option("--state-dir", text(&places.bridge));
     option("--agents", pairs.join(","));
     command

@@ -123,9 +123,12 @@ fn speaker(desk: &Desk<'_>) -> Result<String, Refusal> {
 }
 
 fn attached(desk: &Desk<'_>) -> Attached {
+    let file = desk.live.halt.path();
+    // Adapters run elsewhere: where a path of ours begins means nothing to them.
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     Attached {
         halted: desk.live.halt.is_set(),
-        halt_file: desk.live.halt.path().display().to_string(),
+        halt_file: file.display().to_string(),
         hold_ms: u64::try_from(desk.policy.hold().as_millis()).unwrap_or(u64::MAX),
     }
 }

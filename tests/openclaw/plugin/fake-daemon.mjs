@@ -4,6 +4,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { Gate } from "../../../integrations/openclaw/plugin/gate.js";
+import { HaltWatch } from "../../../integrations/openclaw/plugin/halt.js";
 import { Link } from "../../../integrations/openclaw/plugin/link.js";
 import { Outbox } from "../../../integrations/openclaw/plugin/outbox.js";
 import { Reporter } from "../../../integrations/openclaw/plugin/report.js";
@@ -96,7 +97,7 @@ export function plugin(daemon, more = {}) {
   const stopper = new Stopper({ state, log });
   stopper.abort = (sessionId) => cut.push(sessionId) > 0;
   const parts = { link, state, config, outbox, stopper, log };
-  return { ...parts, logged, cut, gate: new Gate(parts), reporter: new Reporter(parts), tasks: new TaskTool(parts) };
+  return { ...parts, logged, cut, gate: new Gate(parts), halt: new HaltWatch(parts), reporter: new Reporter(parts), tasks: new TaskTool(parts) };
 }
 
 /** A tool call as the host describes it. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { haltFileSaysStop } from "../../../integrations/openclaw/plugin/gate.js";
+import { haltFileSaysStop } from "../../../integrations/openclaw/plugin/halt.js";
 import { FakeDaemon, plugin, call, until, Refuse, SILENCE } from "./fake-daemon.mjs";
 
 async function withDaemon(handlers, body, config) {

@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     frame::Duty,
     gateway::{Gateway, GatewayConfig, GatewayEvent},
+    halt::HaltWatch,
     identity::{self, Identity, IdentityError},
     orders::{Agents, Orders},
     plugin::{self, Finding},
@@ -40,6 +41,8 @@ pub struct BridgeConfig {
     pub identity: Identity,
     /// The daemon.
     pub daemon: DaemonConfig,
+    /// Its halt file; told by the daemon where it is `None`.
+    pub halt_file: Option<PathBuf>,
     /// Who is who.
     pub agents: Agents,
 }
@@ -84,6 +87,9 @@ pub async fn run(config: BridgeConfig) -> Result<(), IdentityError> {
     let (gateway, gateway_events) = Gateway::start(config.gateway, config.identity);
     let (link, daemon_events) = config.daemon.link(hello.clone());
     let orders = Orders::new(gateway.clone(), config.agents.clone());
+    let (halt_file, its_halt_file) = watch::channel(config.halt_file.clone());
+    let halt_file = config.halt_file.is_none().then_some(halt_file);
+    tokio::spawn(HaltWatch { orders: orders.clone(), file: its_halt_file }.watch());
     let (daemon, its_daemon) = watch::channel(None);
     let (nudge, nudged) = mpsc::channel(1);
     let agents = config.agents;
@@ -97,8 +103,19 @@ pub async fn run(config: BridgeConfig) -> Result<(), IdentityError> {
     tokio::spawn(watcher.watch(nudged));
     let version = "unknown".to_owned();
     let place = config.daemon;
-    let bridge =
-        Bridge { gateway, duty, orders, agents, place, hello, link, daemon, version, nudge };
+    let bridge = Bridge {
+        gateway,
+        duty,
+        orders,
+        agents,
+        place,
+        hello,
+        link,
+        daemon,
+        halt_file,
+        version,
+        nudge,
+    };
     bridge.serve(gateway_events, daemon_events).await;
     Ok(())
 }
@@ -114,6 +131,8 @@ struct Bridge {
     link: Link,
     /// The daemon while it is there; the watcher sees each change.
     daemon: watch::Sender<Option<Client>>,
+    /// Where the daemon tells that its halt file is; `None` where we were told by the command line.
+    halt_file: Option<watch::Sender<Option<PathBuf>>>,
     /// The gateway's version, as last heard.
     version: String,
     /// Makes the watcher look now.
@@ -214,8 +233,11 @@ impl Bridge {
             },
         };
         match daemon.call(&attach).await {
-            Ok(_) => {
+            Ok(attached) => {
                 tracing::info!("attached to the daemon");
+                if let Some(halt_file) = &self.halt_file {
+                    halt_file.send_replace(Some(attached.halt_file.into()));
+                }
                 self.daemon.send_replace(Some(daemon));
             }
             Err(error) => tracing::error!(%error, "the daemon does not take the bridge"),

@@ -4,6 +4,7 @@
 pub mod bridge;
 pub mod frame;
 pub mod gateway;
+mod halt;
 pub mod identity;
 pub mod orders;
 pub mod plugin;

@@ -50,6 +50,9 @@ struct Run {
     /// Who is who: OpenClaw id = Mission Control name, separated by commas.
     #[arg(long, value_name = "ID=NAME,...", value_parser = Agents::parse)]
     agents: Agents,
+    /// The daemon's halt file: watched, so that a stop needs no daemon [default: told by the daemon].
+    #[arg(long, value_name = "FILE")]
+    halt_file: Option<PathBuf>,
     /// Answers the gateway's own questions before commands, by what the daemon has just allowed;
     /// `mcctl openclaw install --strict` sets the gateway up for it.
     #[arg(long)]
@@ -91,6 +94,7 @@ fn configure(args: Run) -> anyhow::Result<BridgeConfig> {
             token_file: args.token_file,
             version: VERSION.to_owned(),
         },
+        halt_file: args.halt_file,
         agents: args.agents,
     })
 }

@@ -153,6 +153,16 @@ impl<C: Calls> Orders<C> {
             let detail = format!("no OpenClaw agent of this gateway is {}", order.agent);
             return Aborted { ended: false, detail };
         }
+        self.end(&scope).await
+    }
+
+    /// Ends whatever the agents of this gateway do at the moment, and looks whether it has ended.
+    pub async fn abort_all(&self) -> Aborted {
+        let agents = self.agents.0.keys().map(String::as_str).collect();
+        self.end(&Scope { agents, session: None }).await
+    }
+
+    async fn end(&self, scope: &Scope<'_>) -> Aborted {
         let mut done = Done::default();
         // What was named is cut at once; the list that finds its children comes after it.
         if let Some(key) = &scope.session {
@@ -163,7 +173,7 @@ impl<C: Calls> Orders<C> {
             if round > 0 {
                 sleep(PAUSE).await;
             }
-            match self.sweep(&scope, &mut done).await {
+            match self.sweep(scope, &mut done).await {
                 Ok(0) => {
                     ended = true;
                     break;
@@ -376,7 +386,7 @@ fn unavailable(error: GatewayError) -> RpcError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Mutex;
 
     use super::*;
@@ -384,11 +394,11 @@ mod tests {
 
     /// A gateway with these sessions and background commands; aborting and cancelling removes them.
     #[derive(Default)]
-    struct Fake {
+    pub(crate) struct Fake {
         sessions: Mutex<Vec<Value>>,
         tasks: Mutex<Vec<Value>>,
         calls: Mutex<Vec<(String, Value)>>,
-        stubborn: bool,
+        pub(crate) stubborn: bool,
         /// Turns of other clients: interrupted, never aborted.
         foreign: bool,
     }
@@ -429,7 +439,7 @@ mod tests {
     }
 
     impl Fake {
-        fn squad() -> Self {
+        pub(crate) fn squad() -> Self {
             let row = |key: &str, parent: Value| json!({ "key": key, "hasActiveRun": true, "spawnedBy": parent });
             let command =
                 |id: &str, key: &str| json!({ "taskId": id, "kind": "exec", "sessionKey": key });
@@ -450,9 +460,17 @@ mod tests {
             }
         }
 
-        fn left(&self) -> Vec<String> {
+        pub(crate) fn left(&self) -> Vec<String> {
             let rows = self.sessions.lock().unwrap();
             rows.iter().map(|row| row["key"].as_str().unwrap().to_owned()).collect()
+        }
+
+        pub(crate) fn begin(&self, key: &str) {
+            self.sessions.lock().unwrap().push(json!({ "key": key, "hasActiveRun": true }));
+        }
+
+        pub(crate) fn count(&self, method: &str) -> usize {
+            self.calls.lock().unwrap().iter().filter(|(called, _)| called == method).count()
         }
     }
 
