@@ -188,6 +188,28 @@ turn resumed agent:main:other '[{"text":"back to work"}]'
 within 30 ended resumed
 holds 'after resume turns begin again' "$(cat "$T/resumed.turn")" 'back to work'
 
+# --- The same by the halt file alone, with the daemon dead ----------------------------------------------------
+mark="500.$RANDOM" back="600.$RANDOM"
+turn dead agent:main:other '[
+  {"tool":"exec","args":{"command":"sleep '"$back"'","background":true}},
+  {"tool":"exec","args":{"command":"sleep '"$mark"'","yieldMs":120000}},
+  {"text":"never"}]'
+check 'again a command runs in the background' within 20 pgrep -fx "sleep $back"
+check 'and a long one' within 20 pgrep -fx "sleep $mark"
+kill -9 "$(cat "$T/mcd.pid")"; within 5 gone mcd
+check 'a dead daemon alone ends nothing' pgrep -fx "sleep $mark"
+touch "$MC/state/halt"
+began=$(now_ms)
+until ! pgrep -fx "sleep $mark" >/dev/null || (($(now_ms) - began > 10000)); do sleep 0.02; done
+took=$(($(now_ms) - began))
+note "the command was gone $took ms after the touch"
+check 'the halt file ends a running session without a daemon' test "$took" -lt 2000
+check 'and its background commands' within 10 no_background
+check 'and the turn' within 20 ended dead
+start_mcd || give_up 'the daemon does not come back'
+holds 'the next daemon is stopped' "$(mc status --json | json d.halted)" true
+check 'a person resumes again' mc squad emergency-resume --reason 'the file was touched by hand'
+
 # --- Joining again replaces the tokens -------------------------------------------------------------------
 check 'mcctl openclaw install runs again' install install --wait 60 --json
 

@@ -1,6 +1,8 @@
 //! The daemon itself: there, of this version, not stopped, and in the right namespace.
 
-use mc_proto::{home::Home, method::squad::StatusGet};
+use std::io::ErrorKind;
+
+use mc_proto::{halt::is_clear, home::Home, method::squad::StatusGet};
 
 use super::{
     Finding, Weight,
@@ -10,7 +12,7 @@ use crate::{context::Context, text};
 
 /// Runs the checks of this file.
 pub(super) fn check(home: &Home, cx: &mut Context) -> Vec<Finding> {
-    let mut found = halt_file(&ThisMachine, home);
+    let mut found = halt_file(home);
     found.extend(namespaces(&ThisMachine));
     match cx.call(&StatusGet {}) {
         Ok(status) => {
@@ -58,9 +60,11 @@ fn read_only(why: &str) -> Finding {
     }
 }
 
-fn halt_file(machine: &impl Machine, home: &Home) -> Vec<Finding> {
+fn halt_file(home: &Home) -> Vec<Finding> {
     let path = home.halt_file();
-    let set = machine.text(&path).is_some_and(|text| !text.starts_with('0'));
+    // A squad that was never started has none, and not everybody may look at it.
+    let unknown = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::PermissionDenied);
+    let set = !is_clear(&path).unwrap_or_else(|error| unknown(error.kind()));
     let finding = Finding {
         weight: Weight::Warning,
         check: "halt",
@@ -95,16 +99,23 @@ fn namespaces(machine: &impl Machine) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs, time::SystemTime};
 
     use super::{super::machine::tests::Planted, *};
 
     #[test]
     fn a_set_halt_file_is_found() {
-        let home = Home::under(Path::new("/mc"));
-        let planted = |text| Planted::default().with("/mc/state/halt", text);
-        assert_eq!(halt_file(&planted("1 stopped by ana"), &home).len(), 1);
-        assert_eq!(halt_file(&planted("0"), &home).len(), 0);
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::under(dir.path());
+        fs::create_dir_all(&home.state).unwrap();
+        assert_eq!(halt_file(&home).len(), 0, "none yet");
+        fs::write(home.halt_file(), "1 stopped by ana").unwrap();
+        assert_eq!(halt_file(&home).len(), 1);
+        fs::write(home.halt_file(), "0").unwrap();
+        assert_eq!(halt_file(&home).len(), 1, "touched");
+        let file = fs::File::options().append(true).open(home.halt_file()).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(halt_file(&home).len(), 0);
     }
 
     #[test]
