@@ -247,6 +247,10 @@ pub struct Agent {
     pub labels: BTreeMap<String, String>,
     /// When it was registered.
     pub created_at: Timestamp,
+    /// By how much the wall clock was set since then, in milliseconds: no part of the age of a
+    /// sub-agent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_moved_ms: i64,
     /// When its last recorded work happened: a run, a call or a move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_work_at: Option<Timestamp>,
@@ -258,10 +262,20 @@ impl Agent {
         self.parent.is_some() && self.serves.is_some()
     }
 
+    /// Returns when it was registered, by the wall clock as it is set now.
+    pub const fn lives_since(&self) -> Timestamp {
+        Timestamp(self.created_at.0.saturating_add(self.clock_moved_ms))
+    }
+
     /// Returns what it spent on `day`.
     pub fn spent_on(&self, day: &str) -> MicroUsd {
         if self.spend_day == day { self.spent_today_uusd } else { MicroUsd::ZERO }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// What `agent.update` changes; what is `None` stays.

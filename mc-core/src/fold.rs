@@ -60,10 +60,27 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
         }
         Event::TaskUpdated { task, patch } => given(agent, *task, patch),
         Event::MessagePosted { message } => wrote(agent, message, recorded.at),
+        Event::ClockJumped { by_ms } => clock_jumped(agent, *by_ms),
         event if event.agent() == Some(&agent.name) && !is_noise(agent, recorded) => {
             own(agent, recorded);
         }
         _ => {}
+    }
+}
+
+/// Moves what is counted from with the wall clock: the time since then is the time that passed.
+const fn clock_jumped(agent: &mut Agent, by_ms: i64) {
+    moved(&mut agent.last_work_at, by_ms);
+    moved(&mut agent.status_since, by_ms);
+    if agent.is_sub_agent() {
+        agent.clock_moved_ms = agent.clock_moved_ms.saturating_add(by_ms);
+    }
+    agent.rev = agent.rev.saturating_add(1);
+}
+
+const fn moved(at: &mut Option<Timestamp>, by_ms: i64) {
+    if let Some(at) = at {
+        at.0 = at.0.saturating_add(by_ms);
     }
 }
 
@@ -256,6 +273,9 @@ fn corrected(sum: MicroUsd, correction: &Correction) -> MicroUsd {
 /// Applies what `recorded` means for the tool call `call`.
 pub fn call(call: &mut ToolCall, recorded: &Recorded) {
     match &recorded.event {
+        Event::ToolChecked { call: checked } if checked.id == call.id => {
+            call.granted_by = call.granted_at.map(|_| recorded.seq);
+        }
         Event::ToolChanged(ToolChanged {
             call: id,
             status,
@@ -277,6 +297,7 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             set_some(&mut call.signature, signature.as_ref());
             if *status == CallStatus::Allowed {
                 call.granted_at = Some(recorded.at);
+                call.granted_by = Some(recorded.seq);
             }
             set_call_status(call, *status, recorded);
         }
@@ -363,6 +384,7 @@ pub fn squad(squad: &mut Squad, recorded: &Recorded) {
                 squad.stop = None;
             }
         }
+        Event::ClockJumped { by_ms } => moved(&mut squad.since, *by_ms),
         Event::SquadStopReported { report } => squad.stop = Some(report.clone()),
         Event::PolicyActivated { version, .. } => squad.policy_version = *version,
         _ => {}

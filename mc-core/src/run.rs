@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::AgentName,
-    id::{ApprovalId, CallId, RunId, TaskId},
+    id::{ApprovalId, CallId, RunId, Seq, TaskId},
     money::{CostState, MicroUsd, Tokens},
     policy::{Outcome, Risk},
     time::Timestamp,
@@ -171,6 +171,9 @@ pub struct ToolCall {
     /// When its lease began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted_at: Option<Timestamp>,
+    /// The event that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_by: Option<Seq>,
     /// What a runtime's own question about it must match; for commands of runtimes that ask twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_lock: Option<SecondLock>,

@@ -14,7 +14,7 @@ use mc_proto::{
 
 use crate::{
     caller::{SystemCommand, Work},
-    clock::{Clock, SystemClock},
+    clock::{Clock, JUMP_MS, SystemClock},
     config::{Config, ConfigError},
     findings,
     halt::Halt,
@@ -215,7 +215,7 @@ fn open_store(
         tracing::error!(%error, "who governs has changed and is not recorded");
     }
     // What can't be proven fresh is expired: the clock was set back while nobody watched it.
-    if store.behind_ms() > workers::JUMP_MS {
+    if store.behind_ms() > JUMP_MS {
         run(&store, SystemCommand::ClockJumped { by_ms: -store.behind_ms() })?;
     }
     start_policy(home, &store, &identity.agents.uids)?;

@@ -18,7 +18,7 @@ pub struct Helper(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    seen_at: Option<Timestamp>,
+    seen_ms: Option<i64>,
     connections: HashSet<u64>,
     /// By sink: the connection that sends to it, and until when.
     loans: HashMap<String, (u64, i64)>,
@@ -36,14 +36,14 @@ impl Helper {
         self.state().connections.insert(connection);
     }
 
-    /// Notes that the helper asked for work.
-    pub fn heard(&self, now: Timestamp) {
-        self.state().seen_at = Some(now);
+    /// Notes that the helper asked for work at `now_ms` of a clock that never jumps.
+    pub fn heard(&self, now_ms: i64) {
+        self.state().seen_ms = Some(now_ms);
     }
 
-    /// Returns when the helper last asked for work; `None` since the daemon began.
-    pub fn seen_at(&self) -> Option<Timestamp> {
-        self.state().seen_at
+    /// Returns when the helper last asked for work, by that clock; `None` since the daemon began.
+    pub fn seen_ms(&self) -> Option<i64> {
+        self.state().seen_ms
     }
 
     /// Notes why no answers can be taken from `sink`, or that they can.

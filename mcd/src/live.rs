@@ -90,8 +90,8 @@ pub struct Live {
     pub processes: Processes,
     /// The notification helper.
     pub helper: Helper,
-    /// When the daemon began.
-    pub started_at: Timestamp,
+    /// When the daemon began, by the clock that never jumps.
+    started_ms: i64,
     /// Whether agents share the operators' uid.
     pub shared_uid: AtomicBool,
     /// Whether this is a single-user squad: no act needs more than L1.
@@ -101,7 +101,8 @@ pub struct Live {
     policy_file: Mutex<Option<String>>,
     refused: Mutex<Vec<Finding>>,
     refused_identity: Mutex<Option<String>>,
-    beats: Mutex<HashMap<AgentName, Heard>>,
+    /// By agent: when it was last heard of and since when it is busy, by the clock that never jumps.
+    beats: Mutex<HashMap<AgentName, (i64, Option<i64>)>>,
     attached: Mutex<Vec<AttachedRuntime>>,
     read_only: Mutex<Option<String>>,
     day: Mutex<String>,
@@ -130,7 +131,7 @@ pub struct Setup {
 impl Live {
     /// Returns the state at start, with the default policy.
     pub fn new(clock: Arc<dyn Clock>, halt: Halt, setup: Setup) -> Self {
-        let started_at = clock.now();
+        let started_ms = clock.elapsed_ms();
         Self {
             clock,
             random: Box::new(SystemRandom),
@@ -144,7 +145,7 @@ impl Live {
             connections: AtomicUsize::new(0),
             processes: Processes::default(),
             helper: Helper::default(),
-            started_at,
+            started_ms,
             shared_uid: AtomicBool::new(setup.shared_uid),
             single_user: setup.single_user,
             policy: RwLock::new(Arc::new(Policy::default())),
@@ -257,23 +258,38 @@ impl Live {
         }
     }
 
-    /// Notes that `agent` was heard of at `now`, and whether it says that it is busy.
-    pub fn beat(&self, agent: &AgentName, now: Timestamp, is_busy: bool) {
+    /// Returns when the clock that never jumps stood at `elapsed_ms`, by the wall clock as it is set
+    /// now: however that was set meanwhile, the time between then and now is the one that passed.
+    pub fn at(&self, elapsed_ms: i64) -> Timestamp {
+        Timestamp(self.clock.now().0 - (self.clock.elapsed_ms() - elapsed_ms))
+    }
+
+    /// Returns when the daemon began.
+    pub fn started_at(&self) -> Timestamp {
+        self.at(self.started_ms)
+    }
+
+    /// Notes that `agent` is heard of, and whether it says that it is busy.
+    pub fn beat(&self, agent: &AgentName, is_busy: bool) {
         self.beat_count.fetch_add(1, Ordering::SeqCst);
+        let now = self.clock.elapsed_ms();
         let mut beats = lock(&self.beats);
-        let since = beats.get(agent).and_then(|before| before.busy_since).unwrap_or(now);
-        beats.insert(agent.clone(), Heard { at: now, busy_since: is_busy.then_some(since) });
+        let since = beats.get(agent).and_then(|(_, busy_since)| *busy_since).unwrap_or(now);
+        beats.insert(agent.clone(), (now, is_busy.then_some(since)));
     }
 
     /// Takes over when agents were heard of before the daemon began.
     pub fn set_heard(&self, heard: Vec<(AgentName, Timestamp)>) {
-        let heard = heard.into_iter().map(|(agent, at)| (agent, Heard { at, busy_since: None }));
+        let (now, elapsed_ms) = (self.clock.now(), self.clock.elapsed_ms());
+        let quiet_ms = |at: Timestamp| (now.0 - at.0).max(0);
+        let heard = heard.into_iter();
+        let heard = heard.map(|(agent, at)| (agent, (elapsed_ms - quiet_ms(at), None)));
         lock(&self.beats).extend(heard);
     }
 
     /// Returns when each agent was last heard of.
     pub fn all_heard(&self) -> Vec<(AgentName, Timestamp)> {
-        lock(&self.beats).iter().map(|(agent, heard)| (agent.clone(), heard.at)).collect()
+        lock(&self.beats).iter().map(|(agent, (at, _))| (agent.clone(), self.at(*at))).collect()
     }
 
     /// Returns when `agent` was last heard of, by a heartbeat or by its work, and what it said.
@@ -285,7 +301,8 @@ impl Live {
 
     /// Returns the last heartbeat of `agent`, and what it said.
     pub fn last_beat(&self, agent: &AgentName) -> Option<Heard> {
-        lock(&self.beats).get(agent).copied()
+        let (at, busy_since) = lock(&self.beats).get(agent).copied()?;
+        Some(Heard { at: self.at(at), busy_since: busy_since.map(|since| self.at(since)) })
     }
 
     /// Notes a runtime; one connection has at most one, the newest counts.

@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 mod assigning;
 #[path = "store/circles.rs"]
 mod circles;
+#[path = "store/clock.rs"]
+mod clock;
 #[path = "store/day.rs"]
 mod day;
 #[path = "store/ends.rs"]

@@ -131,6 +131,7 @@ impl Inputs {
             labels: BTreeMap::new(),
             counted_since: None,
             created_at: Timestamp::default(),
+            clock_moved_ms: 0,
             last_work_at: None,
         }
     }

@@ -70,7 +70,7 @@ pub fn heartbeat(desk: &mut Desk<'_>, params: &Heartbeat) -> Result<Beat, Fail> 
     if let Some(session) = &params.session {
         input::at_most("session", session, SHORT_BYTES)?;
     }
-    desk.live.beat(&agent.name, desk.now, params.status == Health::Busy);
+    desk.live.beat(&agent.name, params.status == Health::Busy);
     let tasks = queries::open_tasks_of(desk.db, &agent.name)?;
     let current = agent.current_task.and_then(|id| tasks.iter().find(|task| task.id == id));
     Ok(Beat {

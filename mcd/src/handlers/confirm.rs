@@ -24,6 +24,7 @@ use super::{
     input,
     moves::acting_agent,
     notify::{self, Warning},
+    redeem,
     tool::{Asked, PREVIEW_CHARS},
 };
 use crate::store::{
@@ -125,10 +126,9 @@ fn objection(
         return Ok(Some(foreign(format!("{} was run already", call.id))));
     }
     let is_fresh = call.lease_expires_at.is_some_and(|end| desk.now < end);
-    let granted = call.granted_at.filter(|at| is_fresh && *at <= desk.now);
-    let Some(granted) = granted else {
+    if !is_fresh || call.granted_at.is_none_or(|at| at > desk.now) {
         return Ok(Some(void(format!("it comes too late after {} was allowed", call.id))));
-    };
+    }
     if let Some(run) = call.run.map(|id| queries::run(desk.db, id)).transpose()?
         && run.status != RunStatus::Running
     {
@@ -140,9 +140,8 @@ fn objection(
         return Ok(Some(void(format!("{} is blocked", task.id))));
     }
     // What was granted before a stop, a pause or a restart does not come back with the resume.
-    let since = [Some(desk.live.started_at), squad.since, agent.status_since];
-    let is_void = since.into_iter().flatten().any(|since| granted <= since);
-    Ok(is_void.then(|| void(format!("{} was allowed before a stop or restart", call.id))))
+    let is_void = redeem::was_cut(desk, agent, call)?;
+    Ok(is_void.then(|| void(format!("{} was allowed before a stop, a restart or a clock set back", call.id))))
 }
 
 /// Says what differs between a command and the call that it claims to be.

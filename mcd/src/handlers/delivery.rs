@@ -57,7 +57,7 @@ const LONGEST_MS: i64 = 7 * 86_400_000;
 /// `invalid_params` for names and times that make no sense.
 pub(super) fn attach(desk: &mut Desk<'_>, params: Attach) -> Result<Attached, Fail> {
     check(&params)?;
-    desk.live.helper.heard(desk.now);
+    desk.live.helper.heard(desk.live.clock.elapsed_ms());
     let Attach { mut sinks, schedule } = params;
     sinks.sort_by(|a, b| a.name.cmp(&b.name));
     let before: Vec<_> = queries::sinks(desk.db)?.into_iter().map(|state| state.sink).collect();
@@ -103,7 +103,7 @@ fn check(params: &Attach) -> Result<(), Refusal> {
 ///
 /// `not_found` for a sink that was not declared.
 pub(super) fn next(desk: &mut Desk<'_>, sink: &str) -> Result<Due, Fail> {
-    desk.live.helper.heard(desk.now);
+    desk.live.helper.heard(desk.live.clock.elapsed_ms());
     let Some(state) = queries::sink(desk.db, sink)? else {
         return Err(Refusal::not_found(format_args!("sink `{sink}`")).into());
     };
@@ -282,7 +282,8 @@ fn watch(desk: &mut Desk<'_>, state: &SinkState) -> Result<(), Fail> {
         return Ok(());
     }
     let failing = state.failing_since.filter(|since| desk.now.since(*since) >= FAILING);
-    let seen = desk.live.helper.seen_at().unwrap_or(desk.live.started_at);
+    let seen = desk.live.helper.seen_ms().map(|ms| desk.live.at(ms));
+    let seen = seen.unwrap_or_else(|| desk.live.started_at());
     let is_away = desk.now.since(seen) >= AWAY && queries::waiting_for(desk.db, name)? > 0;
     let (text, next) = match failing {
         Some(since) => {
@@ -372,7 +373,8 @@ pub(super) fn health(db: Reader<'_>, live: &Live) -> Result<Health, StoreError> 
         sinks.push(sink_health(db, live, state)?);
     }
     let quiet = live.is_quiet(live.clock.now());
-    Ok(Health { helper_seen_at: live.helper.seen_at(), quiet, sinks })
+    let helper_seen_at = live.helper.seen_ms().map(|ms| live.at(ms));
+    Ok(Health { helper_seen_at, quiet, sinks })
 }
 
 fn sink_health(db: Reader<'_>, live: &Live, state: SinkState) -> Result<SinkHealth, StoreError> {

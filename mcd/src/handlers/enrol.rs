@@ -180,6 +180,7 @@ fn begin(desk: &Desk<'_>, params: Register, parent: Option<AgentName>) -> Result
         unpriced: false,
         labels: params.labels,
         created_at: desk.now,
+        clock_moved_ms: 0,
         last_work_at: None,
     })
 }

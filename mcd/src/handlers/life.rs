@@ -54,7 +54,8 @@ fn sign(desk: &Desk<'_>, agent: &Agent) -> Option<Timestamp> {
 /// Returns since when it is quiet around the agent; at the earliest since the start of the
 /// daemon, which did not hear what was before.
 pub(super) fn quiet_since(desk: &Desk<'_>, agent: &Agent) -> Timestamp {
-    sign(desk, agent).map_or(desk.live.started_at, |at| at.max(desk.live.started_at))
+    let began = desk.live.started_at();
+    sign(desk, agent).map_or(began, |at| at.max(began))
 }
 
 fn liveness(desk: &Desk<'_>, agent: &Agent) -> Liveness {
@@ -204,7 +205,7 @@ fn over(desk: &Desk<'_>, alert: &Alert, agent: Option<&Agent>) -> Option<String>
     }
     let Some(agent) = agent else { return Some("the agent is retired".to_owned()) };
     // What was before a restart is no news: only a sign of life since then is.
-    let seen = sign(desk, agent).filter(|at| *at >= desk.live.started_at);
+    let seen = sign(desk, agent).filter(|at| *at >= desk.live.started_at());
     if alert.kind == AlertKind::HeartbeatLost {
         let is_back = desk.policy.doc().agents.liveness(desk.now, seen) == Liveness::Online;
         return is_back.then(|| format!("{} is heard of again", agent.name));

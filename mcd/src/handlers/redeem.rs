@@ -261,15 +261,13 @@ impl Turn<'_> {
 
     /// Answers about an approval that was used. The same lease to the same call is no second use: the
     /// first answer may have been lost.
-    fn again(
-        &self,
-        desk: &mut Desk<'_>,
-        call: Option<ToolCall>,
-        used_at: Timestamp,
-    ) -> Result<Awaited, Fail> {
+    fn again(&self, desk: &mut Desk<'_>, call: Option<ToolCall>) -> Result<Awaited, Fail> {
         let call = call.filter(|call| self.waits.is_some() && call.status == CallStatus::Allowed);
-        let lease = call.and_then(|call| call.lease_expires_at).filter(|end| *end > desk.now);
-        let lease = if was_cut(desk, self.agent, used_at)? { None } else { lease };
+        let lease = match call {
+            Some(call) if !was_cut(desk, self.agent, &call)? => call.lease_expires_at,
+            Some(_) | None => None,
+        };
+        let lease = lease.filter(|end| *end > desk.now);
         let refused = || self.refuse("this approval was used already");
         Ok(lease.map_or_else(refused, |lease| self.grant(lease)))
     }
@@ -287,8 +285,8 @@ fn redeem(
     if let Some(reason) = stands_still(desk, agent, approval)? {
         return Ok(turn.refuse(reason));
     }
-    if let Some(used_at) = approval.used_at {
-        return turn.again(desk, call, used_at);
+    if approval.used_at.is_some() {
+        return turn.again(desk, call);
     }
     let Some(call) = call.filter(|call| call.status == CallStatus::Waiting) else {
         return Ok(turn.refuse("no call waits for this approval; repeat the call to use it"));
@@ -367,9 +365,11 @@ fn stands_still(
     Ok(None)
 }
 
-/// Says whether a stop, a pause, a quarantine or a restart came after `since`: leases end with it.
-fn was_cut(desk: &mut Desk<'_>, agent: &Agent, since: Timestamp) -> Result<bool, Fail> {
-    let squad = desk.squad()?.since;
-    let cuts = [Some(desk.live.started_at), squad, agent.status_since];
-    Ok(cuts.into_iter().flatten().any(|cut| cut > since))
+/// Says whether a stop, a pause, a quarantine or a restart came after the call was allowed, or the
+/// clock was set back since: leases end with it.
+pub(super) fn was_cut(desk: &mut Desk<'_>, agent: &Agent, call: &ToolCall) -> Result<bool, Fail> {
+    let stops = [desk.squad()?.since, agent.status_since];
+    let is_old = call.granted_by.is_none_or(|event| event <= desk.cut());
+    let stopped = |granted| stops.into_iter().flatten().any(|since| granted <= since);
+    Ok(is_old || call.granted_at.is_none_or(stopped))
 }

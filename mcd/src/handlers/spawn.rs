@@ -165,7 +165,7 @@ fn children_of(mut agents: Vec<Agent>, parent: &AgentName) -> Vec<Agent> {
 pub(super) fn end_overdue(desk: &mut Desk<'_>, agents: &[Agent]) -> Result<(), Fail> {
     let ttl = desk.policy.doc().limits.child_ttl;
     for child in agents.iter().filter(|one| one.is_sub_agent()) {
-        if desk.now.since(child.created_at) >= ttl.duration() {
+        if desk.now.since(child.lives_since()) >= ttl.duration() {
             end(desk, &child.name, &format!("a sub-agent lives at most {ttl}"))?;
         }
     }

@@ -253,6 +253,7 @@ fn new_call(
         },
         lease_expires_at: allowed.then(|| desk.now.plus(lease(desk))),
         granted_at: allowed.then_some(desk.now),
+        granted_by: None,
         second_lock: confirm::second_lock(asked),
         duration_ms: None,
         result_preview: None,

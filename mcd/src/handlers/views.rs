@@ -209,7 +209,7 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         shared_uid: live.is_shared_uid(),
         sinks_failing: delivery::failing(db, live)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: live.started_at,
+        started_at: live.started_at(),
         read_only: live.read_only(),
         head: queries::head(db)?.seq,
         now: live.clock.now(),

@@ -10,7 +10,7 @@ use mc_core::{
     event::{Event, Recorded},
     id::{
         AlertId, ApprovalId, CallId, DeliveryId, EventId, MessageId, NotificationId, ReservationId,
-        RuleId, RunId, ScheduleId, TaskId,
+        RuleId, RunId, ScheduleId, Seq, TaskId,
     },
     policy::{Facts, Policy},
     squad::{STOP_CAUSE, Squad},
@@ -42,6 +42,9 @@ pub type SetCaps = std::collections::BTreeMap<(Scope, String), Caps>;
 /// The last number given of each kind, by the order of [`Numbers`]' constants.
 type Numbers = [i64; 11];
 
+/// Where everything stood before a command.
+type Mark = (Head, Numbers, Seq);
+
 const TABLES: [(&str, &str); 11] = [
     ("tasks", "id"),
     ("runs", "id"),
@@ -62,6 +65,8 @@ pub struct WriterState {
     /// The newest event and its hash.
     pub head: Head,
     numbers: Numbers,
+    /// Leases that were given up to this event are void: a restart came, or the clock was set back.
+    cut: Seq,
     squad: Option<Arc<Squad>>,
     set_caps: Option<Arc<SetCaps>>,
 }
@@ -78,18 +83,20 @@ impl WriterState {
         for (number, (table, id)) in numbers.iter_mut().zip(TABLES) {
             *number = queries::last_number(reader, table, id)?;
         }
-        Ok(Self { head: journal::head(db)?, numbers, squad: None, set_caps: None })
+        let head = journal::head(db)?;
+        Ok(Self { head, numbers, cut: head.seq, squad: None, set_caps: None })
     }
 
     /// Notes where everything stands, for [`WriterState::restore`].
-    pub(super) fn mark(&self) -> (Head, Numbers) {
-        (self.head, self.numbers)
+    pub(super) fn mark(&self) -> Mark {
+        (self.head, self.numbers, self.cut)
     }
 
     /// Takes back what was done since `mark`.
-    pub(super) fn restore(&mut self, (head, numbers): (Head, Numbers)) {
+    pub(super) fn restore(&mut self, (head, numbers, cut): Mark) {
         self.head = head;
         self.numbers = numbers;
+        self.cut = cut;
         self.squad = None;
         self.set_caps = None;
     }
@@ -306,8 +313,15 @@ impl<'a> Desk<'a> {
         let sink = self.wants_changed.then_some(&mut touched);
         projections::apply(self.db, &recorded, sink)?;
         let kind = recorded.event.kind();
-        if kind.starts_with("squad") || kind.starts_with("policy") {
+        let jump = match recorded.event {
+            Event::ClockJumped { by_ms } => by_ms,
+            _ => 0,
+        };
+        if kind.starts_with("squad") || kind.starts_with("policy") || jump != 0 {
             self.state.squad = None;
+        }
+        if jump < 0 {
+            self.state.cut = seq;
         }
         if matches!(recorded.event, Event::BudgetSet { .. }) {
             self.state.set_caps = None;
@@ -330,6 +344,12 @@ impl<'a> Desk<'a> {
         let squad = Arc::new(queries::squad_row(self.db)?);
         self.state.squad = Some(Arc::clone(&squad));
         Ok(squad)
+    }
+
+    /// Returns the event up to which every lease is void: with a restart leases end, and by a clock
+    /// that was set back nobody can tell how old one is.
+    pub fn cut(&self) -> Seq {
+        self.state.cut
     }
 
     /// Returns the caps that were set beside those in other rows.

@@ -16,9 +16,14 @@ use mc_proto::error::{ErrorKind, RpcError};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
-use super::{Answer, Committed, StoreError, WriterState, desk, open};
+use super::{
+    Answer, Committed, StoreError, WriterState,
+    desk::{self, Done},
+    open,
+};
 use crate::{
     caller::{SystemCommand, Work},
+    clock::Drift,
     live::Live,
     masking,
 };
@@ -51,6 +56,7 @@ struct Writer {
     db: Connection,
     log: PathBuf,
     state: WriterState,
+    drift: Drift,
     live: Arc<Live>,
     committed: broadcast::Sender<Arc<Vec<Committed>>>,
     checkpoints: SyncSender<()>,
@@ -70,7 +76,9 @@ pub(super) fn start(
     log.push("-wal");
     let checkpoints = start_checkpoints(path)?;
     let live = Arc::clone(live);
-    let writer = Writer { db, log: log.into(), state, live, committed, checkpoints, commits: 0 };
+    let drift = Drift::of(&*live.clock);
+    let log = log.into();
+    let writer = Writer { db, log, state, drift, live, committed, checkpoints, commits: 0 };
     std::thread::Builder::new().name("writer".into()).stack_size(STACK_BYTES).spawn(move || {
         masking::install(masker);
         let run = std::panic::AssertUnwindSafe(|| writer.run(&jobs));
@@ -145,7 +153,7 @@ impl Writer {
 
     /// Carries out a batch in one transaction, and answers when it is durable.
     fn commit(&mut self, batch: &mut Vec<Job>) {
-        let before = self.state.mark();
+        let (before, drift) = (self.state.mark(), self.drift);
         let (jobs, replies): (Vec<Work>, Vec<_>) =
             batch.drain(..).map(|job| (job.work, job.reply)).unzip();
         let stops = jobs.iter().any(records_a_stop);
@@ -154,6 +162,7 @@ impl Writer {
             Ok(done) => done,
             Err(error) => {
                 self.state.restore(before);
+                self.drift = drift;
                 if stops && error.is_disk_full() && self.live.ballast.release() {
                     // Who follows the stop tries again until it is in the record.
                     tracing::warn!("the disk is full: the ballast is given up for the stop");
@@ -202,7 +211,7 @@ impl Writer {
                 answers.push(Err(full()));
                 continue;
             }
-            match desk::carry_out(&self.db, &mut self.state, &self.live, work) {
+            match self.carry_out(work) {
                 Ok(done) => {
                     wrote |= done.wrote;
                     events.extend(done.events);
@@ -224,6 +233,20 @@ impl Writer {
             return Err(error.into());
         }
         Ok((answers, events))
+    }
+
+    /// Carries out one command. Nothing is decided by a clock of which the rows do not know yet that
+    /// it was set.
+    fn carry_out(&mut self, work: Work) -> Result<Done, StoreError> {
+        let mut events = Vec::new();
+        if let Some(by_ms) = self.drift.jump(&*self.live.clock) {
+            let jump = Work::System(SystemCommand::ClockJumped { by_ms });
+            events = desk::carry_out(&self.db, &mut self.state, &self.live, jump)?.events;
+        }
+        let mut done = desk::carry_out(&self.db, &mut self.state, &self.live, work)?;
+        done.wrote |= !events.is_empty();
+        events.append(&mut done.events);
+        Ok(Done { events, ..done })
     }
 
     fn roll_back(&self) {

@@ -21,7 +21,7 @@ use tokio::{
 
 pub(crate) use self::{
     runtimes::catch_up_all,
-    tick::{JUMP_MS, day, system},
+    tick::{day, system},
 };
 use crate::{
     config::Config,

@@ -15,7 +15,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::Setting;
 use crate::{
     caller::{Caller, SystemCommand, Work},
-    live::Live,
+    clock::Drift,
     server::{Server, emergency},
     store::{Answer, Store},
 };
@@ -26,15 +26,13 @@ const TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How many ticks pass without the writer when nothing happened.
 const QUIET_TICKS: u32 = 5;
-/// How far wall clock and elapsed time may drift apart, in milliseconds.
-pub(crate) const JUMP_MS: i64 = 5000;
 
 /// Looks at the time about once a second; never ends by itself.
 pub(super) async fn run(setting: &Setting) {
     let server = &setting.server;
     let live = server.live();
     let zone = setting.config.zone();
-    let mut state = Seen { drift_ms: drift(live), head: -1, quiet: 0 };
+    let mut state = Seen { drift: Drift::of(&*live.clock), head: -1, quiet: 0 };
     let mut turning = Turning { day: setting.day.clone(), kept: None, asked: None };
     loop {
         turning.look(server, &zone);
@@ -105,32 +103,22 @@ fn today(now: Timestamp, zone: &jiff::tz::TimeZone) -> (String, i64) {
     (at.date().to_string(), now.0.saturating_sub(began))
 }
 
-/// Returns the wall clock minus the clock that never jumps.
-fn drift(live: &Live) -> i64 {
-    live.clock.now().0 - live.clock.elapsed_ms()
-}
-
 struct Seen {
-    drift_ms: i64,
+    drift: Drift,
     head: i64,
     quiet: u32,
 }
 
 impl Seen {
-    /// Records a jump; one backwards ends every proof of a passphrase.
+    /// Has a jump of the clock recorded; one backwards ends every proof of a passphrase.
     fn watch_clock(&mut self, server: &Server) {
-        let drift_ms = drift(server.live());
-        let by_ms = drift_ms - self.drift_ms;
-        // Small steps add up: the mark stays where the last jump left it.
-        if by_ms.abs() <= JUMP_MS {
-            return;
-        }
-        self.drift_ms = drift_ms;
+        let Some(by_ms) = self.drift.jump(&*server.live().clock) else { return };
         tracing::warn!(by_ms, "the wall clock jumped");
         if by_ms < 0 {
             server.end_proofs();
         }
-        submit(server, SystemCommand::ClockJumped { by_ms });
+        // The writer looks at the clocks before each command.
+        submit(server, SystemCommand::Tick);
     }
 
     /// Lets the writer look at what is due: each second while things happen, else seldom.

@@ -126,7 +126,9 @@ impl Projection<'_, '_> {
             | Event::BudgetDayTurned { .. }
             | Event::CostCorrected { .. } => self.run_event(),
             Event::ToolChecked { call } => {
-                self.put_call(call.as_ref().clone())?;
+                let mut row = call.as_ref().clone();
+                fold::call(&mut row, self.recorded);
+                self.put_call(row)?;
                 self.agent(&call.agent)
             }
             Event::ToolChanged(ToolChanged { call, agent, .. }) => {
@@ -175,6 +177,12 @@ impl Projection<'_, '_> {
                 let mut row = queries::notification(self.db, *notification)?;
                 fold::notification(&mut row, self.recorded);
                 self.put_notification(row)
+            }
+            Event::ClockJumped { .. } => {
+                for agent in queries::agents(self.db, false)? {
+                    self.agent(&agent.name)?;
+                }
+                self.squad()
             }
             Event::SquadCreated { .. }
             | Event::SquadStatusChanged { .. }
