@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::AgentName,
+    budget::ScopeKey,
     id::{AlertId, ApprovalId, NotificationId, ReservationId, TaskId},
     time::Timestamp,
 };
@@ -106,6 +107,12 @@ pub struct Alert {
     /// The reservation concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reservation: Option<ReservationId>,
+    /// The budget concerned: when that is no longer spent so far, the alert ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<OfBudget>,
+    /// How often the same happened again while it was not resolved.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeated: i64,
     /// How it stands.
     pub status: AlertStatus,
     /// Who acknowledged or resolved it.
@@ -118,6 +125,20 @@ pub struct Alert {
     pub at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &i64) -> bool {
+    *count == 0
+}
+
+/// What an alert about a budget tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OfBudget {
+    /// Which.
+    pub key: ScopeKey,
+    /// The share that is spent, in percent, that it tells of; 100 where nothing more may be spent.
+    pub percent: i64,
 }
 
 /// What a notification tells.

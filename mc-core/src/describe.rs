@@ -117,6 +117,7 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
             format!("{agent} was about to run {}: refused, {}", cut(preview), cut(why))
         }
         Event::AlertRaised { alert } => format!("alert {}: {}", alert.id, cut(&alert.text)),
+        Event::AlertRepeated { alert, text, .. } => format!("alert {alert} again: {}", cut(text)),
         Event::AlertChanged { alert, note, .. } => {
             let note = note.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));
             format!("{who} answered {alert}{note}")
@@ -153,6 +154,7 @@ fn budget_line(recorded: &Recorded, why: &str) -> String {
                 if by.uusd.0 > 0 { by.uusd.to_string() } else { format!("{} tokens", by.tokens) };
             format!("{approval} raised {key} by {more}")
         }
+        Event::BudgetWarned { key, percent: 0, .. } => format!("{key} is below its warnings again"),
         Event::BudgetWarned { key, percent, .. } => format!("{key} is {percent} % spent"),
         Event::BudgetBreached { breach } => format!("{} is over: {}", breach.run, breach.text),
         Event::BudgetDayTurned { now } => format!("budgets count {} from now on", now.day()),

@@ -348,6 +348,15 @@ pub enum Event {
         /// Their note.
         note: Option<String>,
     },
+    /// What an alert that is not resolved tells of happened again.
+    AlertRepeated {
+        /// The alert.
+        alert: AlertId,
+        /// The task that it concerns.
+        task: Option<TaskId>,
+        /// What it says now.
+        text: String,
+    },
     /// A notification was queued.
     NotificationQueued {
         /// The notification.

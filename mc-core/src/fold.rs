@@ -357,6 +357,13 @@ pub fn alert(alert: &mut Alert, recorded: &Recorded) {
         alert.note.clone_from(note);
         alert.updated_at = recorded.at;
     }
+    if let Event::AlertRepeated { alert: id, text, .. } = &recorded.event
+        && *id == alert.id
+    {
+        alert.text.clone_from(text);
+        alert.repeated += 1;
+        alert.updated_at = recorded.at;
+    }
 }
 
 /// Applies what `recorded` means for `notification`.

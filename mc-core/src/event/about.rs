@@ -87,7 +87,8 @@ impl Event {
             | Self::ApprovalEdited(ApprovalEdited { task, .. })
             | Self::ApprovalReminded(ApprovalReminded { task, .. })
             | Self::RuleUsed { task, .. }
-            | Self::AlertChanged { task, .. } => *task,
+            | Self::AlertChanged { task, .. }
+            | Self::AlertRepeated { task, .. } => *task,
             Self::BudgetReserved { reservation } => reservation.payer.task,
             Self::BudgetBreached { breach } => breach.task,
             Self::CostCorrected { correction } => correction.payer.task,
@@ -144,6 +145,7 @@ impl Event {
             | Self::BudgetSet { .. }
             | Self::BudgetRaised { .. }
             | Self::AlertChanged { .. }
+            | Self::AlertRepeated { .. }
             | Self::NotificationQueued { .. }
             | of_the_squad!() => None,
         }
@@ -196,6 +198,7 @@ words! {
     RuleRevoked "rule_revoked"
     AlertRaised "alert_raised"
     AlertChanged "alert_changed"
+    AlertRepeated "alert_repeated"
     NotificationQueued "notification_queued"
     NotificationAcked "notification_acked"
     SinksDeclared "sinks_declared"

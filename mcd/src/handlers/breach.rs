@@ -1,17 +1,17 @@
-//! What follows from a cost, in the same transaction: warnings, the end of a run that is over,
-//! the question to a human, and the breaker.
+//! What follows from a cost, in the same transaction: the end of a run that is over, the question
+//! to a human, and the breaker.
 
 use mc_core::{
     actor::Actor,
     agent::{Agent, AgentName, AgentStatus},
-    alert::{AlertKind, Severity},
+    alert::{OfBudget, Severity},
     approval::ApprovalStatus,
     budget::{
         self, Amount, Breach, BreachCause, Caps, Payer, Reservation, Scope, ScopeKey, Shortage,
         Standing,
     },
     event::Event,
-    id::{ApprovalId, RunId, TaskId},
+    id::ApprovalId,
     money::MicroUsd,
     run::{Run, RunStatus},
 };
@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use super::{
     asking,
-    budget::{Own, Raise, SQUAD, for_whole_run, payer, standings},
-    notify::{self, Warning},
+    budget::{Own, Raise, for_whole_run, standings},
+    budget_alerts::{self, Says},
 };
 use crate::store::{
     Desk,
@@ -41,17 +41,13 @@ pub(super) fn after_cost(
 ) -> Result<(), Fail> {
     let all = standings(desk, agent, payer, Own::All)?;
     for one in &all {
-        warn(desk, payer, one)?;
+        budget_alerts::warn(desk, payer, one)?;
     }
     let over = short(&all);
     if over.is_empty() {
         return trips(desk, agent, run, payer);
     }
-    if run.status == RunStatus::Running {
-        stop(desk, agent, (run, payer), &over)?;
-    } else {
-        stop_late(desk, agent, (run, payer), &over)?;
-    }
+    stop(desk, agent, (run, payer), &over)?;
     let used_up: Vec<&Standing> =
         over.iter().filter(|(_, shortage)| !shortage.waits).map(|(one, _)| one).collect();
     stop_others(desk, run, &used_up)?;
@@ -75,6 +71,9 @@ fn short(all: &[Standing]) -> Vec<(Standing, Shortage)> {
 }
 
 /// Ends a run that may spend nothing more, and asks for what would let its work go on.
+///
+/// What is reported after a run's end counts all the same. Where it passes a cap, something of that
+/// session goes on, whoever said that it had ended.
 fn stop(
     desk: &mut Desk<'_>,
     agent: &Agent,
@@ -82,6 +81,9 @@ fn stop(
     over: &[(Standing, Shortage)],
 ) -> Result<(), Fail> {
     let Some((first, _)) = over.first() else { return Ok(()) };
+    if run.status != RunStatus::Running && is_told(desk, (run, payer), over)? {
+        return Ok(());
+    }
     // All that is used up: a person who raises one cap alone would see the next run end by another.
     let texts: Vec<&str> = over.iter().map(|(_, shortage)| shortage.text.as_str()).collect();
     end(desk, run, payer, (BreachCause::Cap, &first.key, &texts.join("; ")))?;
@@ -91,32 +93,26 @@ fn stop(
     Ok(())
 }
 
-/// What is reported after a run's end counts all the same. Where it passes a cap, something of that
-/// session goes on, whoever said that it had ended.
-fn stop_late(
-    desk: &mut Desk<'_>,
-    agent: &Agent,
+/// Says whether a person knows already of all that a run which has ended used up.
+fn is_told(
+    desk: &Desk<'_>,
     (run, payer): (&Run, &Payer),
     over: &[(Standing, Shortage)],
-) -> Result<(), Fail> {
-    let by_budget = run.error.as_ref().is_some_and(|why| why.starts_with(ENDED));
-    let open = queries::open_approvals(desk.db, Some(&agent.name))?;
-    let is_asked = |one: &Standing| {
+) -> Result<bool, Fail> {
+    if run.error.as_ref().is_some_and(|why| why.starts_with(ENDED)) {
+        return Ok(true);
+    }
+    let open = queries::open_approvals(desk.db, Some(&run.agent))?;
+    let is_asked = |key: &ScopeKey| {
         open.iter().any(|asked| {
-            asked.status == ApprovalStatus::Pending
-                && (asked.task, asked.rule.as_str()) == (payer.task, one.key.scope.rule())
+            let is_same = asked.task == payer.task && asked.rule == key.scope.rule();
+            // Each run has a cap of its own; those of a task are raised together.
+            let of = asked.statement.arguments.get("of").and_then(Value::as_str);
+            let is_of = key.scope == Scope::Run || of == Some(key.of.as_str());
+            asked.status == ApprovalStatus::Pending && is_same && is_of
         })
     };
-    let Some((first, shortage)) = over.iter().find(|(one, _)| !by_budget && !is_asked(one)) else {
-        return Ok(());
-    };
-    let (key, text) = (first.key.clone(), shortage.text.clone());
-    breached(desk, run, payer, (BreachCause::Cap, &key, &text))?;
-    for (standing, shortage) in over {
-        ask(desk, agent, run, payer, (standing, shortage))?;
-    }
-    let text = format!("{}: {} has ended, and more of it was reported: {text}", run.agent, run.id);
-    alert(desk, payer, Severity::Critical, text, "decide on the override, or cancel the task")
+    Ok(over.iter().all(|(one, _)| is_asked(&one.key)))
 }
 
 /// Stops the runs beside this one that pay from a scope which is used up. What was promised to a run
@@ -134,49 +130,6 @@ fn stop_others(desk: &mut Desk<'_>, run: &Run, used_up: &[&Standing]) -> Result<
         let over: Vec<_> = short(&all).into_iter().filter(|(one, _)| is_used_up(one)).collect();
         stop(desk, &agent, (&other, &payer), &over)?;
     }
-    Ok(())
-}
-
-/// Warns of a share once; a higher one anew.
-fn warn(desk: &mut Desk<'_>, payer: &Payer, one: &Standing) -> Result<(), Fail> {
-    let percent = one.percent();
-    let shares = desk.policy.doc().budgets.warn_percent.iter().copied().map(i64::from);
-    let reached = shares.filter(|share| *share <= percent).max().unwrap_or(0);
-    if reached <= one.ledger.warned {
-        return Ok(());
-    }
-    let event = Event::BudgetWarned {
-        key: one.key.clone(),
-        percent: reached,
-        agent: payer.agent.clone(),
-        task: payer.task,
-    };
-    desk.emit_as(Actor::system("budgets"), None, event)?;
-    if percent >= 100 {
-        // The breach says more.
-        return Ok(());
-    }
-    let text = format!("{}: {} ({percent} %)", payer.agent, one.sentence(Amount::default()));
-    let severity = if reached >= 95 { Severity::Error } else { Severity::Warning };
-    alert(desk, payer, severity, text, "raise the cap with `mcctl budget set`, or cancel the task")
-}
-
-fn alert(
-    desk: &mut Desk<'_>,
-    payer: &Payer,
-    severity: Severity,
-    text: String,
-    next: &'static str,
-) -> Result<(), Fail> {
-    let warning = Warning {
-        severity,
-        kind: AlertKind::Budget,
-        text,
-        next,
-        task: payer.task,
-        agent: Some(payer.agent.clone()),
-    };
-    notify::raise(desk, warning)?;
     Ok(())
 }
 
@@ -204,7 +157,7 @@ fn breached(
 /// How the error of a run begins that was ended for its spending.
 const ENDED: &str = "ended by the budget: ";
 
-/// Ends a run: nothing further of it is allowed, and its session is ordered ended.
+/// Ends a run, unless it has ended: nothing further of it is allowed, and its session is ordered ended.
 fn end(
     desk: &mut Desk<'_>,
     run: &Run,
@@ -212,16 +165,25 @@ fn end(
     (cause, key, text): (BreachCause, &ScopeKey, &str),
 ) -> Result<(), Fail> {
     breached(desk, run, payer, (cause, key, text))?;
-    let ended = Event::RunFinished {
-        run: run.id,
-        agent: run.agent.clone(),
-        task: payer.task,
-        status: RunStatus::Aborted,
-        error: Some(format!("{ENDED}{text}")),
+    let goes_on = run.status == RunStatus::Running;
+    if goes_on {
+        let ended = Event::RunFinished {
+            run: run.id,
+            agent: run.agent.clone(),
+            task: payer.task,
+            status: RunStatus::Aborted,
+            error: Some(format!("{ENDED}{text}")),
+        };
+        desk.emit_as(Actor::system("budgets"), None, ended)?;
+    }
+    let how = if goes_on { "is ended" } else { "has ended, and more of it was reported" };
+    let says = Says {
+        severity: Severity::Critical,
+        text: format!("{}: {} {how}: {text}", run.agent, run.id),
+        next: "decide on the override, or cancel the task",
+        budget: (cause == BreachCause::Cap).then(|| OfBudget { key: key.clone(), percent: 100 }),
     };
-    desk.emit_as(Actor::system("budgets"), None, ended)?;
-    let text = format!("{}: {} is ended: {text}", run.agent, run.id);
-    alert(desk, payer, Severity::Critical, text, "decide on the override, or cancel the task")
+    budget_alerts::raise(desk, payer, says)
 }
 
 /// Pauses an agent for its spending; what it was granted and has not used is void.
@@ -349,37 +311,4 @@ fn shown(run: &Run) -> Value {
         "cost_uusd": run.cost_uusd, "cost_state": run.cost_state, "tokens": run.tokens.total(),
         "started_at": run.started_at,
     })
-}
-
-/// Says aloud when a cap was set below what is spent: nothing more may be spent at once.
-pub(super) fn tell_if_over(desk: &mut Desk<'_>, scope: Scope, of: &str) -> Result<(), Fail> {
-    let day = desk.live.day();
-    let of_key = match scope {
-        Scope::Run => return Ok(()),
-        Scope::Task => of.to_owned(),
-        Scope::AgentDay => budget::agent_day(of, &day),
-        Scope::SquadDay => day,
-        Scope::SquadMonth => budget::month_of(&day).to_owned(),
-    };
-    let ledger = queries::ledger(desk.db, &ScopeKey { scope, of: of_key })?;
-    let agents = queries::agents(desk.db, false)?;
-    let agent = agents.iter().find(|agent| agent.name.as_str() == of).or(agents.first());
-    let Some(agent) = agent else { return Ok(()) };
-    let task: Option<TaskId> = if scope == Scope::Task { of.parse().ok() } else { None };
-    let row = task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let who = payer(desk, agent, None::<RunId>, row.as_ref())?;
-    let all = standings(desk, agent, &who, Own::All)?;
-    let over = all.iter().find(|one| one.key.scope == scope && one.ledger == ledger);
-    let Some(over) = over.filter(|one| one.percent() >= 100) else { return Ok(()) };
-    let text = format!("{}: nothing more may be spent", over.sentence(Amount::default()));
-    let warning = Warning {
-        severity: Severity::Warning,
-        kind: AlertKind::Budget,
-        text,
-        next: "raise the cap again, or leave it: runs under way end with their next cost",
-        task,
-        agent: (scope == Scope::AgentDay && of != SQUAD).then(|| agent.name.clone()),
-    };
-    notify::raise(desk, warning)?;
-    Ok(())
 }

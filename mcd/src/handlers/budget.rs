@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     asking::OVERRUN,
-    breach, input,
+    breach, budget_alerts, input,
     settle::{newest_run, no_run},
     unsettled,
 };
@@ -71,27 +71,35 @@ impl Caplist<'_> {
             .collect();
         let mut standings = Vec::new();
         for key in payer.scopes() {
-            let mut caps = self.caps(agent, payer.task, &key)?;
-            if caps == Caps::default() {
+            let mut one = self.standing(agent, payer.task, key)?;
+            if one.caps == Caps::default() {
                 continue;
             }
-            let ledger = queries::ledger(self.db, &key)?;
-            caps.uusd = caps.uusd.map(|cap| cap + ledger.granted.uusd);
-            caps.tokens = caps.tokens.map(|cap| cap.saturating_add(ledger.granted.tokens));
-            let mine = promised.iter().filter(|(keys, _)| keys.contains(&key));
-            let own = mine.fold(Amount::default(), |sum, (_, open)| sum + *open);
-            standings.push(Standing { key, caps, ledger, own });
+            let mine = promised.iter().filter(|(keys, _)| keys.contains(&one.key));
+            one.own = mine.fold(Amount::default(), |sum, (_, open)| sum + *open);
+            standings.push(one);
         }
         Ok(standings)
     }
 
-    /// Returns the caps of a scope, before what was granted on top.
-    pub(super) fn caps(
+    /// Returns how one scope stands, also without a cap; none of what is promised is anybody's own.
+    pub(super) fn standing(
         &self,
         agent: &Agent,
         task: Option<TaskId>,
-        key: &ScopeKey,
-    ) -> Result<Caps, Fail> {
+        key: ScopeKey,
+    ) -> Result<Standing, Fail> {
+        let caps = self.caps(agent, task, &key)?;
+        let ledger = queries::ledger(self.db, &key)?;
+        let caps = Caps {
+            uusd: caps.uusd.map(|cap| cap + ledger.granted.uusd),
+            tokens: caps.tokens.map(|cap| cap.saturating_add(ledger.granted.tokens)),
+        };
+        Ok(Standing { key, caps, ledger, own: Amount::default() })
+    }
+
+    /// Returns the caps of a scope, before what was granted on top.
+    fn caps(&self, agent: &Agent, task: Option<TaskId>, key: &ScopeKey) -> Result<Caps, Fail> {
         let set =
             |scope, of: &str| self.set.get(&(scope, of.to_owned())).copied().unwrap_or_default();
         let tokens = |own: Caps| own.tokens.or(self.policy.doc().budgets.tokens.of(key.scope));
@@ -266,7 +274,7 @@ pub fn set(desk: &mut Desk<'_>, params: &BudgetSet) -> Result<Budgets, Fail> {
         }
     }
     let of = params.of.clone().unwrap_or_else(|| SQUAD.to_owned());
-    breach::tell_if_over(desk, params.scope, &of)?;
+    budget_alerts::tell_if_over(desk, params.scope, &of)?;
     let set = desk.set_caps()?;
     let policy = std::sync::Arc::clone(&desk.policy);
     let list = Caplist { db: desk.db, policy: &policy, set: &set };
@@ -407,12 +415,8 @@ pub(super) fn raise(desk: &mut Desk<'_>, approval: &Approval) -> Result<(), Fail
 fn caps_with_grants(desk: &mut Desk<'_>, agent: &Agent, key: &ScopeKey) -> Result<Caps, Fail> {
     let set = desk.set_caps()?;
     let policy = std::sync::Arc::clone(&desk.policy);
-    let caps = Caplist { db: desk.db, policy: &policy, set: &set }.caps(agent, None, key)?;
-    let granted = queries::ledger(desk.db, key)?.granted;
-    Ok(Caps {
-        uusd: caps.uusd.map(|cap| cap + granted.uusd),
-        tokens: caps.tokens.map(|cap| cap.saturating_add(granted.tokens)),
-    })
+    let list = Caplist { db: desk.db, policy: &policy, set: &set };
+    Ok(list.standing(agent, None, key.clone())?.caps)
 }
 
 /// An agent that only its day's cap had paused works again when that was raised.

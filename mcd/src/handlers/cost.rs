@@ -103,14 +103,15 @@ pub(super) fn budgets(
 
 /// Returns how one scope stands, also without a cap.
 fn row(list: &Caplist<'_>, agent: Option<&Agent>, key: ScopeKey) -> Result<Budget, Fail> {
-    let ledger = queries::ledger(list.db, &key)?;
-    let mut caps = match agent {
-        Some(agent) => list.caps(agent, None, &key)?,
-        None => budget::Caps { uusd: list.policy.squad_cap(key.scope), tokens: None },
+    let standing = match agent {
+        Some(agent) => list.standing(agent, None, key)?,
+        None => {
+            let caps = budget::Caps { uusd: list.policy.squad_cap(key.scope), tokens: None };
+            let ledger = queries::ledger(list.db, &key)?;
+            Standing { key, caps, ledger, own: budget::Amount::default() }
+        }
     };
-    caps.uusd = caps.uusd.map(|cap| cap + ledger.granted.uusd);
-    caps.tokens = caps.tokens.map(|cap| cap.saturating_add(ledger.granted.tokens));
-    shown(list.db, &Standing { key, caps, ledger, own: budget::Amount::default() })
+    shown(list.db, &standing)
 }
 
 fn shown(db: Reader<'_>, standing: &Standing) -> Result<Budget, Fail> {

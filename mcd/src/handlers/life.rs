@@ -14,7 +14,7 @@ use mc_core::{
 };
 
 use super::{
-    moves,
+    budget_alerts, moves,
     notify::{self, Warning},
     open_runs,
 };
@@ -191,7 +191,12 @@ fn settle(desk: &mut Desk<'_>, agents: &[Agent]) -> Result<(), Fail> {
     for alert in queries::unresolved_alerts(desk.db, ALERTS)? {
         let about = alert.agent.as_ref();
         let agent = agents.iter().find(|agent| Some(&agent.name) == about);
-        if let Some(why) = over(desk, &alert, agent) {
+        let why = if alert.kind == AlertKind::Budget {
+            budget_alerts::is_past(desk, &alert)?
+        } else {
+            over(desk, &alert, agent)
+        };
+        if let Some(why) = why {
             resolve(desk, &alert, &why)?;
         }
     }

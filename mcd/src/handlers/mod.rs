@@ -8,6 +8,7 @@ mod assigning;
 mod binding;
 mod breach;
 pub mod budget;
+mod budget_alerts;
 mod case;
 mod confirm;
 mod contain;

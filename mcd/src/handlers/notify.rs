@@ -219,6 +219,8 @@ pub(super) fn alert(desk: &mut Desk<'_>, warning: Warning) -> Alert {
         agent,
         approval: None,
         reservation: None,
+        budget: None,
+        repeated: 0,
         status: AlertStatus::Open,
         by: None,
         note: None,

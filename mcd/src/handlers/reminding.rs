@@ -90,6 +90,8 @@ fn alert(desk: &mut Desk<'_>, approval: &Approval, left: &str) -> Event {
         agent: Some(approval.agent.clone()),
         approval: Some(approval.id),
         reservation: None,
+        budget: None,
+        repeated: 0,
         status: AlertStatus::Open,
         by: None,
         note: None,

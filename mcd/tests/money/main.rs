@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod alerts;
 mod bench;
 #[path = "../simulation/dice.rs"]
 mod dice;

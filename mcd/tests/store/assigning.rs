@@ -363,6 +363,7 @@ fn a_database_of_before_gets_what_its_journal_knew() {
          DROP TABLE stored_bytes;
          DROP INDEX tool_calls_of_agent_on_task;
          DROP INDEX approvals_by_agent;
+         ALTER TABLE usages DROP COLUMN ancestors;
          DELETE FROM refinery_schema_history WHERE version >= 30;",
     )
     .unwrap();

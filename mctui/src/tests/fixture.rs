@@ -243,6 +243,8 @@ pub(super) fn alert(id: i64, severity: Severity, text: &str) -> Alert {
         agent: Some(name("heron")),
         approval: None,
         reservation: None,
+        budget: None,
+        repeated: 0,
         status: AlertStatus::Open,
         by: None,
         note: None,

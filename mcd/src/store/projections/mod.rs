@@ -164,7 +164,7 @@ impl Projection<'_, '_> {
                 money::alerted(self.db, self.recorded, alert)?;
                 self.put_alert(alert.as_ref().clone())
             }
-            Event::AlertChanged { alert, .. } => {
+            Event::AlertChanged { alert, .. } | Event::AlertRepeated { alert, .. } => {
                 let mut row = queries::alert(self.db, *alert)?;
                 fold::alert(&mut row, self.recorded);
                 self.put_alert(row)

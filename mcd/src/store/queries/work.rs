@@ -2,6 +2,7 @@
 
 use mc_core::{
     alert::{Alert, AlertKind, Notification},
+    budget::ScopeKey,
     canonical,
     id::{NotificationId, RunId, TaskId},
     policy::Inputs,
@@ -186,6 +187,26 @@ pub fn open_alert(
     let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND kind = ?1
                AND agent IS ?2 AND task IS ?3 ORDER BY id DESC LIMIT 1";
     db.body(sql, (kind.as_str(), agent, task.map(|task| task.0)))
+}
+
+/// Returns the unresolved alert that an agent has used a budget up, if there is one. Each run has a
+/// budget of its own: those of a task, or of none, are one.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn open_breach(
+    db: Reader<'_>,
+    agent: &str,
+    task: Option<TaskId>,
+    key: &ScopeKey,
+) -> Result<Option<Alert>, StoreError> {
+    let sql = "SELECT body FROM alerts WHERE status IN ('open', 'acknowledged') AND kind = 'budget'
+               AND agent = ?1 AND body ->> '$.budget.key.scope' = ?2
+               AND body ->> '$.budget.percent' >= 100
+               AND CASE ?2 WHEN 'run' THEN task IS ?3 ELSE body ->> '$.budget.key.of' = ?4 END
+               ORDER BY id DESC LIMIT 1";
+    db.body(sql, (agent, key.scope.as_str(), task.map(|task| task.0), &key.of))
 }
 
 /// Returns the unresolved alerts of a kind, newest first.
