@@ -117,7 +117,7 @@ fn alerts(alerts: &[Alert], now: Timestamp) -> String {
         return String::new();
     }
     let mut table =
-        Table::new(&["ID", "SEVERITY", "KIND", "STATUS", "AGE", "AGENT", "TASK", "WHAT", "NEXT"]);
+        Table::new(&["ID", "SEVERITY", "KIND", "STATUS", "AGE", "AGENT", "TASK", "WHAT"]);
     for alert in alerts {
         table.row([
             Cell::new(alert.id, Tone::Strong),
@@ -127,11 +127,18 @@ fn alerts(alerts: &[Alert], now: Timestamp) -> String {
             cell(text::age(now, alert.at)),
             maybe(alert.agent.as_ref()),
             maybe(alert.task),
-            cell(&alert.text),
-            maybe(alert.next.as_ref()),
+            rest(what(alert)),
         ]);
     }
     table.to_string()
+}
+
+/// Returns what is wrong and what to do about it, both whole.
+fn what(alert: &Alert) -> String {
+    match &alert.next {
+        Some(next) => format!("{}; next: {next}", alert.text),
+        None => alert.text.clone(),
+    }
 }
 
 fn rows(notices: &[Notification], now: Timestamp) -> String {
@@ -151,4 +158,25 @@ fn rows(notices: &[Notification], now: Timestamp) -> String {
         ]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_and_what_to_do_stand_whole_in_the_list() {
+        let text = "a model has no price, and what it used counts as the dearest one ".repeat(3);
+        let alert: Alert = serde_json::from_value(serde_json::json!({
+            "id": "W-1", "severity": "warning", "kind": "delivery", "text": text.trim(),
+            "next": "set its price with `mcctl cost price` and then correct what was counted",
+            "status": "open", "at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+        }))
+        .unwrap();
+        let shown = alerts(&[alert], "2026-01-01T00:01:00Z".parse().unwrap());
+        assert!(shown.contains(text.trim()), "{shown}");
+        assert!(shown.contains(
+            "; next: set its price with `mcctl cost price` and then correct what was counted"
+        ));
+    }
 }

@@ -23,7 +23,8 @@ pub(crate) struct Follow {
     /// Replay what came after this event first; 0 replays all.
     #[arg(long, value_name = "SEQ")]
     since: Option<Seq>,
-    /// Only events whose kind begins with this, such as task or approval; repeat for more.
+    /// Only events whose kind begins with this, such as task or approval; repeat for more. Without one
+    /// it is left out that an operator unlocked, and that a sink is tried again (not with --json).
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
     /// End after this many events.
@@ -42,6 +43,13 @@ const SILENCE: Duration = Duration::from_secs(16);
 pub(crate) fn follow(args: Follow, cx: &mut Context) -> Result<Exit, Failure> {
     let json = cx.is_json();
     let mut left = args.count;
+    let reader = if json {
+        Reader::Program
+    } else if args.topics.is_empty() {
+        Reader::Person
+    } else {
+        Reader::Seeker
+    };
     let session = cx.session()?;
     session.call(&Subscribe { since: args.since, topics: args.topics })?;
     let client = session.client();
@@ -50,8 +58,9 @@ pub(crate) fn follow(args: Follow, cx: &mut Context) -> Result<Exit, Failure> {
         let (method, params) = client.next_notice()?;
         match method.as_str() {
             "feed.item" => {
-                show(&params, json)?;
-                left = left.map(|left| left - 1);
+                if show(&params, reader)? {
+                    left = left.map(|left| left - 1);
+                }
             }
             "feed.lagged" => {
                 let head: Head = read(&params)?;
@@ -67,12 +76,29 @@ pub(crate) fn follow(args: Follow, cx: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn show(params: &str, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::json_line(params);
+/// Who reads what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// A person, for whom routine is no news.
+    Person,
+    /// A person who asked for some kinds.
+    Seeker,
+    /// A program.
+    Program,
+}
+
+/// Shows an event; says whether it was worth showing.
+fn show(params: &str, reader: Reader) -> Result<bool, Failure> {
+    if reader == Reader::Program {
+        output::json_line(params)?;
+        return Ok(true);
     }
     let item: FeedItem = read(params)?;
-    output::text(&line(&item.event))
+    if reader == Reader::Person && item.event.event.is_routine() {
+        return Ok(false);
+    }
+    output::text(&line(&item.event))?;
+    Ok(true)
 }
 
 fn read<T: serde::de::DeserializeOwned>(params: &str) -> Result<T, Failure> {

@@ -169,6 +169,8 @@ pub enum Act {
     Squad(SquadVerb, String),
     /// Ends an emergency stop, for all tasks or for some.
     Resume(squad::EmergencyResume),
+    /// Ends a runtime's process that does not stop.
+    EndRuntime(squad::EndRuntime),
 }
 
 impl Act {
@@ -190,6 +192,7 @@ impl Act {
             | Self::Schedule(..)
             | Self::Agent(..)
             | Self::Resume(_)
+            | Self::EndRuntime(_)
             | Self::Squad(..) => None,
         }
     }
@@ -214,6 +217,7 @@ impl Act {
                 format!("{} of {}", verb.word(), text::line(name).as_str())
             }
             Self::Resume(_) => "resume after the stop".to_owned(),
+            Self::EndRuntime(call) => format!("end of process {}", call.pid),
             Self::Squad(..) => "order to the squad".to_owned(),
         }
     }

@@ -4,7 +4,7 @@ use super::{
     ApprovalDropped, ApprovalEdited, ApprovalEndorsed, ApprovalReminded, ApprovalUsed, Event,
     ToolChanged, ToolConfirmed, ToolUnconfirmed,
 };
-use crate::{agent::AgentName, id::TaskId};
+use crate::{agent::AgentName, delivery::Try, id::TaskId};
 
 /// The kinds that are about the squad as a whole, its doors and its clock: neither about one task
 /// nor about one agent.
@@ -55,6 +55,17 @@ macro_rules! words {
 
 #[expect(clippy::unnested_or_patterns, reason = "the kinds of the squad are said once, above")]
 impl Event {
+    /// Says whether it is in the record only, and no news in a feed that nobody filters: each act from
+    /// a shell unlocks first, and the act tells it; that a sink is tried again and again is told once,
+    /// by an alert.
+    pub const fn is_routine(&self) -> bool {
+        matches!(
+            self,
+            Self::OperatorUnlocked { success: true, .. }
+                | Self::DeliveryTried { outcome: Try::Failed { .. }, .. }
+        )
+    }
+
     /// Returns the task that the event belongs to, for its timeline.
     pub fn task(&self) -> Option<TaskId> {
         match self {

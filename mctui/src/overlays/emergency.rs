@@ -1,10 +1,7 @@
 //! Emergency: opens in every mode, over everything, at every size, with or without a daemon.
 
 use crossterm::event::KeyCode;
-use mc_core::{
-    agent::AgentName,
-    squad::{SquadStatus, StopReport},
-};
+use mc_core::{agent::AgentName, squad::SquadStatus};
 use mc_proto::method::squad::Receipt;
 use ratatui::layout::Rect;
 
@@ -114,6 +111,7 @@ impl Emergency {
                 Wish::Stay
             }
             (Stage::Choosing, code) => self.choose(code, scene),
+            (Stage::Answered(_), KeyCode::Char('6')) => end_runtime(scene),
             (Stage::Sent(..) | Stage::Offline | Stage::Answered(_), _) => Wish::Stay,
         }
     }
@@ -147,6 +145,7 @@ impl Emergency {
                 let resume = resume::Resume::new(scene);
                 return Wish::Open(Box::new(Overlay::Resume(resume)));
             }
+            KeyCode::Char('6') if self.typed.is_empty() => return end_runtime(scene),
             KeyCode::Char(c) if c.is_ascii_alphabetic() => {
                 self.typed.push(c.to_ascii_uppercase());
                 while !"STOP".starts_with(self.typed.as_str()) && !self.typed.is_empty() {
@@ -308,7 +307,7 @@ impl Emergency {
                 lines.extend(self.second_path(scene));
                 (Vec::new(), lines)
             }
-            Stage::Answered(receipt) => (Vec::new(), lines_of(receipt, scene)),
+            Stage::Answered(receipt) => (Vec::new(), stopped::receipt(receipt, scene)),
         };
         if let Some(error) = &self.error {
             middle.push(Line::new().own(Token::Crit, "refused: ").says(Token::Crit, error));
@@ -390,6 +389,9 @@ impl Emergency {
                     .own(Token::Dim, format!("of {count} tasks that the stop blocked: mark which")),
             );
         }
+        if !stopped::endable(scene).is_empty() {
+            lines.push(choice("6", "End runtime…", "that does not stop, with all that it runs"));
+        }
         if let (SquadStatus::Halted, Some(report)) = (world.squad.status, &world.squad.stop) {
             lines.extend(stopped::lines(report));
         }
@@ -430,61 +432,13 @@ impl Emergency {
     }
 }
 
+fn end_runtime(scene: &Scene) -> Wish {
+    forms::end_runtime(scene).map_or(Wish::Stay, |overlay| Wish::Open(Box::new(overlay)))
+}
+
 /// Says whether tasks are left that a stop blocked: those of the last one can follow later.
 fn has_stopped(scene: &Scene) -> bool {
     !scene.world.squad.stopped.is_empty()
-}
-
-/// The report of the stop in force, and not of one before.
-fn report<'s>(receipt: &Receipt, scene: &'s Scene) -> Option<&'s StopReport> {
-    let report = scene.world.squad.stop.as_deref()?;
-    let is_stop = receipt.squad.status == SquadStatus::Halted;
-    (is_stop && receipt.squad.since.is_none_or(|since| report.at >= since)).then_some(report)
-}
-
-fn lines_of(receipt: &Receipt, scene: &Scene) -> Vec<Line> {
-    let counts = match receipt.event {
-        Some(event) => format!(
-            "{} tasks moved, {} approvals canceled ({event})",
-            receipt.tasks.len(),
-            receipt.approvals
-        ),
-        None => "in force; what it does to tasks and approvals is being written: see the feed"
-            .to_owned(),
-    };
-    let mut lines = vec![
-        Line::new().own(Token::Strong, "receipt: ").says(Token::Strong, &text::line(&receipt.text)),
-        Line::new().own(Token::Fg, counts),
-    ];
-    if receipt.squad.status == SquadStatus::Halted && !scene.world.is_halted() {
-        let status = crate::story::word(&scene.world.squad.status);
-        lines
-            .push(Line::new().own(Token::Ok, format!("That stop is over: the squad is {status}.")));
-    }
-    if let Some(report) = report(receipt, scene) {
-        lines.extend(stopped::lines(report));
-        return lines;
-    }
-    // Only a stop tells runtimes to end what goes on: of a resume or a drain there is nothing to say.
-    let is_stop = matches!(receipt.squad.status, SquadStatus::Halted | SquadStatus::Paused);
-    if !is_stop {
-        return lines;
-    }
-    for agent in &receipt.agents {
-        let (token, word) = match (agent.was_working, agent.told) {
-            (false, _) => (Token::Dim, "was not working"),
-            (true, true) => (Token::Warn, "was working, told to end"),
-            (true, false) => (Token::Crit, "was working, NOT TOLD: no runtime attached"),
-        };
-        lines.push(
-            Line::new()
-                .own(Token::Fg, "  ")
-                .says(Token::Strong, &text::line(&agent.agent))
-                .own(token, format!("  {word}  "))
-                .says(Token::Dim, &text::line(&agent.text)),
-        );
-    }
-    lines
 }
 
 fn choice(key: &'static str, name: &'static str, effect: &'static str) -> Line {

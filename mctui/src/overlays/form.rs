@@ -8,7 +8,7 @@ use mc_core::{
 };
 use mc_proto::method::{
     approval::RuleRevoke,
-    squad::{AlertAck, AlertResolve, EmergencyResume},
+    squad::{AlertAck, AlertResolve, EmergencyResume, EndRuntime},
     task::{Assign, Complete, Create, Transition},
     thread::Post,
 };
@@ -50,6 +50,8 @@ pub enum Purpose {
     Agent(AgentVerb, AgentName),
     /// Ends an emergency stop, for these tasks or for all.
     Resume(Option<Vec<TaskId>>),
+    /// Ends a runtime's process.
+    EndRuntime(i32),
 }
 
 /// What it takes to send.
@@ -258,6 +260,7 @@ impl Form {
             Purpose::Resume(tasks) => {
                 Act::Resume(EmergencyResume { reason: reason(), tasks, agents: None })
             }
+            Purpose::EndRuntime(pid) => Act::EndRuntime(EndRuntime { pid, reason: reason() }),
         })
     }
 

@@ -4,6 +4,7 @@ use mc_core::{
     actor::ActorKind,
     agent::{Agent, AgentName, AgentStatus},
     id::{AlertId, RuleId, ScheduleId, TaskId},
+    squad::RuntimeProcess,
     task::{
         TaskState,
         law::{Guard, MOVES, Move},
@@ -15,6 +16,7 @@ use super::{
     Overlay,
     form::{Confirm, Form, Purpose},
     menu::{Choice, Menu},
+    stopped,
 };
 use crate::{
     request::{AgentVerb, ScheduleVerb},
@@ -267,4 +269,36 @@ fn resume(purpose: Purpose, title: &str, says: String) -> Form {
     let fields = vec![Field::needed("reason"), Field::needed("confirm").with(Manner::Typed)];
     Form::new(purpose, title, fields, Confirm::Word("RESUME".to_owned()))
         .says(Line::new().own(Token::Fg, says))
+}
+
+/// The dialog that ends a runtime that does not stop, or the menu of them; `None` where the stop in
+/// force offers none.
+pub fn end_runtime(scene: &Scene) -> Option<Overlay> {
+    let mut all = stopped::endable(scene);
+    if all.len() == 1 {
+        return all.pop().map(|one| Overlay::Form(end_process(one)));
+    }
+    let choice = |one: &&RuntimeProcess| {
+        let label = Line::new()
+            .own(Token::Fg, format!("{:<8} ", one.pid))
+            .says(Token::Fg, &text::line(&one.runtime));
+        Choice { label, opens: Some(show(Overlay::Form(end_process(one)))) }
+    };
+    let choices: Vec<Choice> = all.iter().map(choice).collect();
+    (!choices.is_empty()).then(|| Overlay::Menu(Menu::new("End the process", choices)))
+}
+
+fn end_process(one: &RuntimeProcess) -> Form {
+    let pid = one.pid.to_string();
+    let names: Vec<&str> = one.agents.iter().map(AgentName::as_str).collect();
+    let fields = vec![Field::needed("reason"), Field::needed("its number").with(Manner::Typed)];
+    let title = format!("End process {pid}");
+    Form::new(Purpose::EndRuntime(one.pid), title, fields, Confirm::Word(pid))
+        .says(
+            Line::new()
+                .says(Token::Strong, &text::line(&one.runtime))
+                .own(Token::Fg, format!(" and the sessions of all {} agents that it runs end: ", names.len()))
+                .says(Token::Strong, &text::line(&names.join(" "))),
+        )
+        .says(dim("SIGTERM, and SIGKILL to what is left after 5 s. No undo. It goes on record in your name."))
 }

@@ -2,9 +2,10 @@
 
 use mc_core::{
     agent::AgentName,
-    squad::{AgentStop, ProcessState, RuntimeProcess, StopReport, StopState},
+    squad::{AgentStop, ProcessState, RuntimeProcess, SquadStatus, StopReport, StopState},
     task::TaskState,
 };
+use mc_proto::method::squad::Receipt;
 
 use crate::{link::Phase, scene::Scene, text, theme::Token, widgets::Line};
 
@@ -63,6 +64,15 @@ pub(super) fn lines(report: &StopReport) -> Vec<Line> {
     lines
 }
 
+/// Returns the processes that an operator may end now: those that the stop in force offers, while
+/// somebody was not seen to have stopped.
+pub(super) fn endable(scene: &Scene) -> Vec<&RuntimeProcess> {
+    let report = scene.world.squad.stop.as_deref().filter(|_| scene.world.is_halted());
+    let report = report.filter(|report| report.open().next().is_some());
+    let processes = report.into_iter().flat_map(|report| &report.processes);
+    processes.filter(|one| one.state == ProcessState::Offered).collect()
+}
+
 /// A runtime's process that can be ended, or what became of it; it says whom else that ends.
 fn process(one: &RuntimeProcess, report: &StopReport) -> Option<Line> {
     let count = one.agents.len();
@@ -76,8 +86,7 @@ fn process(one: &RuntimeProcess, report: &StopReport) -> Option<Line> {
     Some(match one.state {
         ProcessState::Offered => {
             report.open().next()?;
-            let how = format!("; ends with all: mcctl squad end-runtime {}", one.pid);
-            who.own(Token::Strong, how)
+            who.own(Token::Fg, "; ").own(Token::Key, "6").own(Token::Strong, " ends it with all")
         }
         ProcessState::Ending => who.own(Token::Pending, "; ~ ").says(Token::Pending, &detail),
         ProcessState::Gone => who
@@ -150,6 +159,59 @@ pub(super) const fn is_blocked_by_a_stop(state: TaskState) -> bool {
         | TaskState::Review
         | TaskState::NeedsApproval => true,
     }
+}
+
+/// The report of the stop in force, and not of one before.
+fn report_of<'s>(receipt: &Receipt, scene: &'s Scene) -> Option<&'s StopReport> {
+    let report = scene.world.squad.stop.as_deref()?;
+    let is_stop = receipt.squad.status == SquadStatus::Halted;
+    (is_stop && receipt.squad.since.is_none_or(|since| report.at >= since)).then_some(report)
+}
+
+/// Returns the lines of what the daemon answered, and of how far it got.
+pub(super) fn receipt(receipt: &Receipt, scene: &Scene) -> Vec<Line> {
+    let counts = match receipt.event {
+        Some(event) => format!(
+            "{} tasks moved, {} approvals canceled ({event})",
+            receipt.tasks.len(),
+            receipt.approvals
+        ),
+        None => "in force; what it does to tasks and approvals is being written: see the feed"
+            .to_owned(),
+    };
+    let mut lines = vec![
+        Line::new().own(Token::Strong, "receipt: ").says(Token::Strong, &text::line(&receipt.text)),
+        Line::new().own(Token::Fg, counts),
+    ];
+    if receipt.squad.status == SquadStatus::Halted && !scene.world.is_halted() {
+        let status = crate::story::word(&scene.world.squad.status);
+        lines
+            .push(Line::new().own(Token::Ok, format!("That stop is over: the squad is {status}.")));
+    }
+    if let Some(report) = report_of(receipt, scene) {
+        lines.extend(self::lines(report));
+        return lines;
+    }
+    // Only a stop tells runtimes to end what goes on: of a resume or a drain there is nothing to say.
+    let is_stop = matches!(receipt.squad.status, SquadStatus::Halted | SquadStatus::Paused);
+    if !is_stop {
+        return lines;
+    }
+    for agent in &receipt.agents {
+        let (token, word) = match (agent.was_working, agent.told) {
+            (false, _) => (Token::Dim, "was not working"),
+            (true, true) => (Token::Warn, "was working, told to end"),
+            (true, false) => (Token::Crit, "was working, NOT TOLD: no runtime attached"),
+        };
+        lines.push(
+            Line::new()
+                .own(Token::Fg, "  ")
+                .says(Token::Strong, &text::line(&agent.agent))
+                .own(token, format!("  {word}  "))
+                .says(Token::Dim, &text::line(&agent.text)),
+        );
+    }
+    lines
 }
 
 /// Who stops and why, for the halt file: nobody else can tell the daemon later.

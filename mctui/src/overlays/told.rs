@@ -98,7 +98,7 @@ pub fn changed(since: Seq, scene: &Scene) -> Intent {
 
 /// Says whether an event is only bookkeeping: it counts, but has no line of its own.
 fn is_noise(event: &Recorded) -> bool {
-    matches!(story::kind(&event.event), "clock" | "note")
+    event.event.is_routine() || matches!(story::kind(&event.event), "clock" | "note")
 }
 
 fn heading(task: Option<TaskId>, count: usize, scene: &Scene) -> Line {

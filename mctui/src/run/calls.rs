@@ -140,6 +140,11 @@ async fn perform_act(to: &Sender<'_>, act: Act) -> Result<Reply, Stop> {
         Act::Schedule(verb, schedule, reason) => schedule_act(to, verb, (schedule, reason)).await?,
         Act::Agent(verb, agent, reason) => agent_act(to, verb, (agent, reason)).await?,
         Act::Resume(call) => Reply::Squad(Box::new(to.send(&call).await?)),
+        Act::EndRuntime(call) => {
+            let process = to.send(&call).await?;
+            let done = &process.detail;
+            Reply::Done(format!("process {}: {done}; ! shows when it is gone", process.pid))
+        }
         Act::Squad(verb, reason) => Reply::Squad(Box::new(squad_act(to, verb, reason).await?)),
     })
 }

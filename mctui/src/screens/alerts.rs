@@ -3,7 +3,7 @@
 use mc_core::{
     agent::AgentName,
     alert::{Alert, AlertStatus},
-    event::{Event, Recorded},
+    event::Recorded,
     id::{AlertId, Seq, TaskId},
 };
 use ratatui::layout::Rect;
@@ -278,16 +278,9 @@ fn current(scene: &Scene) -> Vec<AlertId> {
 
 fn shown(scene: &Scene) -> Vec<&Recorded> {
     let view = scene.view();
-    let feed = scene.world.feed.iter();
-    feed.filter(|recorded| scene.query.matches_event(recorded, &view) && !is_noise(recorded, scene))
-        .collect()
-}
-
-/// Says whether an event is left out of the feed: each act from a shell unlocks first, and the act
-/// tells it. A filter shows all.
-fn is_noise(recorded: &Recorded, scene: &Scene) -> bool {
-    let is_unlock = matches!(recorded.event, Event::OperatorUnlocked { success: true, .. });
-    is_unlock && scene.query.is_empty()
+    let is_news = |one: &&Recorded| !scene.query.is_empty() || !one.event.is_routine();
+    let feed = scene.world.feed.iter().filter(is_news);
+    feed.filter(|recorded| scene.query.matches_event(recorded, &view)).collect()
 }
 
 fn alert_row(alert: &Alert, scene: &Scene, is_selected: bool) -> Line {

@@ -335,35 +335,6 @@ fn emergency_quarantines_the_agent_under_the_cursor_and_resumes_after_a_stop() {
 }
 
 #[test]
-fn emergency_shows_how_far_the_stop_got_who_goes_on_first() {
-    let mut stage = Stage::live(120, 36);
-    let report = serde_json::json!({
-        "at": "2026-01-01T00:00:00Z", "by": "ana", "reason": "smoke in the rack",
-        "agents": [
-            {"agent": "crow", "state": "ended", "was_working": true, "after_ms": 120},
-            {"agent": "jay", "state": "unreached", "was_working": true},
-            {"agent": "rook", "state": "idle", "was_working": false},
-            {"agent": "wren", "state": "not_stopped", "was_working": true, "after_ms": 2001,
-                "detail": "a command goes on\u{1b}[2J"},
-        ],
-        "in_flight": [
-            {"agent": "wren", "run": "R-3", "what": "agent:wren:main"},
-            {"agent": "wren", "task": "T-7", "run": "R-3", "call": "C-9", "what": "exec make"},
-        ],
-        "processes": [
-            {"pid": 4242, "runtime": "openclaw 1 (gateway)", "agents": ["jay", "wren"],
-                "state": "offered"},
-        ],
-        "last_allow_ms": -40,
-    });
-    stage.app.scene.world.squad.status = SquadStatus::Halted;
-    stage.app.scene.world.squad.stop = Some(serde_json::from_value(report).unwrap());
-    stage.keys("!");
-    insta::assert_snapshot!("emergency_progress_120x36", stage.frame(120, 36));
-    assert!(stage.frame(40, 12).contains("STOP"), "the way to stop stays on a small screen");
-}
-
-#[test]
 fn a_storm_of_events_is_one_merge() {
     let mut stage = Stage::live(120, 36);
     for seq in 501..1_501 {

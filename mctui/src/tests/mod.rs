@@ -18,6 +18,7 @@ mod properties;
 mod resume;
 mod schedules;
 mod standing;
+mod stopped;
 mod waits;
 mod walk;
 

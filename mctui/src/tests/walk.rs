@@ -5,8 +5,9 @@ use mc_core::{
     agent::AgentStatus,
     approval::{ApprovalKind, ApprovalStatus},
     budget::{Caps, Scope},
+    delivery::Try,
     event::Event,
-    id::TaskId,
+    id::{DeliveryId, TaskId},
     money::MicroUsd,
     policy::Risk,
 };
@@ -141,7 +142,7 @@ fn the_reason_of_a_resume_is_not_told_as_what_an_agent_does() {
 }
 
 #[test]
-fn an_unlock_alone_is_no_row_of_the_feed_but_of_a_filtered_one() {
+fn an_unlock_and_a_sink_tried_again_are_no_rows_of_the_feed_but_of_a_filtered_one() {
     let mut stage = Stage::live(120, 36);
     let event = Event::OperatorUnlocked {
         operator: "ana".to_owned(),
@@ -150,10 +151,19 @@ fn an_unlock_alone_is_no_row_of_the_feed_but_of_a_filtered_one() {
         second_factor: false,
     };
     happens(&mut stage, event);
+    let next_at = stage.now().wall;
+    let outcome = Try::Failed { error: "connection refused".to_owned(), next_at, not_before: None };
+    happens(
+        &mut stage,
+        Event::DeliveryTried { delivery: DeliveryId(3), sink: "phone".to_owned(), outcome },
+    );
     stage.keys("4");
-    assert!(!stage.frame(120, 36).contains("unlocked"), "{}", stage.frame(120, 36));
+    let frame = stage.frame(120, 36);
+    assert!(!frame.contains("unlocked") && !frame.contains("did not take"), "{frame}");
     stage.keys("/unlocked\n");
     assert!(stage.frame(120, 36).contains("unlocked"), "{}", stage.frame(120, 36));
+    stage.keys("\u{1b}/phone\n");
+    assert!(stage.frame(120, 36).contains("did not take D-3"), "{}", stage.frame(120, 36));
 }
 
 #[test]
