@@ -49,12 +49,12 @@ impl App {
             Reply::Approval(detail) => self.approvals.take(detail),
             Reply::Rules(rules) => {
                 if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_rules) {
-                    open.take(rules);
+                    open.list.take(rules);
                 }
             }
             Reply::Schedules(schedules) => {
                 if let Some(open) = self.overlays.iter_mut().find_map(Overlay::as_schedules) {
-                    open.take(schedules);
+                    open.list.take(schedules);
                 }
             }
             reply @ (Reply::Agents(..) | Reply::Costs(_) | Reply::Spend(_)) => self.numbers(reply),

@@ -73,14 +73,14 @@ impl App {
     /// The list of standing rules is asked again, where it is open.
     fn touch_rules(&mut self) {
         if let Some(rules) = self.overlays.iter_mut().find_map(Overlay::as_rules) {
-            rules.touch();
+            rules.list.touch();
         }
     }
 
     /// The list of schedules is asked again, where it is open.
     fn touch_schedules(&mut self) {
         if let Some(schedules) = self.overlays.iter_mut().find_map(Overlay::as_schedules) {
-            schedules.touch();
+            schedules.list.touch();
         }
     }
 

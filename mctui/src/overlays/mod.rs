@@ -2,6 +2,7 @@
 
 pub mod bound;
 pub mod bulk;
+pub mod catalog;
 pub mod copy;
 pub mod decide;
 pub mod edit;
@@ -137,9 +138,9 @@ impl Overlay {
             Self::Decide(dialog) => dialog.watch(scene),
             Self::Bulk(dialog) => dialog.watch(scene),
             Self::Edit(dialog) => dialog.watch(scene),
-            Self::Rules(dialog) => dialog.watch(scene),
+            Self::Rules(dialog) => dialog.list.watch(scene),
             Self::Resume(dialog) => dialog.watch(scene),
-            Self::Schedules(dialog) => dialog.watch(scene),
+            Self::Schedules(dialog) => dialog.list.watch(scene),
             Self::Factor(dialog) => dialog.watch(scene),
             Self::Find(dialog) => dialog.watch(scene),
             _ => {}

@@ -8,170 +8,130 @@ use mc_core::{
 };
 use ratatui::layout::Rect;
 
-use super::{Outcome, Overlay, forms};
+use super::{
+    Outcome, Overlay,
+    catalog::{Catalog, Entry, Words},
+    forms,
+};
 use crate::{
-    format::{left, moment, short},
+    format::{left, moment},
     keymap::Key,
     request::Call,
-    scene::Scene,
     story,
     text::{self, Clean},
     theme::Token,
-    widgets::{Canvas, Line, Listing, rows},
+    widgets::{Canvas, Line},
 };
-
-/// How wide it is at most.
-const WIDTH: u16 = 110;
 
 /// The list.
 #[derive(Debug, Default)]
 pub struct Rules {
-    known: Option<Vec<StandingRule>>,
-    list: Listing<RuleId>,
+    /// What is listed.
+    pub list: Catalog<StandingRule>,
     /// Whether those that ended are shown too.
     all: bool,
-    is_asked: bool,
-    now: Timestamp,
-    obstacle: Option<String>,
 }
 
 impl Rules {
     /// Returns what has to be asked so that the list is current.
     pub fn wants(&mut self) -> Option<Call> {
-        (!std::mem::replace(&mut self.is_asked, true)).then_some(Call::Rules(self.all))
-    }
-
-    /// The list is asked again: a rule was made, used or revoked, or the link was lost.
-    pub const fn touch(&mut self) {
-        self.is_asked = false;
-    }
-
-    /// Takes in the rules.
-    pub fn take(&mut self, rules: Vec<StandingRule>) {
-        let ids: Vec<RuleId> = rules.iter().map(|rule| rule.id).collect();
-        self.list.settle(ids);
-        self.known = Some(rules);
-    }
-
-    /// Takes in the time and whether anything can be sent.
-    pub fn watch(&mut self, scene: &Scene) {
-        self.now = scene.time();
-        self.obstacle = scene.obstacle();
-    }
-
-    fn selected(&self) -> Option<&StandingRule> {
-        let id = self.list.selected()?;
-        self.known.iter().flatten().find(|rule| rule.id == *id)
+        self.list.wants().then_some(Call::Rules(self.all))
     }
 
     /// Takes in a key.
     pub fn press(&mut self, key: Key) -> Outcome {
         match key.code {
-            KeyCode::Esc | KeyCode::Char('q') => return Outcome::Close,
-            _ if key == Key::control('c') => return Outcome::Close,
             KeyCode::Tab => {
                 self.all = !self.all;
-                self.touch();
+                self.list.touch();
+                Outcome::Stay
             }
-            KeyCode::Char('d') => return self.revoke(),
-            _ => self.list.turn(key.code),
+            KeyCode::Char('d') => self.revoke(),
+            _ => self.list.press(key),
         }
-        Outcome::Stay
     }
 
     fn revoke(&self) -> Outcome {
-        let Some(rule) = self.selected() else { return Outcome::Refuse("there is no rule here") };
-        if self.obstacle.is_some() {
-            return Outcome::Refuse("nothing can be sent now: see row 1, or your role");
+        match self.list.to_act_on("there is no rule here") {
+            Ok(rule) if ending(rule, self.list.now).is_some() => {
+                Outcome::Refuse("this rule has ended already")
+            }
+            Ok(rule) => {
+                Outcome::Over(Box::new(Overlay::Form(forms::revoke(rule.id, &covers(rule)))))
+            }
+            Err(refused) => refused,
         }
-        if ending(rule, self.now).is_some() {
-            return Outcome::Refuse("this rule has ended already");
-        }
-        Outcome::Over(Box::new(Overlay::Form(forms::revoke(rule.id, &covers(rule)))))
     }
 
     /// Draws it.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let width = usize::from(area.width.min(WIDTH)).saturating_sub(2);
-        let facts = if area.height < 12 { Vec::new() } else { self.facts(width) };
-        let count = self.list.ids().len().max(1);
-        let height = short(count + facts.len()).saturating_add(3).max(6);
-        let which = if self.all { "all there were" } else { "in force" };
-        let title = Line::new()
-            .own(Token::Strong, " Standing rules ")
-            .own(Token::Dim, format!("{which}; they answer in your place "));
-        let inside = canvas.dialog(area, (WIDTH, height), &title);
-        let foot = short(facts.len()) + 1;
-        let list = Rect { height: inside.height.saturating_sub(foot), ..inside };
-        self.view_list(canvas, list);
-        let below = Rect { y: list.bottom(), height: inside.height - list.height, ..inside };
-        let keys = Line::new().own(
-            Token::Strong,
-            if area.width < 50 {
-                "d revoke…  Tab all  Esc"
-            } else {
-                "d revoke…   Tab those that ended too   j/k move   Esc closes"
-            },
-        );
-        canvas.lines(below, facts.iter().chain([&keys]));
-    }
-
-    fn view_list(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let words = match &self.known {
-            None => Some(" loading…"),
-            Some(rules) if rules.is_empty() => {
-                Some(" none: `r` in the dialog that approves makes one")
-            }
-            Some(_) => None,
+        let about = if self.all {
+            "all there were; they answer in your place"
+        } else {
+            "in force; they answer in your place"
         };
-        if let Some(words) = words {
-            return canvas.line(area, &Line::new().own(Token::Dim, words));
-        }
-        let (ids, ..) = self.list.window(usize::from(area.height.max(1)));
-        for (place, id) in rows(area).zip(ids) {
-            let is_selected = self.list.selected() == Some(id);
-            if let Some(rule) = self.known.iter().flatten().find(|rule| rule.id == *id) {
-                canvas.line(place, &row(rule, self.now, is_selected));
-            }
-            if is_selected {
-                canvas.select(place);
-            }
-        }
+        let words = Words {
+            title: "Standing rules",
+            about,
+            none: " none: `r` in the dialog that approves makes one",
+            keys: "d revoke…   Tab those that ended too   j/k move   Esc closes",
+            few_keys: "d revoke…  Tab all  Esc",
+        };
+        self.list.view(canvas, area, &words);
+    }
+}
+
+impl Entry for StandingRule {
+    type Id = RuleId;
+
+    const INDENT: usize = 9;
+
+    fn id(&self) -> RuleId {
+        self.id
     }
 
-    /// Everything about the rule under the cursor.
-    fn facts(&self, width: usize) -> Vec<Line> {
-        let Some(rule) = self.selected() else { return Vec::new() };
+    fn row(&self, now: Timestamp, _: u16) -> Line {
+        let ended = ending(self, now);
+        let token = if ended.is_some() { Token::Dim } else { Token::Fg };
+        let ends = ended.unwrap_or_else(|| left(now, self.expires_at));
+        let uses = self.uses_left.map_or_else(
+            || format!("used {}", self.used),
+            |left| format!("used {} of {}", self.used, self.used + left),
+        );
+        Line::new()
+            .own(token, format!("{:<5} {:<10} ", self.id.to_string(), story::word(&self.scope)))
+            .own(token, format!("{ends:<8} {uses:<12} "))
+            .says(token, &covers(self))
+    }
+
+    fn facts(&self, now: Timestamp) -> Vec<Line> {
         let fact = |label: &str| Line::new().own(Token::Dim, format!(" {label:<7} "));
         let mut facts = vec![
-            fact("tool").says(Token::Fg, &text::exact(&rule.tool)),
-            fact("passes").says(Token::Strong, &covers(rule)),
+            fact("tool").says(Token::Fg, &text::exact(&self.tool)),
+            fact("passes").says(Token::Strong, &covers(self)),
         ];
-        let exact = match &rule.covers {
+        let exact = match &self.covers {
             Covers::Command { .. } => "a single simple command that begins with these words",
             Covers::Arguments { .. } => "exactly these arguments, and no others",
         };
         let place = fact("only").own(Token::Fg, exact);
-        facts.push(match &rule.cwd {
+        facts.push(match &self.cwd {
             Some(cwd) => place.own(Token::Fg, ", in ").says(Token::Fg, &text::exact(cwd)),
             None => place.own(Token::Fg, ", in any directory"),
         });
-        facts.push(fact("whom").then(whom(rule)));
-        let made = fact("made").own(Token::Fg, "by ").says(Token::Fg, &text::line(&rule.by));
+        facts.push(fact("whom").then(whom(self)));
+        let made = fact("made").own(Token::Fg, "by ").says(Token::Fg, &text::line(&self.by));
         facts.push(
-            made.own(
-                Token::Fg,
-                format!(" of {}, {} UTC", rule.approval, moment(self.now, rule.at)),
-            ),
+            made.own(Token::Fg, format!(" of {}, {} UTC", self.approval, moment(now, self.at))),
         );
-        let uses = rule.uses_left.map_or_else(
-            || format!("used {}, without limit", rule.used),
-            |left| format!("used {}, {left} left", rule.used),
+        let uses = self.uses_left.map_or_else(
+            || format!("used {}, without limit", self.used),
+            |left| format!("used {}, {left} left", self.used),
         );
-        let ends = ending(rule, self.now)
-            .unwrap_or_else(|| format!("ends {} UTC", moment(self.now, rule.expires_at)));
+        let ends = ending(self, now)
+            .unwrap_or_else(|| format!("ends {} UTC", moment(now, self.expires_at)));
         facts.push(fact("until").own(Token::Fg, format!("{ends}; {uses}")));
-        facts.iter().flat_map(|line| line.wrap(width, 9)).collect()
+        facts
     }
 }
 
@@ -206,20 +166,4 @@ fn whom(rule: &StandingRule) -> Line {
         }
         (RuleScope::Agent, _) => Line::new().says(Token::Fg, &agent).own(Token::Fg, " on any task"),
     }
-}
-
-fn row(rule: &StandingRule, now: Timestamp, is_selected: bool) -> Line {
-    let ended = ending(rule, now);
-    let token = if ended.is_some() { Token::Dim } else { Token::Fg };
-    let ends = ended.unwrap_or_else(|| left(now, rule.expires_at));
-    let uses = rule.uses_left.map_or_else(
-        || format!("used {}", rule.used),
-        |left| format!("used {} of {}", rule.used, rule.used + left),
-    );
-    let cursor = if is_selected { ">" } else { " " };
-    Line::new()
-        .own(Token::Strong, cursor)
-        .own(token, format!("{:<5} {:<10} ", rule.id.to_string(), story::word(&rule.scope)))
-        .own(token, format!("{ends:<8} {uses:<12} "))
-        .says(token, &covers(rule))
 }

@@ -9,90 +9,68 @@ use mc_core::{
 use mc_proto::method::schedule::View;
 use ratatui::layout::Rect;
 
-use super::{Outcome, Overlay, forms};
+use super::{
+    Outcome, Overlay,
+    catalog::{Catalog, Entry, Words},
+    forms,
+};
 use crate::{
-    format::{age, minute, moment, short},
+    format::{age, minute, moment},
     keymap::Key,
     request::{Call, ScheduleVerb},
-    scene::{Intent, Scene},
+    scene::Intent,
     story, text,
     theme::Token,
-    widgets::{Canvas, Line, Listing, rows},
+    widgets::{Canvas, Line},
 };
 
-/// How wide it is at most.
-const WIDTH: u16 = 110;
 /// From this width on a row has room for the last task and the rule of what was missed.
 const WIDE: u16 = 76;
+
+/// The words around the list.
+const WORDS: Words = Words {
+    title: "Schedules",
+    about: "they create tasks again and again",
+    none: " none: `mcctl schedule add` sets one up",
+    keys: "p pause…   r resume…   Enter its last task   j/k move   Esc closes",
+    few_keys: "p pause… r resume… Esc",
+};
 
 /// The list.
 #[derive(Debug, Default)]
 pub struct Schedules {
-    known: Option<Vec<View>>,
-    list: Listing<ScheduleId>,
-    is_asked: bool,
-    now: Timestamp,
-    obstacle: Option<String>,
+    /// What is listed.
+    pub list: Catalog<View>,
 }
 
 impl Schedules {
     /// Returns what has to be asked so that the list is current.
     pub fn wants(&mut self) -> Option<Call> {
-        (!std::mem::replace(&mut self.is_asked, true)).then_some(Call::Schedules)
-    }
-
-    /// The list is asked again: a schedule was due or changed, or the link was lost.
-    pub const fn touch(&mut self) {
-        self.is_asked = false;
-    }
-
-    /// Takes in the schedules.
-    pub fn take(&mut self, schedules: Vec<View>) {
-        self.list.settle(schedules.iter().map(|view| view.schedule.id).collect());
-        self.known = Some(schedules);
-    }
-
-    /// Takes in the time and whether anything can be sent.
-    pub fn watch(&mut self, scene: &Scene) {
-        self.now = scene.time();
-        self.obstacle = scene.obstacle();
-    }
-
-    fn find(&self, id: ScheduleId) -> Option<&View> {
-        self.known.iter().flatten().find(|view| view.schedule.id == id)
-    }
-
-    fn selected(&self) -> Option<&View> {
-        self.find(*self.list.selected()?)
+        self.list.wants().then_some(Call::Schedules)
     }
 
     /// Takes in a key.
     pub fn press(&mut self, key: Key) -> Outcome {
         match key.code {
-            KeyCode::Esc | KeyCode::Char('q') => return Outcome::Close,
-            _ if key == Key::control('c') => return Outcome::Close,
-            KeyCode::Enter => return self.open(),
-            KeyCode::Char('p') => return self.change(ScheduleVerb::Pause),
-            KeyCode::Char('r') => return self.change(ScheduleVerb::Resume),
-            _ => self.list.turn(key.code),
+            KeyCode::Enter => self.open(),
+            KeyCode::Char('p') => self.change(ScheduleVerb::Pause),
+            KeyCode::Char('r') => self.change(ScheduleVerb::Resume),
+            _ => self.list.press(key),
         }
-        Outcome::Stay
     }
 
     fn open(&self) -> Outcome {
-        let last = self.selected().and_then(|view| view.schedule.last_task);
+        let last = self.list.selected().and_then(|view| view.schedule.last_task);
         last.map_or(Outcome::Refuse("it has created no task yet"), |task| {
             Outcome::Go(Box::new(Intent::OpenTask(task)))
         })
     }
 
     fn change(&self, verb: ScheduleVerb) -> Outcome {
-        let Some(View { schedule, .. }) = self.selected() else {
-            return Outcome::Refuse("there is no schedule here");
+        let schedule = match self.list.to_act_on("there is no schedule here") {
+            Ok(view) => &view.schedule,
+            Err(refused) => return refused,
         };
-        if self.obstacle.is_some() {
-            return Outcome::Refuse("nothing can be sent now: see row 1, or your role");
-        }
         match (verb, schedule.status) {
             (ScheduleVerb::Pause, ScheduleStatus::Active)
             | (ScheduleVerb::Resume, ScheduleStatus::Paused) => {
@@ -107,59 +85,53 @@ impl Schedules {
 
     /// Draws it.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let width = usize::from(area.width.min(WIDTH)).saturating_sub(2);
-        let facts = if area.height < 14 { Vec::new() } else { self.facts(width) };
-        let count = self.list.ids().len().max(1);
-        let height = short(count + facts.len()).saturating_add(3).max(6);
-        let title = Line::new()
-            .own(Token::Strong, " Schedules ")
-            .own(Token::Dim, "they create tasks again and again ");
-        let inside = canvas.dialog(area, (WIDTH, height), &title);
-        let foot = short(facts.len()) + 1;
-        let list = Rect { height: inside.height.saturating_sub(foot), ..inside };
-        self.view_list(canvas, list);
-        let below = Rect { y: list.bottom(), height: inside.height - list.height, ..inside };
-        let keys = Line::new().own(
-            Token::Strong,
-            if area.width < 60 {
-                "p pause… r resume… Esc"
-            } else {
-                "p pause…   r resume…   Enter its last task   j/k move   Esc closes"
-            },
-        );
-        canvas.lines(below, facts.iter().chain([&keys]));
+        self.list.view(canvas, area, &WORDS);
+    }
+}
+
+impl Entry for View {
+    type Id = ScheduleId;
+
+    const INDENT: usize = 10;
+
+    fn id(&self) -> ScheduleId {
+        self.schedule.id
     }
 
-    fn view_list(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let words = match &self.known {
-            None => Some(" loading…"),
-            Some(all) if all.is_empty() => Some(" none: `mcctl schedule add` sets one up"),
-            Some(_) => None,
+    fn row(&self, now: Timestamp, width: u16) -> Line {
+        let schedule = &self.schedule;
+        let is_active = schedule.status == ScheduleStatus::Active;
+        let token = if is_active { Token::Fg } else { Token::Dim };
+        let next = match schedule.next_at {
+            Some(at) if at <= now => "due".to_owned(),
+            Some(at) => format!("{} in {}", minute(at), age(at.since(now))),
+            None if is_active => "never".to_owned(),
+            None => story::word(&schedule.status),
         };
-        if let Some(words) = words {
-            return canvas.line(area, &Line::new().own(Token::Dim, words));
-        }
-        let (ids, ..) = self.list.window(usize::from(area.height.max(1)));
-        for (place, id) in rows(area).zip(ids) {
-            let is_selected = self.list.selected() == Some(id);
-            if let Some(view) = self.find(*id) {
-                canvas.line(place, &row(&view.schedule, self.now, (is_selected, area.width)));
+        let next_token = if is_active { Token::Fg } else { Token::Warn };
+        let mut line = Line::new()
+            .own(token, format!("{:<4} ", schedule.id.to_string()))
+            .own(next_token, format!("{next:<15} "));
+        if width >= WIDE {
+            let last = schedule.last_task.map_or_else(|| "-".to_owned(), |task| task.to_string());
+            line = line.own(token, format!("{last:<7} {:<5} ", missed(schedule)));
+            for (words, columns) in [(&schedule.cron, 17), (&schedule.zone, 14)] {
+                let words = Line::new().says(token, &text::line(words)).fit(columns);
+                let end = line.width() + columns + 1;
+                line = line.then(words).to_column(end);
             }
-            if is_selected {
-                canvas.select(place);
-            }
         }
+        line.says(token, &text::line(&schedule.task.title))
     }
 
-    /// Everything about the schedule under the cursor.
-    fn facts(&self, width: usize) -> Vec<Line> {
-        let Some(View { schedule, next, tasks }) = self.selected() else { return Vec::new() };
+    fn facts(&self, now: Timestamp) -> Vec<Line> {
+        let Self { schedule, next, tasks } = self;
         let fact = |label: &str| Line::new().own(Token::Dim, format!(" {label:<8} "));
         let when = fact("when")
             .says(Token::Strong, &text::exact(&schedule.cron))
             .own(Token::Fg, " in ")
             .says(Token::Fg, &text::exact(&schedule.zone));
-        let times: Vec<String> = next.iter().map(|at| moment(self.now, *at)).collect();
+        let times: Vec<String> = next.iter().map(|at| moment(now, *at)).collect();
         let next = match schedule.status {
             ScheduleStatus::Active if times.is_empty() => {
                 fact("next").own(Token::Warn, "no time is known: look at its alert")
@@ -172,7 +144,7 @@ impl Schedules {
         };
         let last = tasks.first().map_or_else(
             || "none yet".to_owned(),
-            |made| format!("{} of {} UTC", made.task, moment(self.now, made.due)),
+            |made| format!("{} of {} UTC", made.task, moment(now, made.due)),
         );
         let counts = format!("{last}; {} made, {} left out", schedule.created, schedule.left_out);
         let open = if schedule.skip_if_open {
@@ -189,8 +161,8 @@ impl Schedules {
             whom = whom.own(Token::Fg, format!(", up to {budget}"));
         }
         let missed = format!("{}; {open}", missed(schedule));
-        let by = format!(", {} UTC", moment(self.now, schedule.created_at));
-        let facts = [
+        let by = format!(", {} UTC", moment(now, schedule.created_at));
+        vec![
             when,
             next,
             fact("last").own(Token::Fg, counts),
@@ -200,39 +172,11 @@ impl Schedules {
                 .own(Token::Fg, "by ")
                 .says(Token::Fg, &text::line(&schedule.created_by.name))
                 .own(Token::Fg, by),
-        ];
-        facts.iter().flat_map(|line| line.wrap(width, 10)).collect()
+        ]
     }
 }
 
 /// What becomes of missed occurrences, in the word of the wire.
 fn missed(schedule: &TaskSchedule) -> String {
     story::word(&schedule.catch_up)
-}
-
-fn row(schedule: &TaskSchedule, now: Timestamp, (is_selected, width): (bool, u16)) -> Line {
-    let is_active = schedule.status == ScheduleStatus::Active;
-    let token = if is_active { Token::Fg } else { Token::Dim };
-    let next = match schedule.next_at {
-        Some(at) if at <= now => "due".to_owned(),
-        Some(at) => format!("{} in {}", minute(at), age(at.since(now))),
-        None if is_active => "never".to_owned(),
-        None => story::word(&schedule.status),
-    };
-    let next_token = if is_active { Token::Fg } else { Token::Warn };
-    let cursor = if is_selected { ">" } else { " " };
-    let mut line = Line::new()
-        .own(Token::Strong, cursor)
-        .own(token, format!("{:<4} ", schedule.id.to_string()))
-        .own(next_token, format!("{next:<15} "));
-    if width >= WIDE {
-        let last = schedule.last_task.map_or_else(|| "-".to_owned(), |task| task.to_string());
-        line = line.own(token, format!("{last:<7} {:<5} ", missed(schedule)));
-        for (words, columns) in [(&schedule.cron, 17), (&schedule.zone, 14)] {
-            let words = Line::new().says(token, &text::line(words)).fit(columns);
-            let end = line.width() + columns + 1;
-            line = line.then(words).to_column(end);
-        }
-    }
-    line.says(token, &text::line(&schedule.task.title))
 }
