@@ -319,6 +319,19 @@ fn a_task_is_no_part_of_another_agents_and_no_deeper_than_its_cost_is_counted() 
 }
 
 #[test]
+fn a_name_that_a_person_has_too_gives_an_agent_no_part_in_that_persons_task() {
+    let bench = Bench::new();
+    let name = human().actor.name;
+    bench.register(&name, json!({}));
+    let task = bench.human("task.create", json!({"title": "x", "type": "docs"}))["id"].clone();
+    let part = |parent: &Value| json!({"title": "y", "type": "docs", "parent": parent});
+    let foreign = bench.ask(&agent(&name), "task.create", part(&task));
+    assert_eq!(foreign, Err(ErrorKind::InvalidParams));
+    let own = bench.ask(&agent(&name), "task.create", json!({"title": "x", "type": "docs"})).unwrap();
+    bench.ask(&agent(&name), "task.create", part(&own["id"])).unwrap();
+}
+
+#[test]
 fn a_denied_override_blocks_the_task_and_raises_nothing() {
     let bench = Bench::new();
     let task = bench.started("wren", json!({"budget_uusd": 100_000}));

@@ -239,6 +239,31 @@ fn a_task_has_three_sub_agents_and_they_go_two_deep() {
 }
 
 #[test]
+fn a_child_serves_a_task_of_its_parent_and_a_leads_any() {
+    let bench = with_parent();
+    let robin = json!({"name": "robin", "autonomy": "specialist", "runtime": "openclaw"});
+    bench.human("agent.register", robin).unwrap();
+    let other = json!({"title": "x", "type": "docs", "assignees": ["robin"]});
+    let other = bench.human("task.create", other).unwrap()["id"].clone();
+    assert_eq!(bench.spawn("one", other.as_str().unwrap()), Err(ErrorKind::Forbidden));
+    bench.spawn("one", "T-1").unwrap();
+    let rev = bench.one_agent("one")["rev"].clone();
+    let set = json!({"agent": "one", "rev": rev, "set": {"can_spawn": true}});
+    bench.human("agent.update", set).unwrap();
+    let child = |name: &str, task: &Value| {
+        let params = json!({"name": name, "autonomy": "specialist", "runtime": "openclaw",
+            "purpose": "reads", "task": task});
+        bench.ask(&agent("one"), "agent.register", params)
+    };
+    assert_eq!(child("two", &other), Err(ErrorKind::Forbidden));
+    child("two", &json!("T-1")).unwrap();
+    let rev = bench.one_agent("wren")["rev"].clone();
+    let set = json!({"agent": "wren", "rev": rev, "set": {"autonomy": "lead"}});
+    bench.human("agent.update", set).unwrap();
+    bench.spawn("three", other.as_str().unwrap()).unwrap();
+}
+
+#[test]
 fn an_intern_spawns_nobody_and_a_child_needs_a_purpose() {
     let bench = with_parent();
     let bare = json!({"name": "bare", "autonomy": "intern", "runtime": "other", "task": "T-1"});
