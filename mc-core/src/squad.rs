@@ -163,8 +163,8 @@ pub struct StopReport {
     /// The processes that run agents which went on, as far as they can be ended by a signal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<RuntimeProcess>,
-    /// How long after the request the last call was let through, in milliseconds: 0 or less, for
-    /// none is after it. `None` when none was since the daemon began.
+    /// How long after the request the last tool call, model call or turn was let through, in
+    /// milliseconds: 0 or less, for none is after it. `None` when none was since the daemon began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_allow_ms: Option<i64>,
     /// How long after the request the last session was seen to have ended, in milliseconds; `None`

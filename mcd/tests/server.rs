@@ -311,6 +311,31 @@ fn an_emergency_stop_holds_over_a_restart_until_an_admin_resumes() {
 }
 
 #[test]
+fn money_for_a_model_call_is_let_through_before_a_stop_and_refused_after_it_without_the_writer() {
+    let squad = Squad::with_config("[limits]\nburst = 10000\n");
+    let mut agent = squad.agent("wren");
+    let mut operator = squad.operator();
+    let database = rusqlite::Connection::open(squad.home().database()).unwrap();
+    let run = agent.call("run.start", json!({"session": "s"})).unwrap()["run"].clone();
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(50) {
+        agent.call("ping", json!({})).unwrap();
+    }
+    let asked = Instant::now();
+    let reserve = json!({"run": run, "amount_uusd": 1});
+    assert_eq!(agent.call("run.reserve", reserve.clone()).unwrap()["decision"], "allow");
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    operator.call("squad.emergency_stop", json!({"reason": "fire"})).unwrap();
+    let took = i64::try_from(asked.elapsed().as_millis()).unwrap();
+    let report = operator.call("squad.status", json!({})).unwrap()["squad"]["stop"].clone();
+    let last = report["last_allow_ms"].as_i64().unwrap();
+    assert!((-took - 1..=0).contains(&last), "not the start of the run: {report}");
+    assert_eq!(agent.refused("run.reserve", reserve), "halted");
+    assert_eq!(agent.refused("run.start", json!({"session": "s"})), "halted");
+    database.execute_batch("ROLLBACK").unwrap();
+}
+
+#[test]
 fn a_stuck_writer_denies_checks_and_delays_no_stop() {
     let squad = Squad::new();
     let mut agent = squad.agent("wren");

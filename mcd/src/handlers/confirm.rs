@@ -141,7 +141,9 @@ fn objection(
     }
     // What was granted before a stop, a pause or a restart does not come back with the resume.
     let is_void = redeem::was_cut(desk, agent, call)?;
-    Ok(is_void.then(|| void(format!("{} was allowed before a stop, a restart or a clock set back", call.id))))
+    Ok(is_void.then(|| {
+        void(format!("{} was allowed before a stop, a restart or a clock set back", call.id))
+    }))
 }
 
 /// Says what differs between a command and the call that it claims to be.

@@ -213,7 +213,7 @@ impl Connection {
         let mut moved = false;
         let mut at = 0;
         while let Some(pending) = self.pending.get_mut(at) {
-            let Poll::Ready(done) = pending.poll(cx) else {
+            let Poll::Ready(done) = pending.poll(cx, self.server.live()) else {
                 at += 1;
                 continue;
             };
@@ -224,11 +224,7 @@ impl Connection {
             if let (Some(proof), Some(session)) = (done.proof, &mut self.session) {
                 session.proof = Some(proof);
             }
-            // Only checks are looked at again: a list may well speak of what was allowed before.
-            let is_check = pending.late.is_some();
-            let live = self.server.live();
-            let answer = if is_check { gate::told(live, done.answer) } else { done.answer };
-            self.answer(&pending.id, &answer);
+            self.answer(&pending.id, &done.answer);
             moved = true;
         }
         moved
@@ -385,19 +381,29 @@ impl Connection {
             return self.answer(&id, &Err(error));
         }
         let outcome = dispatch::dispatch(&self.server, session, (method, params));
-        let (wait, late) = match outcome {
+        let mut late = None;
+        let mut no: Option<gate::No> = None;
+        let wait = match outcome {
             Outcome::Now(answer) => return self.answer(&id, &answer),
             Outcome::Farewell(error) => return self.part(Some(&id), &error),
-            Outcome::Writer(answer) => (Wait::Writer(answer), None),
-            Outcome::Check(answer) => (Wait::Writer(answer), Some(Instant::now() + CHECK_TIME)),
-            Outcome::Long(handle) => (Wait::Long(handle), None),
-            Outcome::Later(later) => (Wait::Later(later), None),
+            Outcome::Writer(answer) => Wait::Writer(answer),
+            Outcome::Check(answer) => {
+                late = Some(Instant::now() + CHECK_TIME);
+                no = Some(gate::stopped);
+                Wait::Writer(answer)
+            }
+            Outcome::Grant(answer) => {
+                no = Some(|| Err(gate::halted()));
+                Wait::Writer(answer)
+            }
+            Outcome::Long(handle) => Wait::Long(handle),
+            Outcome::Later(later) => Wait::Later(later),
             Outcome::Heavy(handle) => {
                 self.heavy += 1;
-                (Wait::Heavy(handle), None)
+                Wait::Heavy(handle)
             }
         };
-        self.pending.push(Pending { id, wait, late });
+        self.pending.push(Pending { id, wait, late, no });
     }
 
     /// The first request says who calls, and no other can be the first.

@@ -47,6 +47,8 @@ pub(super) enum Outcome {
     Check(oneshot::Receiver<Answer>),
     /// Is answered by the writer once its long texts are masked, beside everybody else's work.
     Long(JoinHandle<Result<oneshot::Receiver<Answer>, RpcError>>),
+    /// Grants a run or money for it: answered by the writer, unless everything is stopped by then.
+    Grant(oneshot::Receiver<Answer>),
     /// Is answered later.
     Later(Later),
     /// Is a query that takes a thread of the pool.
@@ -253,7 +255,7 @@ fn route(
         Request::RemoteShow(p) => Outcome::Now(remote::show(server, session, &p)),
         Request::RemoteDecide(p) => remote::decide(server, session, p),
         Request::ApprovalEdit(p) => gate::edit(server, caller, p, key),
-        Request::RunStart(_) if server.live().halt.is_set() => Outcome::Now(Err(gate::halted())),
+        Request::RunStart(_) | Request::RunReserve(_) => gate::grant(server, caller, request, key),
         other if other.info().kind == Kind::Query => query(server, caller, other),
         other => match long {
             Some(params) => submit_long(&server.store, work(caller, other, key), params),

@@ -65,13 +65,15 @@ pub(super) fn late() -> Answer {
     json(&denial("daemon.late", "the daemon did not decide in time: ask again"))
 }
 
-/// Takes an `allow` back that was decided before a stop and is answered after it; one that goes
-/// out is the last so far.
-pub(super) fn told(live: &Live, answer: Answer) -> Answer {
-    let allows = answer.as_ref().is_ok_and(|json| json.contains(r#""decision":"allow""#));
-    match (allows, live.halt.is_set()) {
+/// What is answered in the place of a yes that came too late.
+pub(super) type No = fn() -> Answer;
+
+/// Takes a yes back that was decided before a stop and is answered after it; one that goes out is
+/// the last so far.
+pub(super) fn told(live: &Live, answer: Answer, no: No) -> Answer {
+    match (answer.as_deref().is_ok_and(is_yes), live.halt.is_set()) {
         (false, _) => answer,
-        (true, true) => stopped(),
+        (true, true) => no(),
         (true, false) => {
             live.note_allow();
             answer
@@ -79,8 +81,30 @@ pub(super) fn told(live: &Live, answer: Answer) -> Answer {
     }
 }
 
-fn stopped() -> Answer {
+/// Says whether an answer lets something through; what carries no decision is a grant.
+fn is_yes(json: &str) -> bool {
+    !json.contains(r#""decision":"#) || json.contains(r#""decision":"allow""#)
+}
+
+pub(super) fn stopped() -> Answer {
     json(&denial("squad.halted", "the emergency stop is in force"))
+}
+
+/// `run.start` and `run.reserve`: what was granted before a stop is not told after it. A promise of
+/// money that nobody heard of is given back with the end of its run.
+pub(super) fn grant(
+    server: &Server,
+    caller: Caller,
+    request: Request,
+    key: Option<String>,
+) -> Outcome {
+    if server.live().halt.is_set() {
+        return Outcome::Now(Err(halted()));
+    }
+    match server.store.submit(work(caller, (request, key), Facts::default())) {
+        Ok(answer) => Outcome::Grant(answer),
+        Err(error) => Outcome::Now(Err(error)),
+    }
 }
 
 /// `tool.check`
@@ -170,7 +194,7 @@ async fn check_and_wait(
     let first = first.unwrap_or_else(|_| Err(ended()))?;
     let Ok(checked) = serde_json::from_str::<Checked>(&first) else { return Ok(first) };
     let (Decision::Ask, Some(approval)) = (checked.decision, checked.approval) else {
-        return told(server.live(), Ok(first));
+        return told(server.live(), Ok(first), stopped);
     };
     // Nothing to hold for: a changed call was approved, and the disk is asked about that one.
     let is_decided = checked.hold_until.is_none();
@@ -179,18 +203,16 @@ async fn check_and_wait(
         return Ok(first);
     }
     let redeemed = redeem(server, caller, (approval, Some(checked.call))).await?;
-    if server.live().halt.is_set() {
-        return stopped();
-    }
     let Ok(awaited) = serde_json::from_str::<Awaited>(&redeemed) else { return Ok(first) };
-    json(&Checked {
+    let answer = json(&Checked {
         call: awaited.call.unwrap_or(checked.call),
         decision: awaited.decision,
         reason: awaited.reason,
         arguments: awaited.arguments,
         lease_expires_at: awaited.lease_expires_at,
         ..checked
-    })
+    });
+    told(server.live(), answer, stopped)
 }
 
 /// `tool.await`
@@ -203,7 +225,7 @@ pub(super) fn wait(server: &Arc<Server>, caller: Caller, params: &Await) -> Outc
         match decided(&server, &caller, approval, until).await {
             Ok(_) => {
                 let answer = redeem(&server, caller, (approval, call)).await;
-                told(server.live(), answer).into()
+                told(server.live(), answer, stopped).into()
             }
             Err(error) => Done::from(Err(error)),
         }
@@ -220,19 +242,15 @@ pub(super) fn confirm(server: &Arc<Server>, caller: Caller, params: Confirm) -> 
             Err(error) => return Done::from(Err(error)),
         };
         let Ok(answer) = answer else {
-            return json(&unconfirmed("the daemon did not decide in time")).into();
+            return unconfirmed("the daemon did not decide in time").into();
         };
         let answer = answer.unwrap_or_else(|_| Err(ended()));
-        let allows = |json: &str| json.contains(r#""decision":"allow""#);
-        if server.live().halt.is_set() && answer.as_deref().is_ok_and(allows) {
-            return json(&unconfirmed("the emergency stop is in force")).into();
-        }
-        answer.into()
+        told(server.live(), answer, || unconfirmed("the emergency stop is in force")).into()
     }))
 }
 
-fn unconfirmed(reason: &str) -> Confirmed {
-    Confirmed { decision: Decision::Deny, call: None, reason: reason.to_owned() }
+fn unconfirmed(reason: &str) -> Answer {
+    json(&Confirmed { decision: Decision::Deny, call: None, reason: reason.to_owned() })
 }
 
 /// Waits until an approval no longer waits for a human; says whether that came in time.
@@ -305,4 +323,65 @@ const fn get(approval: ApprovalId) -> Request {
 
 pub(super) fn ended() -> RpcError {
     RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down")
+}
+
+#[cfg(test)]
+mod tests {
+    use mc_core::money::MicroUsd;
+    use mc_proto::method::run::{Reserved, Started};
+
+    use super::*;
+    use crate::{clock::SystemClock, halt::Halt, live::Setup};
+
+    fn reserved(decision: Decision) -> Answer {
+        json(&Reserved {
+            decision,
+            reservation: None,
+            reserved_uusd: MicroUsd::ZERO,
+            remaining_uusd: MicroUsd::ZERO,
+            approval: None,
+            reason: "it says \"decision\":\"allow\"".to_owned(),
+        })
+    }
+
+    #[test]
+    fn no_yes_of_any_kind_is_told_after_a_stop_and_each_one_before_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let halt = Halt::open(&dir.path().join("halt"));
+        let live = Live::new(Arc::new(SystemClock), halt, Setup::default());
+        let refused: No = || Err(halted());
+        let started = || {
+            json(&Started {
+                run: mc_core::id::RunId(1),
+                task: None,
+                remaining_uusd: MicroUsd::ZERO,
+                remaining_tokens: None,
+                reserved_uusd: MicroUsd::ZERO,
+            })
+        };
+        let checked = |decision| json(&Checked { decision, ..denial("x", "y") });
+        let confirmed = |decision| json(&Confirmed { decision, call: None, reason: String::new() });
+
+        for no in [Decision::Deny, Decision::Ask] {
+            for answer in [reserved(no), checked(no), confirmed(no)] {
+                assert_eq!(told(&live, answer.clone(), refused), answer);
+            }
+        }
+        assert_eq!(told(&live, Err(ended()), refused), Err(ended()));
+        assert_eq!(live.last_allow_ms(), None, "nothing was let through");
+        let yes = || {
+            let allow = Decision::Allow;
+            [started(), reserved(allow), checked(allow), confirmed(allow)]
+        };
+        for answer in yes() {
+            assert_eq!(told(&live, answer.clone(), refused), answer);
+        }
+        assert!(live.last_allow_ms().is_some());
+
+        live.halt.set("ana: fire").unwrap();
+        for answer in yes() {
+            assert_eq!(told(&live, answer, refused), Err(halted()));
+        }
+        assert_eq!(told(&live, reserved(Decision::Deny), refused), reserved(Decision::Deny));
+    }
 }

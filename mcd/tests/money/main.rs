@@ -327,7 +327,8 @@ fn a_name_that_a_person_has_too_gives_an_agent_no_part_in_that_persons_task() {
     let part = |parent: &Value| json!({"title": "y", "type": "docs", "parent": parent});
     let foreign = bench.ask(&agent(&name), "task.create", part(&task));
     assert_eq!(foreign, Err(ErrorKind::InvalidParams));
-    let own = bench.ask(&agent(&name), "task.create", json!({"title": "x", "type": "docs"})).unwrap();
+    let own =
+        bench.ask(&agent(&name), "task.create", json!({"title": "x", "type": "docs"})).unwrap();
     bench.ask(&agent(&name), "task.create", part(&own["id"])).unwrap();
 }
 
