@@ -15,7 +15,11 @@ pub const LEN: usize = 512;
 /// Returns `text` in the length of the file; what has no room is cut.
 pub fn filled(text: &str) -> Vec<u8> {
     let room = text.floor_char_boundary(LEN - 1);
-    format!("{:<1$}\n", text.get(..room).unwrap_or_default(), LEN - 1).into_bytes()
+    let mut bytes = text.get(..room).unwrap_or_default().as_bytes().to_vec();
+    // In bytes, not in characters, as the file is.
+    bytes.resize(LEN - 1, b' ');
+    bytes.push(b'\n');
+    bytes
 }
 
 /// Stops everything without a daemon: daemon and adapters look at the file within a second.
