@@ -19,12 +19,12 @@ use crate::canonical;
 /// Returns where the secrets of one rule stand in `text`, first to last; none overlaps another.
 fn secrets(rule: usize, text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut from = 0;
-    let mut next = move || {
+    let next = move || {
         let step = RULES.get(rule)?.next(rule, text, from)?;
         from = step.end;
         Some(step)
     };
-    iter::from_fn(move || next()).filter_map(|step| {
+    iter::from_fn(next).filter_map(|step| {
         let secret = step.secret.filter(|_| !is_in_placeholder(text, step.begin))?;
         let is_new = !is_placeholder(text.get(secret.clone()).unwrap_or_default());
         is_new.then_some(secret)
@@ -62,7 +62,7 @@ pub struct Masker {
 
 impl std::fmt::Debug for Masker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Masker").field("is_keyed", &self.key.is_some()).finish()
+        f.debug_struct("Masker").field("is_keyed", &self.key.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -502,6 +502,37 @@ fn a_stop_set_while_the_daemon_is_away_is_not_cleared_by_hand() {
 }
 
 #[test]
+fn long_texts_are_masked_before_the_writer_and_what_follows_comes_after_them() {
+    let squad = Squad::new();
+    let mut agent = squad.agent("wren");
+    let secrets = "token=hunter2abc ".repeat(4000 - 200);
+    let create = |text: &str| json!({"title": "x", "type": "docs", "description": text});
+    let long = agent.ask("task.create", &create(&secrets[..60_000]));
+    let short = agent.ask("task.create", &create("short"));
+    let mut answers = [agent.line(), agent.line()];
+    answers.sort_by_key(|answer| answer["id"].as_i64());
+    assert_eq!([long, short], [1, 2].map(|at| answers[at - 1]["id"].as_i64().unwrap()));
+    let tasks = answers.map(|answer| answer["result"].clone());
+    assert_eq!(tasks.clone().map(|task| task["id"].clone()), ["T-1", "T-2"].map(|id| json!(id)));
+    assert!(tasks[0]["description"].as_str().unwrap().starts_with("token=‹secret:assignment#"));
+    let write = json!({"tool": "write", "arguments": {"path": "/w/output/a", "content": secrets}});
+    let asked = agent.call("tool.check", write.clone()).unwrap();
+    assert_eq!((&asked["decision"], &asked["rule"]), (&json!("ask"), &json!("secret.argument")));
+    let again = agent.call("tool.check", write).unwrap();
+    assert_eq!(again["approval"], asked["approval"], "the same question");
+    let mut admin = squad.admin();
+    for (method, params) in [
+        ("approval.get", json!({"approval": asked["approval"]})),
+        ("tool.list", json!({})),
+        ("audit.export", json!({})),
+        ("task.get", json!({"task": "T-1"})),
+    ] {
+        let shown = admin.call(method, params).unwrap().to_string();
+        assert!(shown.contains("‹secret:assignment#") && !shown.contains("hunter2"), "{method}");
+    }
+}
+
+#[test]
 fn a_second_daemon_is_refused_at_once() {
     let squad = Squad::new();
     let began = Instant::now();

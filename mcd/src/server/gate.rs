@@ -15,6 +15,7 @@ use mc_proto::{
     },
 };
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout, timeout_at},
@@ -184,7 +185,7 @@ async fn look_up(server: &Server, wanted: Wanted) -> Facts {
 }
 
 async fn check_and_wait(
-    server: &Server,
+    server: &Arc<Server>,
     caller: Caller,
     answer: oneshot::Receiver<Answer>,
     wait: Duration,
@@ -278,12 +279,11 @@ async fn decided(
 
 /// Asks the writer, once, for what the approval gives, with what the disk says by now.
 async fn redeem(
-    server: &Server,
+    server: &Arc<Server>,
     caller: Caller,
     (approval, call): (ApprovalId, Option<CallId>),
 ) -> Answer {
-    let asked: Approval = look(&server.store, &caller, &get(approval))?;
-    let wanted = disk::wanted_again(server, &caller, (&asked, None));
+    let wanted = wanted_again(server, &caller, (approval, None)).await?;
     let mut facts = look_up(server, wanted.clone()).await;
     // A person has said yes: a busy disk gets more time than a question that was not looked at yet.
     for _ in 1..LOOKS {
@@ -297,6 +297,21 @@ async fn redeem(
     server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))
 }
 
+/// Returns what the disk must tell about the call of an approval; a long one is read on a thread of
+/// the pool, as when it was asked.
+async fn wanted_again(
+    server: &Arc<Server>,
+    caller: &Caller,
+    (approval, changed): (ApprovalId, Option<Value>),
+) -> Result<Wanted, RpcError> {
+    let (server, caller) = (Arc::clone(server), caller.clone());
+    let read = move || {
+        let asked: Approval = look(&server.store, &caller, &get(approval))?;
+        Ok(disk::wanted_again(&server, &caller, (&asked, changed.as_ref())))
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Err(ended()))
+}
+
 /// `approval.edit`: the changed call is judged by what the disk says about it.
 pub(super) fn edit(
     server: &Arc<Server>,
@@ -307,8 +322,8 @@ pub(super) fn edit(
     let server = Arc::clone(server);
     Outcome::Later(Box::pin(async move {
         let edited = async {
-            let asked: Approval = look(&server.store, &caller, &get(params.approval))?;
-            let wanted = disk::wanted_again(&server, &caller, (&asked, Some(&params.arguments)));
+            let changed = Some(params.arguments.clone());
+            let wanted = wanted_again(&server, &caller, (params.approval, changed)).await?;
             let facts = look_up(&server, wanted).await;
             let work = work(caller, (Request::ApprovalEdit(params), key), facts);
             server.store.submit(work)?.await.unwrap_or_else(|_| Err(ended()))

@@ -381,3 +381,20 @@ pub fn migrate(path: &Path) -> Result<(), StoreError> {
 pub fn verify(path: &Path) -> Result<mc_proto::method::admin::Verified, StoreError> {
     verify::verify(&open::reader(path)?, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use mc_proto::method::{admin::PolicyTest, run::List, squad::StatusGet};
+
+    use super::*;
+
+    #[test]
+    fn what_judges_or_lists_is_answered_by_a_thread_of_the_pool() {
+        for request in
+            [Request::PolicyTest(PolicyTest::default()), Request::RunList(List::default())]
+        {
+            assert!(Store::is_heavy(&request), "{request:?}");
+        }
+        assert!(!Store::is_heavy(&Request::SquadStatus(StatusGet::default())));
+    }
+}
