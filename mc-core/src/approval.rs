@@ -370,6 +370,53 @@ pub struct Approval {
     /// How many persons must say yes.
     #[serde(default = "one")]
     pub needs: i64,
+    /// Whether long texts are cut, its request among them: `approval.get` has it whole, and only that
+    /// fits the digest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
+}
+
+/// How long a text of a card is at most, in bytes.
+const CARD_TEXT: usize = 1_000;
+/// How long the request on a card is at most, in bytes.
+const CARD_REQUEST: usize = 4_000;
+
+impl Approval {
+    /// Returns it for lists, where there are many: what is long is cut, and says so.
+    #[must_use]
+    pub fn card(mut self) -> Self {
+        let mut is_cut = false;
+        for text in [&mut self.justification, &mut self.rollback, &mut self.note] {
+            if let Some(text) = text.as_mut().filter(|text| text.len() > CARD_TEXT) {
+                *text = shortened(text, CARD_TEXT);
+                is_cut = true;
+            }
+        }
+        let edited = self.edited.as_mut().map(|edited| &mut edited.original);
+        for request in [Some(&mut self.statement.arguments), edited].into_iter().flatten() {
+            let json = canonical::json(request);
+            if json.len() > CARD_REQUEST {
+                *request = Value::String(shortened(&json, CARD_REQUEST));
+                is_cut = true;
+            }
+        }
+        let Statement { env, links, scripts, .. } = &mut self.statement;
+        for list in [env, links, scripts] {
+            if list.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+                > CARD_REQUEST
+            {
+                list.clear();
+                is_cut = true;
+            }
+        }
+        self.is_cut = is_cut;
+        self
+    }
+}
+
+fn shortened(text: &str, bytes: usize) -> String {
+    let kept = text.get(..text.floor_char_boundary(bytes)).unwrap_or_default();
+    format!("{kept}… (cut: {} bytes in all, `approval.get` has them)", text.len())
 }
 
 /// A cap that is to be raised, as a person reads it.

@@ -24,5 +24,9 @@ pub const PAGE_ITEMS: i64 = 200;
 pub const PAGE_DEFAULT: i64 = 50;
 /// An idempotency key.
 pub const KEY_BYTES: usize = 128;
+/// Name of a session or model, word of what began a run.
+pub const LABEL_BYTES: usize = 200;
+/// A page of a list ends early where its rows are longer than that together.
+pub const PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// An answer to a client; the daemon's own frames may be this long.
 pub const ANSWER_BYTES: usize = 8 * 1024 * 1024;

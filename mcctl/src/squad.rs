@@ -185,7 +185,8 @@ fn act<M: Method<Result = Receipt>>(call: &M, cx: &mut Context) -> Result<Exit, 
 /// What work that goes on, or ends by itself, is told by: nobody's session was ended.
 fn moved(receipt: &Receipt) -> String {
     let mut sheet = Sheet::default();
-    sheet.list("tasks moved", &receipt.tasks).maybe("event", receipt.event);
+    sheet.list("tasks moved", &receipt.tasks).maybe("tasks that follow", more(receipt));
+    sheet.maybe("event", receipt.event);
     format!("{}\n{sheet}", Tone::Strong.paint(&text::line(&receipt.text)))
 }
 
@@ -205,10 +206,17 @@ fn receipt(receipt: &Receipt, _: Timestamp) -> String {
         out.push_str(&table.to_string());
     }
     let mut sheet = Sheet::default();
-    sheet.list("tasks moved", &receipt.tasks);
+    sheet.list("tasks moved", &receipt.tasks).maybe("tasks that follow", more(receipt));
     sheet.line("approvals canceled", receipt.approvals).maybe("event", receipt.event);
     format!("{out}{sheet}")
 }
+
+fn more(receipt: &Receipt) -> Option<i64> {
+    Some(receipt.more).filter(|more| *more > 0)
+}
+
+/// How many tasks of a stop are named.
+const NAMED: usize = 20;
 
 const fn yes(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
@@ -253,8 +261,11 @@ fn standing(status: &Status) -> String {
     let up = text::age(status.now, status.started_at);
     sheet.line("daemon", format!("mcd {}, up {up}, event {}", status.version, status.head));
     if !status.halted && !squad.stopped.is_empty() {
-        let left: Vec<String> = squad.stopped.iter().map(|row| row.task.to_string()).collect();
-        let text = format!("left out at the resume: {}", left.join(" "));
+        let left = squad.stopped.iter().take(NAMED).map(|row| row.task.to_string());
+        let left: Vec<String> = left.collect();
+        let more = squad.stopped_count - i64::try_from(left.len()).unwrap_or(0);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let text = format!("not back from the stop: {}{more}", left.join(" "));
         sheet.toned("last stop", format!("{text} (`mcctl squad emergency-resume`)"), Tone::Warn);
     }
     let stop = squad.stop.as_ref().filter(|_| status.halted).map(|report| stopped::view(report));

@@ -25,6 +25,8 @@ use serde_json::{Value, json};
 
 #[path = "store/assigning.rs"]
 mod assigning;
+#[path = "store/bounds.rs"]
+mod bounds;
 #[path = "store/circles.rs"]
 mod circles;
 #[path = "store/clock.rs"]

@@ -286,6 +286,21 @@ pub struct Task {
     pub ended_at: Option<Timestamp>,
 }
 
+/// How long the reason on a card is at most, in bytes.
+const CARD_REASON: usize = 500;
+
+impl TaskCard {
+    /// Returns it with a reason of one glance; the task has it whole.
+    #[must_use]
+    pub fn short(mut self) -> Self {
+        if let Some(reason) = self.blocked_reason.as_mut().filter(|why| why.len() > CARD_REASON) {
+            reason.truncate(reason.floor_char_boundary(CARD_REASON));
+            reason.push('…');
+        }
+        self
+    }
+}
+
 /// What a list or a board shows of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskCard {

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -23,7 +23,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{CONNECT_TIMEOUT, CallOptions, ClientError, with_options};
+use super::{CONNECT_TIMEOUT, CallOptions, ClientError, too_long, with_options};
 use crate::{
     error::RpcError,
     frame::{self, Frame, RequestId},
@@ -51,6 +51,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     next_id: AtomicI64,
     hello: HelloResult,
+    /// Why the connection ended, where the daemon did not just hang up.
+    ended: OnceLock<RpcError>,
 }
 
 /// What the daemon sends by itself.
@@ -156,6 +158,7 @@ impl Client {
             waiting: Mutex::default(),
             next_id: AtomicI64::new(1),
             hello,
+            ended: OnceLock::new(),
         });
         tokio::spawn(write_lines(Arc::clone(&stream), to_send));
         tokio::spawn(read_lines(stream, Arc::downgrade(&shared), incoming));
@@ -165,6 +168,11 @@ impl Client {
     /// Returns what the daemon said to the hello.
     pub fn greeting(&self) -> &HelloResult {
         &self.shared.hello
+    }
+
+    /// Returns why a connection ended that has ended.
+    pub fn ended(&self) -> ClientError {
+        self.shared.ended.get().cloned().map_or(ClientError::Lost, ClientError::Refused)
     }
 
     /// Sends `call` and waits for its result.
@@ -192,12 +200,12 @@ impl Client {
         let line = frame::request(id, M::NAME, &params).map_err(read)?;
         let (sender, answer) = oneshot::channel();
         self.shared.waiting().insert(id, sender);
-        self.shared.outgoing.send(line).map_err(|_| ClientError::Lost)?;
+        self.shared.outgoing.send(line).map_err(|_| self.ended())?;
         let Ok(answer) = timeout(ANSWER_TIMEOUT, answer).await else {
             self.shared.waiting().remove(&id);
             return Err(ClientError::TimedOut(ANSWER_TIMEOUT));
         };
-        let result = answer.map_err(|_| ClientError::Lost)??;
+        let result = answer.map_err(|_| self.ended())??;
         serde_json::from_str(result.get()).map_err(read)
     }
 }
@@ -231,7 +239,17 @@ async fn read_lines(
             line = read_line(&mut receive) => line,
             () = incoming.closed() => break,
         };
-        let (Ok(line), Some(shared)) = (line, shared.upgrade()) else { break };
+        let Some(shared) = shared.upgrade() else { break };
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                if let ClientError::Refused(why) = error {
+                    // What follows can't be read: the first reason is the one.
+                    shared.ended.set(why).ok();
+                }
+                break;
+            }
+        };
         let Ok(frame) = serde_json::from_slice::<Frame<'_>>(&line) else { break };
         if let Some(unasked) = route(frame, &shared)
             && incoming.send(unasked).await.is_err()
@@ -274,8 +292,11 @@ fn route(frame: Frame<'_>, shared: &Shared) -> Option<Incoming> {
 
 async fn read_line(receive: &mut BufReader<&Stream>) -> Result<Vec<u8>, ClientError> {
     let mut line = Vec::new();
-    let read = receive.take(ANSWER_BYTES as u64).read_until(b'\n', &mut line).await?;
-    if read == 0 || line.last() != Some(&b'\n') {
+    let read = receive.take(ANSWER_BYTES as u64 + 1).read_until(b'\n', &mut line).await?;
+    if read > ANSWER_BYTES {
+        return Err(too_long());
+    }
+    if line.last() != Some(&b'\n') {
         return Err(ClientError::Lost);
     }
     Ok(line)

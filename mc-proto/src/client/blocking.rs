@@ -11,9 +11,8 @@ use interprocess::{
     local_socket::{ConnectOptions, GenericFilePath, Stream, ToFsName, traits::Stream as _},
 };
 
-use super::{CONNECT_TIMEOUT, CallOptions, ClientError, with_options};
+use super::{CONNECT_TIMEOUT, CallOptions, ClientError, too_long, with_options};
 use crate::{
-    error::{ErrorKind, RpcError},
     frame::{self, Frame, RequestId},
     limits::ANSWER_BYTES,
     method::{
@@ -186,8 +185,7 @@ fn read_line(stream: &mut BufReader<Stream>, timeout: Duration) -> Result<Vec<u8
         return Err(ClientError::Lost);
     }
     if line.last() != Some(&b'\n') {
-        let text = format!("the daemon's answer is longer than {ANSWER_BYTES} bytes");
-        return Err(RpcError::new(ErrorKind::TooLarge, text).into());
+        return Err(too_long());
     }
     Ok(line)
 }

@@ -148,12 +148,12 @@ async fn follow(config: &mut LinkConfig, events: &mpsc::Sender<LinkEvent>) -> Cl
         }
     }
     while let Some(unasked) = incoming.recv().await {
-        let Some(event) = translate(unasked, &mut config.follow) else { return ClientError::Lost };
+        let Some(event) = translate(unasked, &mut config.follow) else { break };
         if events.send(event).await.is_err() {
             return ClientError::Lost;
         }
     }
-    ClientError::Lost
+    client.ended()
 }
 
 /// Reads a notification; `None` when the connection has ended or speaks another language.

@@ -13,7 +13,8 @@ use mc_core::agent::AgentName;
 use serde_json::Value;
 
 use crate::{
-    error::RpcError,
+    error::{ErrorKind, RpcError},
+    limits::ANSWER_BYTES,
     method::{
         Method,
         session::{Challenge, Hello, PROTOCOL, Program, SecondFactor},
@@ -56,6 +57,15 @@ pub enum ClientError {
     /// The socket failed.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
+}
+
+/// What is said of an answer that no client reads to its end.
+fn too_long() -> ClientError {
+    let text = format!(
+        "the daemon's answer is longer than {ANSWER_BYTES} bytes and was not read: ask for less, or \
+         tell an admin (`mcctl status`, the daemon's log)"
+    );
+    RpcError::new(ErrorKind::TooLarge, text).into()
 }
 
 impl ClientError {

@@ -38,6 +38,10 @@ pub struct Snapshot {
     pub runs: Vec<Run>,
     /// The last 200 events, oldest first.
     pub events: Vec<Recorded>,
+    /// The parts of this (`tasks`, `approvals`, …) that do not hold all of theirs, for it would be too
+    /// long; the lists have the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut: Vec<String>,
     /// The journal sequence that all of this reflects.
     pub head: Seq,
     /// The daemon's clock.

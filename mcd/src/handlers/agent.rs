@@ -9,7 +9,7 @@ use mc_core::{
     task::Task,
 };
 use mc_proto::{
-    limits::SHORT_BYTES,
+    limits::LABEL_BYTES,
     method::agent::{Beat, Health, Heartbeat, Order, Remaining, Update},
 };
 
@@ -68,7 +68,7 @@ pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Agent, Fail> {
 pub fn heartbeat(desk: &mut Desk<'_>, params: &Heartbeat) -> Result<Beat, Fail> {
     let agent = acting_agent(desk)?;
     if let Some(session) = &params.session {
-        input::at_most("session", session, SHORT_BYTES)?;
+        input::at_most("session", session, LABEL_BYTES)?;
     }
     desk.live.beat(&agent.name, params.status == Health::Busy);
     let tasks = queries::open_tasks_of(desk.db, &agent.name)?;

@@ -225,6 +225,7 @@ fn ask_as(desk: &mut Desk<'_>, draft: Draft, actor: Actor) -> Result<ApprovalId,
         // A question without a call is held by nobody.
         dropped: draft.call.is_none(),
         endorsements: Vec::new(),
+        is_cut: false,
         needs,
     };
     approval.remind_at = Some(approval.after_percent(desk.policy.doc().approvals.remind_percent));
@@ -352,7 +353,7 @@ fn asked_for(desk: &Desk<'_>, agent: &AgentName, params: Ask) -> Result<Draft, F
         task: params.task,
         run: None,
         call: None,
-        session: params.session,
+        session: input::label("session", params.session)?,
         risk,
         rule: format!("asked.{kind}"),
         reason: "the agent asks for a decision".to_owned(),

@@ -1,7 +1,9 @@
 //! Checks of what callers send: lengths, emptiness, known names. Nothing is cut to fit.
 
 use mc_core::refusal::{Refusal, RefusalKind};
-use mc_proto::limits::{LIST_ITEMS, PAGE_DEFAULT, PAGE_ITEMS, SHORT_BYTES, TEXT_BYTES};
+use mc_proto::limits::{
+    LABEL_BYTES, LIST_ITEMS, PAGE_DEFAULT, PAGE_ITEMS, SHORT_BYTES, TEXT_BYTES,
+};
 
 use crate::masking;
 
@@ -33,6 +35,11 @@ pub(super) fn optional(field: &str, text: &str, limit: usize) -> Result<String, 
 /// Like [`optional`], for a text that may be absent.
 pub(super) fn maybe(field: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
     text.map(|text| optional(field, &text, TEXT_BYTES)).transpose()
+}
+
+/// Like [`maybe`], for the name of a session or model, or a word like it.
+pub(super) fn label(field: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
+    text.map(|text| optional(field, &text, LABEL_BYTES)).transpose()
 }
 
 /// Returns a reason without secrets; refuses an empty or too long one.

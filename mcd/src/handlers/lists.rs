@@ -13,7 +13,7 @@ use mc_core::{
     task::TaskCard,
 };
 use mc_proto::{
-    limits::SHORT_BYTES,
+    limits::{PAGE_BYTES, SHORT_BYTES},
     method::{
         Page, admin, agent, approval, run, squad,
         task::{List, Timeline, TimelineItem},
@@ -26,7 +26,10 @@ use super::{input, views};
 use crate::{
     caller::Caller,
     live::Live,
-    store::queries::{self, Fail, Listed, Reader},
+    store::{
+        StoreError,
+        queries::{self, Fail, Listed, Reader, Rows},
+    },
 };
 
 /// How many tasks a filter looks at, newest first.
@@ -42,8 +45,11 @@ pub(super) fn tasks(db: Reader<'_>, live: &Live, params: &List) -> Result<Page<T
     let head = queries::head(db)?.seq;
     if filter.is_empty() {
         let items = queries::cards_from(db, after.unwrap_or(0), limit)?;
+        let mut items: Vec<_> = items.into_iter().map(TaskCard::short).collect();
+        let is_full = items.len() == page_len(limit);
+        let is_cut = fit(&mut items, PAGE_BYTES)?;
         let total = queries::count_tasks(db)?;
-        let next = items.last().map(|card| card.id.0).filter(|_| items.len() == page_len(limit));
+        let next = items.last().map(|card| card.id.0).filter(|_| is_full || is_cut);
         return Ok(Page { items, next_cursor: next.map(|id| id.to_string()), total, head });
     }
     let view = View { now: live.clock.now(), me: None };
@@ -52,7 +58,9 @@ pub(super) fn tasks(db: Reader<'_>, live: &Live, params: &List) -> Result<Page<T
     cards.sort_by(|a, b| filter.compare(a, b).then(a.id.cmp(&b.id)));
     let total = i64::try_from(cards.len()).unwrap_or(i64::MAX);
     let skip = usize::try_from(after.unwrap_or(0)).unwrap_or(0);
-    let items: Vec<TaskCard> = cards.into_iter().skip(skip).take(page_len(limit)).collect();
+    let cards = cards.into_iter().skip(skip).take(page_len(limit));
+    let mut items: Vec<TaskCard> = cards.map(TaskCard::short).collect();
+    fit(&mut items, PAGE_BYTES)?;
     let end = skip + items.len();
     let more = i64::try_from(end).unwrap_or(i64::MAX) < total;
     Ok(Page { items, next_cursor: more.then(|| end.to_string()), total, head })
@@ -77,6 +85,20 @@ fn read_filter(params: &List) -> Result<Filter, Refusal> {
     })
 }
 
+/// Keeps the first of `items` that have room in `bytes` as JSON, the first one always; says whether
+/// some had none.
+pub(super) fn fit<T: serde::Serialize>(items: &mut Vec<T>, bytes: usize) -> Result<bool, Fail> {
+    let mut used = 0;
+    for (at, item) in items.iter().enumerate() {
+        used += serde_json::to_string(item).map_err(StoreError::from)?.len() + 1;
+        if used > bytes && at > 0 {
+            items.truncate(at);
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn page_len(limit: i64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
@@ -88,9 +110,9 @@ pub(super) fn timeline(db: Reader<'_>, params: &Timeline) -> Result<Page<Timelin
     let limit = input::page(params.limit)?;
     let since = input::cursor(params.cursor.as_deref())?.or(params.since).unwrap_or(0);
     let scan = if params.kinds.is_empty() { limit } else { SCANNED };
-    let events = queries::events_of_task(db, params.task, since, scan)?;
+    let (events, is_cut) = queries::events_of_task(db, params.task, since, scan)?;
     let scanned_to = events.last().map(|recorded| recorded.seq);
-    let scanned_all = events.len() < page_len(scan);
+    let scanned_all = !is_cut && events.len() < page_len(scan);
     let fits = |kind: &str| {
         params.kinds.is_empty()
             || params.kinds.iter().any(|wanted| kind.starts_with(wanted.as_str()))
@@ -127,8 +149,8 @@ pub(super) fn by_number<T: serde::de::DeserializeOwned>(
 ) -> Result<Page<T>, Fail> {
     let limit = input::page(limit)?;
     let after = input::cursor(cursor)?;
-    let (items, total) = queries::page(db, listed, filters, (after, limit))?;
-    let next = items.last().map(id).filter(|_| items.len() == page_len(limit));
+    let Rows { items, is_cut, total } = queries::page(db, listed, filters, (after, limit))?;
+    let next = items.last().map(id).filter(|_| is_cut || items.len() == page_len(limit));
     let head = queries::head(db)?.seq;
     Ok(Page { items, next_cursor: next.map(|id| id.to_string()), total, head })
 }
@@ -221,7 +243,9 @@ pub(super) fn approvals(
     .flatten()
     .collect();
     let page = (params.limit, params.cursor.as_deref(), |one: &Approval| one.id.0);
-    by_number(db, Listed::Approvals, &filters, page)
+    let mut page = by_number(db, Listed::Approvals, &filters, page)?;
+    page.items = page.items.into_iter().map(Approval::card).collect();
+    Ok(page)
 }
 
 fn own_name(caller: &Caller) -> String {
@@ -303,9 +327,10 @@ pub(super) fn journal(
     known(db, None, params.task)?;
     let limit = input::page(params.limit)?;
     let since = input::cursor(params.cursor.as_deref())?.or(params.since).unwrap_or(0);
-    let items = queries::journal_rows(db, since, params.task, limit)?;
+    let (items, is_cut) = queries::journal_rows(db, since, params.task, limit)?;
     let head = queries::head(db)?.seq;
-    let next = items.last().map(|row| row.recorded.seq).filter(|_| items.len() == page_len(limit));
+    let is_full = is_cut || items.len() == page_len(limit);
+    let next = items.last().map(|row| row.recorded.seq).filter(|_| is_full);
     let total = match params.task {
         Some(task) => queries::count_events_of_task(db, task)?,
         None => head,

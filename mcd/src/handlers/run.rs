@@ -14,7 +14,7 @@ use mc_core::{
     task::Task,
 };
 use mc_proto::{
-    limits::{SHORT_BYTES, TEXT_BYTES},
+    limits::{LABEL_BYTES, TEXT_BYTES},
     method::run::{Finish, Reserve, Reserved, SpendState, Spent, Start, Started, Usage},
 };
 
@@ -45,11 +45,11 @@ const COST_LIMIT: i64 = 10_000_000_000;
 /// `halted`, or `forbidden` when squad or agent does not work or a cap is reached.
 pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
     let agent = acting_agent(desk)?;
-    let session = input::needed("session", &params.session, SHORT_BYTES)?;
+    let session = input::needed("session", &params.session, LABEL_BYTES)?;
     check_cost("reserve_uusd", params.reserve_uusd)?;
     gate(desk, &agent)?;
     if let Some(external) = &params.external_id {
-        input::at_most("external_id", external, SHORT_BYTES)?;
+        input::at_most("external_id", external, LABEL_BYTES)?;
         let known = queries::run_by_external_id(desk.db, &agent.name, external)?;
         // One that is over was tried again by its runtime: that costs anew, so it is a new run.
         if let Some(run) = known.filter(|run| run.status == RunStatus::Running) {
@@ -67,8 +67,8 @@ pub fn start(desk: &mut Desk<'_>, params: Start) -> Result<Started, Fail> {
         agent: agent.name.clone(),
         task,
         session,
-        model: input::maybe("model", params.model)?,
-        trigger: input::maybe("trigger", params.trigger)?,
+        model: input::label("model", params.model)?,
+        trigger: input::label("trigger", params.trigger)?,
         parent_run: parent_run.map(|run| run.id),
         external_id: params.external_id,
         begun_by: desk.caller.adapter.clone(),
@@ -277,7 +277,7 @@ fn wanted(desk: &Desk<'_>, agent: &Agent, run: &Run, params: &Reserve) -> Result
     let output = count("output_tokens", params.output_tokens)?;
     check_cost("amount_uusd", params.amount_uusd)?;
     let model = params.model.as_deref().or(run.model.as_deref()).unwrap_or_default();
-    let model = input::optional("model", model, SHORT_BYTES)?;
+    let model = input::optional("model", model, LABEL_BYTES)?;
     let tokens = Tokens { input, output, ..Tokens::default() };
     let priced = || price(desk, agent, &model, (tokens, None)).counted_uusd;
     let uusd = params.amount_uusd.unwrap_or_else(priced);
@@ -318,7 +318,7 @@ pub fn usage(desk: &mut Desk<'_>, params: &Usage) -> Result<Spent, Fail> {
     let run = own_run(desk, &agent, params.run)?;
     let tokens = checked_tokens(params)?;
     check_cost("cost_uusd", params.cost_uusd)?;
-    let model = input::needed("model", &params.model, SHORT_BYTES)?;
+    let model = input::needed("model", &params.model, LABEL_BYTES)?;
     let cost = price(desk, &agent, &model, (tokens, params.cost_uusd));
     let mut used = Used { model, tokens, cost, paid: Paid::FromWhole };
     if let Some(id) = params.reservation {

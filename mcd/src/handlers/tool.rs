@@ -17,7 +17,7 @@ use mc_core::{
     time::Timestamp,
 };
 use mc_proto::{
-    limits::{SHORT_BYTES, TEXT_BYTES},
+    limits::{LABEL_BYTES, SHORT_BYTES, TEXT_BYTES},
     method::run::{Check, Checked, Drop, Ended, ToolFinish},
 };
 
@@ -142,9 +142,12 @@ fn pass_by(
 fn load(desk: &Desk<'_>, params: Check) -> Result<Asked, Fail> {
     let agent = acting_agent(desk)?;
     input::needed("tool", &params.tool, SHORT_BYTES)?;
-    let named = [("session", &params.session), ("cwd", &params.cwd)];
-    for (field, text) in named.into_iter().chain([("external_id", &params.external_id)]) {
-        input::at_most(field, text.as_deref().unwrap_or_default(), SHORT_BYTES)?;
+    for (field, text, limit) in [
+        ("session", &params.session, LABEL_BYTES),
+        ("cwd", &params.cwd, SHORT_BYTES),
+        ("external_id", &params.external_id, SHORT_BYTES),
+    ] {
+        input::at_most(field, text.as_deref().unwrap_or_default(), limit)?;
     }
     for (field, text) in [("justification", &params.justification), ("rollback", &params.rollback)]
     {

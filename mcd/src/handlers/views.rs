@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use mc_core::{
     agent::{Agent, AgentName},
     answers::{AnswerFacts, Answers},
+    approval::Approval,
     id::{ApprovalId, RunId, TaskId},
     refusal::Refusal,
-    task::law,
+    task::{TaskCard, law},
 };
 use mc_proto::method::{
     admin::{Health, Part, PolicyVersion},
@@ -20,7 +21,7 @@ use mc_proto::method::{
     thread::ArtifactContent,
 };
 
-use super::{assigning, cost, delivery};
+use super::{assigning, cost, delivery, lists::fit};
 use crate::{
     caller::Caller,
     live::{AttachedRuntime, Live},
@@ -96,6 +97,7 @@ pub(super) fn task_detail(
     // Approvals that are decided no longer hold it, also where the first of them named the wait.
     task.blocked_reason = task.waits_for(&all.approvals).or(task.blocked_reason);
     all.approvals.retain(|one| own(&one.agent));
+    all.approvals = all.approvals.into_iter().map(Approval::card).collect();
     Ok(TaskDetail {
         moves: law::allowed_moves(&task, &caller.actor, acting.as_ref()),
         checklist: live.policy().checklist(&task.task_type).to_vec(),
@@ -216,26 +218,46 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
     })
 }
 
+/// How many bytes each part of a snapshot takes at most: all of them together fit into one answer.
+const TASK_BYTES: usize = 3 * 1024 * 1024;
+const APPROVAL_BYTES: usize = 1536 * 1024;
+const PART_BYTES: usize = 768 * 1024;
+
 pub(super) fn snapshot(db: Reader<'_>, live: &Live, caller: &Caller) -> Result<Snapshot, Fail> {
     let head = queries::head(db)?.seq;
     let mut approvals = queries::pending_approvals(db)?;
     approvals.extend(queries::decided_approvals(db, DECIDED)?);
     approvals.retain(|one| caller.is_human() || caller.agent.as_ref() == Some(&one.agent));
+    let mut approvals: Vec<Approval> = approvals.into_iter().map(Approval::card).collect();
     let mut alerts = queries::unresolved_alerts(db, ALERTS)?;
     alerts.extend(queries::resolved_alerts(db, DECIDED)?);
-    let events = if caller.is_human() {
-        queries::events_after(db, (head - EVENTS).max(0), EVENTS)?
+    let (events, few_events) = if caller.is_human() {
+        queries::newest_events(db, EVENTS, PART_BYTES)?
     } else {
-        Vec::new()
+        (Vec::new(), false)
     };
+    let tasks = queries::board(db, OPEN_TASKS, CLOSED_TASKS)?;
+    let mut tasks: Vec<_> = tasks.into_iter().map(TaskCard::short).collect();
+    let mut agents: Vec<_> =
+        queries::agents(db, false)?.into_iter().map(|one| agent(one, live)).collect();
+    let mut runs = queries::running(db, None)?;
+    let cut = [
+        ("tasks", fit(&mut tasks, TASK_BYTES)?),
+        ("agents", fit(&mut agents, PART_BYTES)?),
+        ("approvals", fit(&mut approvals, APPROVAL_BYTES)?),
+        ("alerts", fit(&mut alerts, PART_BYTES)?),
+        ("runs", fit(&mut runs, PART_BYTES)?),
+        ("events", few_events),
+    ];
     Ok(Snapshot {
         status: status(db, live)?,
-        tasks: queries::board(db, OPEN_TASKS, CLOSED_TASKS)?,
-        agents: queries::agents(db, false)?.into_iter().map(|one| agent(one, live)).collect(),
+        tasks,
+        agents,
         approvals,
         alerts,
-        runs: queries::running(db, None)?,
+        runs,
         events,
+        cut: cut.iter().filter(|(_, cut)| *cut).map(|(part, _)| (*part).to_owned()).collect(),
         head,
         now: live.clock.now(),
     })

@@ -534,11 +534,11 @@ impl<'a> Desk<'a> {
 
 fn changed(touched: Touched, live: &Live) -> Changed {
     match touched {
-        Touched::Task(task) => Changed::Task { task: task.card() },
+        Touched::Task(task) => Changed::Task { task: task.card().short() },
         Touched::Agent(agent) => Changed::Agent { agent: Box::new(views::agent(*agent, live)) },
         Touched::Run(run) => Changed::Run { run },
         Touched::Call(call) => Changed::Call { call },
-        Touched::Approval(approval) => Changed::Approval { approval },
+        Touched::Approval(approval) => Changed::Approval { approval: Box::new(approval.card()) },
         Touched::Alert(alert) => Changed::Alert { alert },
         Touched::Notification(notification) => Changed::Notification { notification },
         Touched::Squad(squad) => Changed::Squad { squad },

@@ -115,6 +115,7 @@ impl App {
         self.scene.link.phase = Phase::Up;
         self.scene.link.hear(self.scene.now, Some(snapshot.now));
         let before = self.scene.world.head;
+        let cut = snapshot.cut.join(", ");
         self.scene.world.load(snapshot);
         for item in std::mem::take(&mut self.waiting_items) {
             self.apply(item);
@@ -127,6 +128,9 @@ impl App {
             let mine = self.scene.world.mine().len();
             let missed = self.scene.world.head.saturating_sub(before).max(0);
             self.say_own(format!("resynced: {missed} events, {mine} need you"));
+        }
+        if !cut.is_empty() {
+            self.say_own(format!("too much at once: not all {cut} are here; mcctl lists the rest"));
         }
         self.board.answers.is_old = true;
         self.task.touch();

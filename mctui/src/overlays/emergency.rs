@@ -381,7 +381,8 @@ impl Emergency {
             SquadStatus::Running => {}
         }
         if has_stopped(scene) {
-            let count = world.squad.stopped.len();
+            let known = i64::try_from(world.squad.stopped.len()).unwrap_or(0);
+            let count = world.squad.stopped_count.max(known);
             lines.push(
                 Line::new()
                     .own(Token::Key, " 5 ")

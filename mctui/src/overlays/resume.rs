@@ -32,6 +32,8 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Resume {
     rows: Vec<Row>,
+    /// How many there are; the first of them are the rows.
+    count: usize,
     list: Listing<TaskId>,
     marks: BTreeSet<TaskId>,
     obstacle: Option<String>,
@@ -57,6 +59,8 @@ impl Resume {
         let marks = self.marks.iter().filter(|task| stands(task)).copied().collect();
         self.marks = marks;
         self.rows = stopped.iter().map(|one| row(*one, scene)).collect();
+        let count = usize::try_from(scene.world.squad.stopped_count).unwrap_or(0);
+        self.count = count.max(self.rows.len());
         self.list.settle(stopped.iter().map(|one| one.task).collect());
     }
 
@@ -112,7 +116,7 @@ impl Resume {
         if self.marks.is_empty() {
             return Outcome::Refuse("nothing is marked: space marks, V marks all");
         }
-        let left = self.rows.len() - self.marks.len();
+        let left = self.count - self.marks.len();
         let form = forms::resume_some(self.marks.iter().copied().collect(), left);
         Outcome::Over(Box::new(Overlay::Form(form)))
     }
@@ -120,9 +124,14 @@ impl Resume {
     /// Draws it.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let height = short(self.rows.len().max(1)).saturating_add(3).max(6);
+        let first = if self.count > self.rows.len() {
+            format!(", the first {} are here", self.rows.len())
+        } else {
+            String::new()
+        };
         let title = Line::new()
             .own(Token::Strong, " Resume some ")
-            .own(Token::Dim, format!("{} of {} marked ", self.marks.len(), self.rows.len()));
+            .own(Token::Dim, format!("{} of {} marked{first} ", self.marks.len(), self.count));
         let inside = canvas.dialog(area, (WIDTH, height), &title);
         let list = Rect { height: inside.height.saturating_sub(1), ..inside };
         if self.rows.is_empty() {

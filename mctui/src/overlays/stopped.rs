@@ -168,12 +168,17 @@ fn report_of<'s>(receipt: &Receipt, scene: &'s Scene) -> Option<&'s StopReport> 
     (is_stop && receipt.squad.since.is_none_or(|since| report.at >= since)).then_some(report)
 }
 
+/// How many tasks are moved, those that follow among them.
+fn moved(receipt: &Receipt) -> i64 {
+    i64::try_from(receipt.tasks.len()).unwrap_or(i64::MAX).saturating_add(receipt.more)
+}
+
 /// Returns the lines of what the daemon answered, and of how far it got.
 pub(super) fn receipt(receipt: &Receipt, scene: &Scene) -> Vec<Line> {
     let counts = match receipt.event {
         Some(event) => format!(
             "{} tasks moved, {} approvals canceled ({event})",
-            receipt.tasks.len(),
+            moved(receipt),
             receipt.approvals
         ),
         None => "in force; what it does to tasks and approvals is being written: see the feed"

@@ -2,11 +2,13 @@
 
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
+use mc_proto::client::LinkEvent;
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{Clock, Engine, demo::Playing};
 use crate::{
     app::{App, Message},
+    link::Phase,
     options::{Environment, Options, read_place},
     text,
 };
@@ -45,9 +47,9 @@ pub(super) async fn print(
             }
         }
     }
-    let is_complete = tokio::time::timeout(PATIENCE, load(&mut engine)).await.unwrap_or(false);
-    if !is_complete {
-        tell(&format!("no daemon answers at {}: start it with `mcd run`", engine.app.scene.socket));
+    let loaded = tokio::time::timeout(PATIENCE, load(&mut engine)).await;
+    if let Err(why) = loaded.unwrap_or_else(|_| Err(late(&engine))) {
+        tell(&why);
         return Ok(ExitCode::from(3));
     }
     if let Some(why) = engine.app.trouble() {
@@ -65,24 +67,54 @@ fn tell(words: &str) {
     eprintln!("mctui: {}", crate::text::line(words).as_str());
 }
 
-/// Takes in messages until nothing more is on its way; says whether there is a picture.
-async fn load(engine: &mut Engine) -> bool {
+/// Says what was waited for in vain.
+fn late(engine: &Engine) -> String {
+    let socket = &engine.app.scene.socket;
+    match engine.app.scene.link.phase {
+        Phase::Resync | Phase::Up => format!(
+            "the daemon at {socket} did not say within {PATIENCE:?} how the squad stands: `mcctl \
+             status`, and its log, say what it does"
+        ),
+        Phase::Connecting | Phase::Lost { .. } | Phase::Refused { .. } => {
+            format!("no daemon answers at {socket}: start it with `mcd run`")
+        }
+    }
+}
+
+/// Takes in messages until nothing more is on its way, and there is a picture.
+///
+/// # Errors
+///
+/// Why there is none.
+async fn load(engine: &mut Engine) -> Result<(), String> {
     while !engine.app.is_settled() {
         tokio::select! {
             Some(event) = engine.events.recv() => {
-                let is_lost = matches!(event, mc_proto::client::LinkEvent::Lost { .. });
+                let lost = match &event {
+                    LinkEvent::Lost { error, .. } => Some(error.to_string()),
+                    LinkEvent::Up(_)
+                    | LinkEvent::Item(_)
+                    | LinkEvent::Lagged(_)
+                    | LinkEvent::Beat(_)
+                    | LinkEvent::Request(_) => None,
+                };
                 engine.heard(event);
-                if is_lost {
-                    return false;
+                if let Some(why) = lost {
+                    return Err(why);
                 }
             }
             Some((ticket, result)) = engine.answers.recv() => {
+                // Without the picture as a whole there is none.
+                let failed = result.as_ref().err().map(|failure| failure.text.clone());
                 engine.give(Message::Answer(ticket, Box::new(result)));
+                if let Some(why) = failed.filter(|_| !engine.app.scene.world.is_loaded) {
+                    return Err(why);
+                }
             }
-            else => return false,
+            else => return Err(late(engine)),
         }
     }
     engine.app.prepare();
     engine.give(Message::Drawn);
-    true
+    Ok(())
 }

@@ -306,10 +306,11 @@ impl Approvals {
         if let Some(why) = Edit::why_not(approval) {
             return Some(Intent::Say(format!("{id}: {why}")));
         }
-        if self.current_detail(scene).is_none() {
+        // The row may be cut: only what was fetched is whole.
+        let Some(detail) = self.current_detail(scene) else {
             return Some(Intent::Say("the evidence is not here yet: nothing to edit".to_owned()));
-        }
-        let dialog = Edit::new(approval, scene.now.steady);
+        };
+        let dialog = Edit::new(&detail.approval, scene.now.steady);
         Some(Intent::Show(Box::new(Overlay::Edit(dialog))))
     }
 
@@ -325,6 +326,12 @@ impl Approvals {
             let words =
                 format!("{} are marked, at most {} go together", marked.len(), bulk::LARGEST);
             return Intent::Say(words);
+        }
+        if let Some(one) = marked.iter().find(|one| one.is_cut) {
+            return Intent::Say(format!(
+                "{} is too long for a set: open it, decide it alone",
+                one.id
+            ));
         }
         let broken = marked.iter().find(|one| !evidence::is_bound(one));
         if let Some(one) = broken.filter(|_| verdict == approval::Verdict::Approve) {

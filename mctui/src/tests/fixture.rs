@@ -189,6 +189,7 @@ pub(super) fn approval(id: i64, risk: Risk, agent: &str, summary: &str) -> Appro
         used_at: None,
         dropped: false,
         endorsements: Vec::new(),
+        is_cut: false,
         needs: 1,
     }
 }

@@ -104,6 +104,29 @@ impl<'a> Reader<'a> {
         Ok(found)
     }
 
+    /// As [`Self::bodies`], but ends before the row with which they would be longer than `bytes`
+    /// together; says whether it did. The first row is always there.
+    fn bodies_within<T: DeserializeOwned>(
+        self,
+        sql: &str,
+        params: impl Params,
+        bytes: usize,
+    ) -> Result<(Vec<T>, bool), StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let (mut found, mut room) = (Vec::new(), bytes);
+        while let Some(row) = rows.next()? {
+            let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            let Some(left) = room.checked_sub(text.len()).or_else(|| found.is_empty().then_some(0))
+            else {
+                return Ok((found, true));
+            };
+            room = left;
+            found.push(serde_json::from_str(text)?);
+        }
+        Ok((found, false))
+    }
+
     fn number(self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
         Ok(self.0.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
     }

@@ -1,5 +1,6 @@
 //! Pages of the tables that are listed by number.
 
+use mc_proto::limits::PAGE_BYTES;
 use rusqlite::types::Value;
 use serde::de::DeserializeOwned;
 
@@ -48,7 +49,18 @@ impl Listed {
     }
 }
 
-/// Returns one page of a table, and how many rows match in all. `filters` are columns of ours
+/// One page.
+#[derive(Debug)]
+pub struct Rows<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Whether it ended early, for its rows are long.
+    pub is_cut: bool,
+    /// How many rows match in all.
+    pub total: i64,
+}
+
+/// Returns one page of a table. `filters` are columns of ours
 /// with the value that each must have; `after` is the number that the page before ended with.
 ///
 /// # Errors
@@ -59,7 +71,7 @@ pub fn page<T: DeserializeOwned>(
     listed: Listed,
     filters: &[(&'static str, Value)],
     (after, limit): (Option<i64>, i64),
-) -> Result<(Vec<T>, i64), StoreError> {
+) -> Result<Rows<T>, StoreError> {
     let table = listed.table();
     let id = if listed == Listed::Policies { "version" } else { "id" };
     let (beyond, order) = if listed == Listed::Messages { (">", "") } else { ("<", " DESC") };
@@ -82,5 +94,7 @@ pub fn page<T: DeserializeOwned>(
         at + 1,
         at + 2,
     );
-    Ok((db.bodies(&sql, rusqlite::params_from_iter(values.iter()))?, total))
+    let values = rusqlite::params_from_iter(values.iter());
+    let (items, is_cut) = db.bodies_within(&sql, values, PAGE_BYTES)?;
+    Ok(Rows { items, is_cut, total })
 }

@@ -7,7 +7,10 @@ use mc_core::{
     operators::Operators,
     squad::Squad,
 };
-use mc_proto::method::admin::{JournalRow, PolicyVersion};
+use mc_proto::{
+    limits::PAGE_BYTES,
+    method::admin::{JournalRow, PolicyVersion},
+};
 use rusqlite::OptionalExtension as _;
 
 use super::{Reader, stopped};
@@ -105,7 +108,8 @@ pub fn events_after(db: Reader<'_>, since: Seq, limit: i64) -> Result<Vec<Record
     db.bodies("SELECT body FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2", [since, limit])
 }
 
-/// Returns up to `limit` events of a task after `since`, oldest first.
+/// Returns up to `limit` events of a task after `since`, oldest first; fewer where they are long, and
+/// whether that is so.
 ///
 /// # Errors
 ///
@@ -115,9 +119,26 @@ pub fn events_of_task(
     task: TaskId,
     since: Seq,
     limit: i64,
-) -> Result<Vec<Recorded>, StoreError> {
+) -> Result<(Vec<Recorded>, bool), StoreError> {
     let sql = "SELECT body FROM journal WHERE task = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-    db.bodies(sql, [task.0, since, limit])
+    db.bodies_within(sql, [task.0, since, limit], PAGE_BYTES)
+}
+
+/// Returns up to `limit` of the newest events, oldest first, as far as they have room in `bytes`; says
+/// whether some had none.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn newest_events(
+    db: Reader<'_>,
+    limit: i64,
+    bytes: usize,
+) -> Result<(Vec<Recorded>, bool), StoreError> {
+    let sql = "SELECT body FROM journal ORDER BY seq DESC LIMIT ?1";
+    let (mut events, is_cut) = db.bodies_within::<Recorded>(sql, [limit], bytes)?;
+    events.reverse();
+    Ok((events, is_cut))
 }
 
 /// Returns the newest events of a task, oldest first.
@@ -155,7 +176,7 @@ pub fn journal_rows(
     since: Seq,
     task: Option<TaskId>,
     limit: i64,
-) -> Result<Vec<JournalRow>, StoreError> {
+) -> Result<(Vec<JournalRow>, bool), StoreError> {
     let sql = if task.is_some() {
         "SELECT body, lower(hex(hash)) FROM journal WHERE task = ?2 AND seq > ?1 ORDER BY seq LIMIT ?3"
     } else {
@@ -163,12 +184,16 @@ pub fn journal_rows(
     };
     let mut statement = db.connection().prepare_cached(sql)?;
     let mut rows = statement.query((since, task.map(|task| task.0), limit))?;
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let body: String = row.get(0)?;
+        bytes += body.len();
+        if bytes > PAGE_BYTES && !found.is_empty() {
+            return Ok((found, true));
+        }
         found.push(JournalRow { recorded: serde_json::from_str(&body)?, hash: row.get(1)? });
     }
-    Ok(found)
+    Ok((found, false))
 }
 
 /// Returns one row of the journal with its hash.
@@ -177,7 +202,7 @@ pub fn journal_rows(
 ///
 /// When the store can't be read.
 pub fn journal_row(db: Reader<'_>, seq: Seq) -> Result<Option<JournalRow>, StoreError> {
-    Ok(journal_rows(db, seq - 1, None, 1)?.pop().filter(|row| row.recorded.seq == seq))
+    Ok(journal_rows(db, seq - 1, None, 1)?.0.pop().filter(|row| row.recorded.seq == seq))
 }
 
 /// Returns the last rows of the journal up to `until` that are by an agent or about it, oldest
