@@ -63,6 +63,24 @@ pub enum StopState {
     Unreached,
 }
 
+impl StopState {
+    /// Returns its words, the same in the report, in alerts and on every screen.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Asked => "asked",
+            Self::Ended => "ended",
+            Self::NotStopped => "NOT STOPPED",
+            Self::Unreached => "NOT REACHED",
+        }
+    }
+
+    /// Says whether the agent goes on, as far as anybody knows.
+    pub const fn goes_on(self) -> bool {
+        matches!(self, Self::NotStopped | Self::Unreached)
+    }
+}
+
 /// One agent in an emergency stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentStop {

@@ -89,13 +89,13 @@ fn last_call(ms: i64) -> String {
 }
 
 const fn stop_word(state: StopState) -> (&'static str, Tone) {
-    match state {
-        StopState::Idle => ("idle", Tone::Plain),
-        StopState::Asked => ("asked", Tone::Warn),
-        StopState::Ended => ("ended", Tone::Good),
-        StopState::NotStopped => ("NOT STOPPED", Tone::Bad),
-        StopState::Unreached => ("NOT REACHED", Tone::Bad),
-    }
+    let tone = match state {
+        StopState::Idle => Tone::Plain,
+        StopState::Asked => Tone::Warn,
+        StopState::Ended => Tone::Good,
+        StopState::NotStopped | StopState::Unreached => Tone::Bad,
+    };
+    (state.title(), tone)
 }
 
 #[cfg(test)]

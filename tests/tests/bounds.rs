@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use mc_tests::{Setup, Squad, program};
 use serde_json::json;
 
-/// How many requests of 240 kB are made and taken back: longer together than any answer may be.
-const ASKED: usize = 40;
+/// How many requests of 120 kB are made: with their events longer than any answer may be.
+const ASKED: usize = 80;
 /// How many runs are open, each with the longest names that it may have.
 const RUNS: usize = 700;
 
@@ -28,16 +28,22 @@ fn run(squad: &Squad, name: &str, words: &[&str]) -> (Output, String) {
 
 #[test]
 fn what_one_agent_piles_up_hides_nothing_from_the_operator() {
-    let policy = "[limits]\nopen_runs_per_agent = 1000\n".to_owned();
+    let limits = "open_runs_per_agent = 1000\npending_per_agent = 1000\npending_per_squad = 1000\n";
+    let policy = format!("[limits]\n{limits}");
     let mut squad = Squad::new(&Setup { policy, ..Setup::default() });
     squad.specialist("wren");
     let mut wren = squad.agent("wren");
-    for _ in 0..ASKED {
+    let mut human = squad.operator();
+    human.unlock(mc_tests::PASSPHRASE);
+    for number in 0..ASKED {
         let text = "lorem ipsum ".repeat(20_000);
-        let ask = json!({"kind": "escalation", "summary": "s", "justification": "j",
-            "payload": {"text": text.get(..100_000), "more": text.get(..20_000)}});
+        let ask = json!({"kind": "escalation", "summary": number.to_string(),
+            "justification": "j", "payload": {"text": text.get(..100_000), "more": text.get(..20_000)}});
         let asked = wren.ok("approval.request", ask);
-        wren.ok("approval.cancel", json!({"approval": asked["id"]}));
+        // Half of them wait on.
+        if number % 2 == 0 {
+            human.ok("approval.cancel", json!({"approval": asked["id"]}));
+        }
     }
     for number in 0..RUNS {
         let name = format!("{number:0>200}");
@@ -47,7 +53,6 @@ fn what_one_agent_piles_up_hides_nothing_from_the_operator() {
             "trigger": "t".repeat(200)}),
         );
     }
-    let mut human = squad.operator();
     human.ok("task.create", json!({"title": "the task that must be seen", "type": "docs"}));
     let (output, said) = run(&squad, "mctui", &["--once", "board"]);
     assert!(output.status.success() && said.contains("the task that must be seen"), "{said}");

@@ -169,8 +169,12 @@ pub(super) fn report_stop(desk: &mut Desk<'_>, report: Box<StopReport>) -> Resul
     Ok(())
 }
 
-/// The words that every alert about an agent which goes on begins with.
-const NOT_STOPPED: &str = "NOT STOPPED";
+/// Says whether an alert is about an agent that goes on after a stop.
+fn is_about_a_stop(alert: &Alert) -> bool {
+    [StopState::NotStopped, StopState::Unreached]
+        .into_iter()
+        .any(|state| alert.text.starts_with(state.title()))
+}
 
 fn goes_on(one: &AgentStop, after_ms: i64) -> Warning {
     let why = match (one.state, one.detail.as_str()) {
@@ -182,7 +186,11 @@ fn goes_on(one: &AgentStop, after_ms: i64) -> Warning {
     Warning {
         severity: Severity::Critical,
         kind: AlertKind::Security,
-        text: format!("{NOT_STOPPED}: {} goes on {after} s after the stop: {why}", one.agent),
+        text: format!(
+            "{}: {} goes on {after} s after the stop: {why}",
+            one.state.title(),
+            one.agent
+        ),
         next: GOES_ON,
         task: None,
         agent: Some(one.agent.clone()),
@@ -192,7 +200,7 @@ fn goes_on(one: &AgentStop, after_ms: i64) -> Warning {
 /// Ends the alert about an agent that has stopped after all.
 fn no_longer(desk: &mut Desk<'_>, one: &AgentStop, after_ms: i64) -> Result<(), Fail> {
     let open = queries::open_alert(desk.db, AlertKind::Security, Some(one.agent.as_str()), None)?;
-    let Some(alert) = open.filter(|alert| alert.text.starts_with(NOT_STOPPED)) else {
+    let Some(alert) = open.filter(is_about_a_stop) else {
         return Ok(());
     };
     resolve(desk, &alert, format!("it ended {after_ms} ms after the stop"))
@@ -267,7 +275,7 @@ fn end_what_stood(desk: &mut Desk<'_>) -> Result<(), Fail> {
         desk.emit_as(system(), None, ended)?;
     }
     for alert in queries::open_alerts(desk.db, AlertKind::Security)? {
-        if alert.text.starts_with(NOT_STOPPED) {
+        if is_about_a_stop(&alert) {
             resolve(desk, &alert, "the stop is over".to_owned())?;
         }
     }

@@ -22,7 +22,7 @@ const COMMAND_TIME: Duration = Duration::from_secs(30);
 
 /// Says whether an agent goes on: its runtime did not obey, or there is none to tell.
 pub(super) fn goes_on(one: &AgentStop) -> bool {
-    matches!(one.state, StopState::NotStopped | StopState::Unreached)
+    one.state.goes_on()
 }
 
 /// Offers the processes that run an agent which goes on; says whether one is new.

@@ -4,13 +4,15 @@ use mc_proto::limits::ANSWER_BYTES;
 
 use super::*;
 
-/// Has wren ask for something of 200 kB and take it back, so many times.
+/// Has wren ask for something long, so many times, and a person take each back.
 fn ask_and_cancel(bench: &Bench, times: usize) {
-    for _ in 0..times {
-        let ask = json!({"kind": "escalation", "summary": "s", "justification": "j".repeat(3_000),
+    let limits = "[limits]\npending_per_agent = 1000\npending_per_squad = 1000\n";
+    bench.store.live().set_policy(Arc::new(mcd::policy::parse(limits).unwrap()));
+    for number in 0..times {
+        let ask = json!({"kind": "escalation", "summary": number.to_string(), "justification": "j".repeat(3_000),
             "payload": {"text": "x".repeat(120_000)}});
         let asked = bench.agent("approval.request", ask).unwrap();
-        bench.agent("approval.cancel", json!({"approval": asked["id"]})).unwrap();
+        bench.human("approval.cancel", json!({"approval": asked["id"]})).unwrap();
     }
 }
 

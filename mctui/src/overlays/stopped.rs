@@ -125,9 +125,10 @@ fn agent(one: &AgentStop) -> Line {
     let (token, word) = match one.state {
         StopState::NotStopped => {
             let seconds = after / 1000;
-            (Token::Crit, format!("NOT STOPPED after {seconds} s: end its runtime by hand"))
+            let title = one.state.title();
+            (Token::Crit, format!("{title} after {seconds} s: end its runtime by hand"))
         }
-        StopState::Unreached => (Token::Crit, "NOT REACHED: no runtime to tell".to_owned()),
+        StopState::Unreached => (Token::Crit, format!("{}: no runtime to tell", one.state.title())),
         StopState::Asked => (Token::Pending, "asked, no answer yet".to_owned()),
         StopState::Ended => (Token::Ok, format!("ended, confirmed after {}", span(after))),
         StopState::Idle => (Token::Dim, "was not working".to_owned()),

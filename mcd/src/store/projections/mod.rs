@@ -23,7 +23,7 @@ use mc_core::{
     message::{Artifact, Message},
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::Squad,
-    task::Task,
+    task::{Task, TaskState},
 };
 use mc_proto::method::admin::PolicyVersion;
 use rusqlite::params;
@@ -81,8 +81,7 @@ impl Projection<'_, '_> {
             Event::TaskCreated { task } => self.new_task(task.as_ref().clone()),
             Event::TaskMoved { task, from, to, details } => {
                 self.moved(*task, details.assignees.as_deref())?;
-                let shows = stopped::moved(self.db, self.recorded, (*task, *from, *to))?;
-                if shows { self.show_squad() } else { Ok(()) }
+                self.held((*task, *from, *to))
             }
             Event::TaskUpdated { task, patch } if patch.assignees.is_some() => {
                 self.moved(*task, patch.assignees.as_deref())
@@ -510,6 +509,11 @@ impl Projection<'_, '_> {
         self.execute(sql, [json(&squad)?])?;
         stopped::status(self.db, self.recorded)?;
         self.show_squad()
+    }
+
+    /// What a stop holds changes with the moves of its tasks.
+    fn held(&mut self, moved: (TaskId, TaskState, TaskState)) -> Result<(), Fail> {
+        if stopped::moved(self.db, self.recorded, moved)? { self.show_squad() } else { Ok(()) }
     }
 
     fn show_squad(&mut self) -> Result<(), Fail> {
