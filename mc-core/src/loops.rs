@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use agent::{in_failures, in_questions, in_runs};
-pub use circles::{in_circles, is_left_behind, left_behind};
+pub use circles::{OpenCalls, in_circles, left_behind, may_go_on};
 pub use found::{Containment, Found, Sign, summary};
 pub use shape::{alike, shape, signature};
 
@@ -25,6 +25,9 @@ use crate::{
 
 /// In whose name the daemon contains a loop, and writes its summary.
 pub const AUTHOR: &str = "loops";
+
+/// How many calls of an agent are looked through for those on one task.
+pub const CALLS_BACK: u32 = 200;
 
 /// How much repetition is let pass. A count is the last one that is still no loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,46 +3,106 @@
 //! A call with an end that was not there before is progress, and so is another call; both begin the
 //! count anew. What the daemon was shown of a result counts, never a hash alone: that can be made up.
 
+use std::collections::VecDeque;
+
 use super::{Found, LoopRules, Sign, counted, is_of_the_moment, shape};
-use crate::run::{CallStatus, ToolCall};
+use crate::{
+    id::CallId,
+    run::{CallStatus, ToolCall},
+};
 
 /// How many different calls make a circle at most.
 const KINDS: usize = 3;
 /// How much of a call stands in a sentence.
 const SHOWN_CHARS: usize = 120;
 
-/// Looks at the calls of one agent on one task, newest first, whatever became of them.
+/// Looks at the calls of one agent on one task after one has ended or was given up: newest first,
+/// whatever became of them.
 pub fn in_circles(rules: &LoopRules, calls: &[ToolCall]) -> Option<Found> {
-    // What is denied because of the moment is no doing of the agent's.
-    let calls: Vec<&ToolCall> =
-        calls.iter().skip_while(|one| goes_on(one)).filter(|one| !is_passing(one)).collect();
+    let calls = settled(calls);
     circle(rules, &calls).or_else(|| retried(rules, &calls))
 }
 
-/// Looks at the same calls after the newest of them was let through, or waits: the one before it is
-/// left behind, where it has no end.
+/// Says whether the calls before those that are given could still make a circle with them, so that
+/// they have to be looked at, too.
+pub fn may_go_on(calls: &[ToolCall]) -> bool {
+    let calls = settled(calls);
+    let is_failure = calls.first().is_some_and(|call| call.status == CallStatus::Failed);
+    is_failure || rounds(&calls, are_alike).1 == counted(calls.len())
+}
+
+/// What is denied because of the moment is no doing of the agent's, and what goes on has no end yet.
+fn settled(calls: &[ToolCall]) -> Vec<&ToolCall> {
+    calls.iter().skip_while(|one| goes_on(one)).filter(|one| !is_passing(one)).collect()
+}
+
+/// Looks at the same calls after the newest of them was let through, or waits: those before it that
+/// have no end either are left behind.
 pub fn left_behind(rules: &LoopRules, calls: &[ToolCall]) -> Option<Found> {
-    if !is_left_behind(calls) {
-        return None;
-    }
-    let calls: Vec<&ToolCall> = calls.iter().skip(1).filter(|one| !is_passing(one)).collect();
+    let calls: Vec<&ToolCall> = calls.iter().skip(1).take_while(|one| goes_on(one)).collect();
     circle(rules, &calls)
 }
 
-/// Says whether the call before the newest one has no end: where it has, nothing new is known of it.
-pub fn is_left_behind(calls: &[ToolCall]) -> bool {
-    matches!(calls, [_, before, ..] if goes_on(before))
+/// The calls of one agent on one task since the last one that came to an end, so that nothing has to
+/// be looked up while no limit is near.
+#[derive(Debug, Clone, Default)]
+pub struct OpenCalls(VecDeque<OpenCall>);
+
+#[derive(Debug, Clone)]
+struct OpenCall {
+    id: CallId,
+    tool: String,
+    arguments_sha256: String,
+    shape_sha256: Option<String>,
+}
+
+impl OpenCalls {
+    /// Returns what is open of `calls`, newest first.
+    pub fn of(calls: &[ToolCall]) -> Self {
+        Self(calls.iter().take_while(|one| goes_on(one)).map(OpenCall::of).collect())
+    }
+
+    /// Adds the newest call; says whether those that it leaves behind pass a limit.
+    pub fn push(&mut self, rules: &LoopRules, call: &ToolCall) -> bool {
+        let left: Vec<&OpenCall> = self.0.iter().collect();
+        let passes = rounds(&left, OpenCall::is_equal).1 > rules.circles
+            || rounds(&left, OpenCall::is_alike).1 > rules.circles_alike;
+        self.0.push_front(OpenCall::of(call));
+        self.0.truncate(usize::try_from(rules.circle_needed()).unwrap_or(usize::MAX));
+        passes
+    }
+
+    /// Forgets the calls up to one that came to an end.
+    pub fn end(&mut self, id: CallId) {
+        self.0.retain(|one| one.id > id);
+    }
+}
+
+impl OpenCall {
+    fn of(call: &ToolCall) -> Self {
+        Self {
+            id: call.id,
+            tool: call.tool.clone(),
+            arguments_sha256: call.arguments_sha256.clone(),
+            shape_sha256: call.shape_sha256.clone(),
+        }
+    }
+
+    fn is_equal(&self, other: &Self) -> bool {
+        self.tool == other.tool && self.arguments_sha256 == other.arguments_sha256
+    }
+
+    fn is_alike(&self, other: &Self) -> bool {
+        self.tool == other.tool
+            && self.shape_sha256.is_some()
+            && self.shape_sha256 == other.shape_sha256
+    }
 }
 
 fn circle(rules: &LoopRules, calls: &[&ToolCall]) -> Option<Found> {
     let newest = calls.first()?;
-    let equal = |one: &ToolCall, other: &ToolCall| one.arguments_sha256 == other.arguments_sha256;
-    let alike = |one: &ToolCall, other: &ToolCall| {
-        one.shape_sha256.is_some() && one.shape_sha256 == other.shape_sha256
-    };
-    let found = |round: &Round<'_>, limit: u32, but: &str| {
-        let shown: Vec<String> = round.kinds.iter().map(|one| shown(one)).collect();
-        let count = round.count;
+    let found = |(kinds, count): (Vec<&ToolCall>, u32), limit: u32, but: &str| {
+        let shown: Vec<String> = kinds.into_iter().map(shown).collect();
         let what = match shown.as_slice() {
             [one] => format!("{count} calls in a row are the same{but}: {one}"),
             _ => format!(
@@ -53,50 +113,48 @@ fn circle(rules: &LoopRules, calls: &[&ToolCall]) -> Option<Found> {
         };
         Found::of(newest, Sign::Circles, (count, limit), what)
     };
-    let round = Round::of(calls, equal);
-    if round.count > rules.circles {
-        return Some(found(&round, rules.circles, ""));
+    let equal = rounds(calls, are_equal);
+    if equal.1 > rules.circles {
+        return Some(found(equal, rules.circles, ""));
     }
-    let round = Round::of(calls, alike);
-    (round.count > rules.circles_alike)
-        .then(|| found(&round, rules.circles_alike, " but for numbers and ids"))
+    let alike = rounds(calls, are_alike);
+    (alike.1 > rules.circles_alike)
+        .then(|| found(alike, rules.circles_alike, " but for numbers and ids"))
 }
 
-/// The newest calls, as far as they are no more than [`KINDS`] different ones.
-struct Round<'a> {
-    kinds: Vec<&'a ToolCall>,
-    count: u32,
-}
-
-impl<'a> Round<'a> {
-    fn of(calls: &[&'a ToolCall], is_same: impl Fn(&ToolCall, &ToolCall) -> bool) -> Self {
-        let mut kinds: Vec<&ToolCall> = Vec::new();
-        let mut count = 0;
-        for call in calls {
-            let same = |kind: &&ToolCall| {
-                kind.tool == call.tool && is_same(kind, call) && ends_alike(kind, call)
-            };
-            if !kinds.iter().any(same) {
-                if kinds.len() == KINDS {
-                    break;
-                }
-                kinds.push(call);
+/// Returns how many of the newest are no more than [`KINDS`] different ones, and these.
+fn rounds<'a, T>(newest: &[&'a T], is_same: impl Fn(&T, &T) -> bool) -> (Vec<&'a T>, u32) {
+    let mut kinds: Vec<&T> = Vec::new();
+    let mut count = 0;
+    for one in newest {
+        if !kinds.iter().any(|kind| is_same(kind, one)) {
+            if kinds.len() == KINDS {
+                break;
             }
-            count += 1;
+            kinds.push(one);
         }
-        Self { kinds, count }
+        count += 1;
     }
+    (kinds, count)
+}
+
+fn are_equal(one: &ToolCall, other: &ToolCall) -> bool {
+    one.tool == other.tool
+        && one.arguments_sha256 == other.arguments_sha256
+        && ends_alike(one, other)
+}
+
+fn are_alike(one: &ToolCall, other: &ToolCall) -> bool {
+    one.tool == other.tool
+        && one.shape_sha256.is_some()
+        && one.shape_sha256 == other.shape_sha256
+        && ends_alike(one, other)
 }
 
 /// Looks whether one call fails the same way again and again, with whatever else in between.
 fn retried(rules: &LoopRules, calls: &[&ToolCall]) -> Option<Found> {
     let newest = calls.first().filter(|call| call.status == CallStatus::Failed)?;
-    let is_again = |call: &&&ToolCall| {
-        call.tool == newest.tool
-            && call.arguments_sha256 == newest.arguments_sha256
-            && ends_alike(call, newest)
-    };
-    let count = counted(calls.iter().filter(is_again).count());
+    let count = counted(calls.iter().filter(|call| are_equal(call, newest)).count());
     (count > rules.retries).then(|| {
         let what = format!(
             "{} failed {count} times the same way among the last {} calls: \"{}\"",

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AUTHOR, Containment, Found, LoopRules, Said, Sign, in_calls, in_circles, in_failures,
-    in_questions, in_runs, in_thread, is_of_the_moment, left_behind,
+    AUTHOR, CALLS_BACK, Containment, Found, LoopRules, Said, Sign, in_calls, in_circles,
+    in_failures, in_questions, in_runs, in_thread, is_of_the_moment, left_behind,
 };
 use crate::{
     actor::ActorKind,
@@ -221,8 +221,9 @@ impl Trace {
         call: &ToolCall,
         since: Option<Timestamp>,
     ) -> Vec<ToolCall> {
-        let of_both = |one: &&ToolCall| one.agent == call.agent && one.task == call.task;
-        newest(self.calls.values().rev().filter(of_both), rules.circle_needed(), since)
+        let of_agent = self.calls.values().rev().filter(|one| one.agent == call.agent);
+        let on_task = of_agent.take(CALLS_BACK as usize).filter(|one| one.task == call.task);
+        newest(on_task, rules.circle_needed(), since)
     }
 
     fn after_withdrawal(&self, name: &AgentName) -> Option<Found> {

@@ -6,10 +6,10 @@ use mc_core::{
     alert::{AlertKind, Severity},
     approval::Approval,
     event::Event,
-    id::{CallId, TaskId},
+    id::TaskId,
     loops::{self, Containment, Found, LoopRules, Said, Sign},
     message::{Message, MessageKind},
-    policy::{Decision, Outcome, Within},
+    policy::{Outcome, Within},
     refusal::{Refusal, RefusalKind},
     run::{Run, ToolCall},
     task::{Task, TaskState},
@@ -28,6 +28,8 @@ use crate::{
     },
 };
 
+/// How many calls are looked at first for a circle.
+const FEW: u32 = 8;
 /// How many calls and words stand in a Loop Summary, and how long each may be.
 const SHOWN: usize = 5;
 const SHOWN_CHARS: usize = 160;
@@ -75,39 +77,45 @@ pub(super) fn after_message(desk: &mut Desk<'_>, message: &Message) -> Result<()
 /// Looks whether a call that was just checked is one of a circle.
 pub(super) fn after_check(
     desk: &mut Desk<'_>,
-    id: CallId,
-    decision: &Decision,
+    call: &ToolCall,
+    task: Option<&Task>,
 ) -> Result<(), Fail> {
-    if decision.outcome != Outcome::Deny {
-        let call = queries::call(desk.db, id)?;
-        // Most calls are no more than looked at: the one before it has ended.
-        let two = queries::calls_on(desk.db, &call.agent, call.task, 2)?;
-        if loops::is_left_behind(&two) {
-            let about = About::of(desk, &call)?;
-            let found = loops::left_behind(&about.rules, &about.on_task(desk, &call)?);
-            return contain(desk, found, (Some(&call.agent), about.task.as_ref()));
-        }
+    if call.decision == Outcome::Deny {
+        let is_passing = loops::is_of_the_moment(&call.rule);
+        desk.note_end(call);
+        return if is_passing { Ok(()) } else { after_call(desk, call) };
+    }
+    let rules = rules(desk, Some(&call.agent), task);
+    if !desk.note_open(&rules, call)? {
         return Ok(());
     }
-    if loops::is_of_the_moment(&decision.rule) { Ok(()) } else { after_call(desk, id) }
+    let about = About::of(desk, call)?;
+    let found = loops::left_behind(&rules, &about.on_task(desk, call, rules.circle_needed())?);
+    // What was found is looked for again only when as much is left behind once more.
+    if found.is_some() {
+        desk.note_end(call);
+    }
+    contain(desk, found, (Some(&call.agent), about.task.as_ref()))
 }
 
 /// Looks whether an ended or denied call passed a limit.
-pub(super) fn after_call(desk: &mut Desk<'_>, id: CallId) -> Result<(), Fail> {
-    let call = queries::call(desk.db, id)?;
-    let about = About::of(desk, &call)?;
-    let mut ended = queries::ended_calls(desk.db, &call.agent, about.rules.calls_needed())?;
+pub(super) fn after_call(desk: &mut Desk<'_>, call: &ToolCall) -> Result<(), Fail> {
+    desk.note_end(call);
+    let about = About::of(desk, call)?;
+    let rules = &about.rules;
+    let mut ended = queries::ended_calls(desk.db, &call.agent, rules.calls_needed())?;
     about.keep_counting(&mut ended);
     let agent = &about.agent;
-    let found = loops::in_calls(&about.rules, &ended, &about.on_task(desk, &call)?)
-        .or_else(|| loops::in_failures(&about.rules, &agent.name, agent.error_streak));
+    let found = loops::in_calls(rules, &ended, &about.circle(desk, call)?)
+        .or_else(|| loops::in_failures(rules, &agent.name, agent.error_streak));
     contain(desk, found, (Some(&call.agent), about.task.as_ref()))
 }
 
 /// Looks whether a call that was given up is one of a circle.
 pub(super) fn after_drop(desk: &mut Desk<'_>, call: &ToolCall) -> Result<(), Fail> {
+    desk.note_end(call);
     let about = About::of(desk, call)?;
-    let found = loops::in_circles(&about.rules, &about.on_task(desk, call)?);
+    let found = loops::in_circles(&about.rules, &about.circle(desk, call)?);
     contain(desk, found, (Some(&call.agent), about.task.as_ref()))
 }
 
@@ -123,14 +131,21 @@ impl About {
     fn of(desk: &Desk<'_>, call: &ToolCall) -> Result<Self, Fail> {
         let agent = queries::agent(desk.db, &call.agent)?;
         let task = call.task.map(|task| queries::task(desk.db, task)).transpose()?;
-        let rules = rules(desk, Some(&agent), task.as_ref());
+        let rules = rules(desk, Some(&agent.name), task.as_ref());
         let since = counted_since(&agent, task.as_ref());
         Ok(Self { agent, task, rules, since })
     }
 
-    fn on_task(&self, desk: &Desk<'_>, call: &ToolCall) -> Result<Vec<ToolCall>, Fail> {
+    /// Returns the calls that a circle could be made of; most work shows with the newest few that it
+    /// goes on.
+    fn circle(&self, desk: &Desk<'_>, call: &ToolCall) -> Result<Vec<ToolCall>, Fail> {
+        let few = self.on_task(desk, call, FEW)?;
         let needed = self.rules.circle_needed();
-        let mut calls = queries::calls_on(desk.db, &call.agent, call.task, needed)?;
+        if loops::may_go_on(&few) { self.on_task(desk, call, needed) } else { Ok(few) }
+    }
+
+    fn on_task(&self, desk: &Desk<'_>, call: &ToolCall, limit: u32) -> Result<Vec<ToolCall>, Fail> {
+        let mut calls = queries::calls_on(desk.db, &call.agent, call.task, limit)?;
         self.keep_counting(&mut calls);
         Ok(calls)
     }
@@ -144,7 +159,7 @@ impl About {
 pub(super) fn after_run(desk: &mut Desk<'_>, run: &Run) -> Result<(), Fail> {
     let agent = queries::agent(desk.db, &run.agent)?;
     let task = run.task.map(|task| queries::task(desk.db, task)).transpose()?;
-    let rules = rules(desk, Some(&agent), task.as_ref());
+    let rules = rules(desk, Some(&agent.name), task.as_ref());
     let since = counted_since(&agent, task.as_ref());
     let needed = rules.lost_runs.saturating_add(1);
     let mut ended = queries::ended_runs(desk.db, &agent.name, run.task, needed)?;
@@ -158,7 +173,7 @@ pub(super) fn after_run(desk: &mut Desk<'_>, run: &Run) -> Result<(), Fail> {
 pub(super) fn after_withdrawal(desk: &mut Desk<'_>, taken_back: &Approval) -> Result<(), Fail> {
     let agent = queries::agent(desk.db, &taken_back.agent)?;
     let task = taken_back.task.map(|task| queries::task(desk.db, task)).transpose()?;
-    let rules = rules(desk, Some(&agent), None);
+    let rules = rules(desk, Some(&agent.name), None);
     let mut asked =
         queries::ended_questions(desk.db, &agent.name, rules.withdrawn.saturating_add(1))?;
     asked.retain(|one| one.decided_at.is_none_or(|at| counts(at, agent.counted_since)));
@@ -175,11 +190,11 @@ pub(super) fn after_cycles(desk: &mut Desk<'_>, task: &Task, limit: i64) -> Resu
 }
 
 /// Returns how much repetition is let pass there.
-fn rules(desk: &Desk<'_>, agent: Option<&Agent>, task: Option<&Task>) -> LoopRules {
+fn rules(desk: &Desk<'_>, agent: Option<&AgentName>, task: Option<&Task>) -> LoopRules {
     let within = Within {
         project: task.and_then(|task| task.project.as_deref()),
         task_type: task.map(|task| task.task_type.as_str()),
-        agent: agent.map(|agent| agent.name.as_str()),
+        agent: agent.map(AgentName::as_str),
     };
     desk.policy.at(within).doc().loops
 }

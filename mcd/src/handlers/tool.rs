@@ -200,8 +200,8 @@ pub(super) fn record(
     let inputs = keep_inputs(desk, asked, id)?;
     let call = ToolCall { approval, ..new_call(desk, asked, decision, (id, inputs)) };
     let lease_expires_at = call.lease_expires_at;
-    desk.emit(Event::ToolChecked { call: Box::new(call) })?;
-    contain::after_check(desk, id, decision)?;
+    desk.emit(Event::ToolChecked { call: Box::new(call.clone()) })?;
+    contain::after_check(desk, &call, asked.task.as_ref())?;
     let allowed = decision.outcome == Outcome::Allow;
     if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
         let payer = (&asked.agent, asked.run.as_ref().map(|run| run.id), asked.task.as_ref());
@@ -368,7 +368,7 @@ pub fn finish(desk: &mut Desk<'_>, params: ToolFinish) -> Result<ToolCall, Fail>
         signature,
     }))?;
     settle::settle_call(desk, &call, settle::CallEnd::Ran(params.cost_uusd))?;
-    contain::after_call(desk, call.id)?;
+    contain::after_call(desk, &call)?;
     queries::call(desk.db, call.id)
 }
 

@@ -1,6 +1,8 @@
 //! The desk at which one command is carried out: it reads rows, records events and projects them,
 //! all inside a savepoint that is given up when the command is refused.
 
+mod open;
+
 use std::sync::Arc;
 
 use mc_core::{
@@ -23,6 +25,7 @@ use mc_proto::{
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
+use self::open::OpenCallsOf;
 use super::{
     Answer, Committed, StoreError,
     projections::{self, Touched},
@@ -69,6 +72,7 @@ pub struct WriterState {
     cut: Seq,
     squad: Option<Arc<Squad>>,
     set_caps: Option<Arc<SetCaps>>,
+    open_calls: OpenCallsOf,
 }
 
 impl WriterState {
@@ -84,7 +88,8 @@ impl WriterState {
             *number = queries::last_number(reader, table, id)?;
         }
         let head = journal::head(db)?;
-        Ok(Self { head, numbers, cut: head.seq, squad: None, set_caps: None })
+        let open_calls = OpenCallsOf::new();
+        Ok(Self { head, numbers, cut: head.seq, squad: None, set_caps: None, open_calls })
     }
 
     /// Notes where everything stands, for [`WriterState::restore`].

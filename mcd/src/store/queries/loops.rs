@@ -48,7 +48,8 @@ pub fn messages_since_summary(
     Ok(newest)
 }
 
-/// Returns the newest calls of an agent on a task, or on none, whatever became of them, newest first.
+/// Returns the newest calls of an agent on a task, or on none, whatever became of them, newest first;
+/// looks no further than through its last [`loops::CALLS_BACK`].
 ///
 /// # Errors
 ///
@@ -59,9 +60,10 @@ pub fn calls_on(
     task: Option<TaskId>,
     limit: u32,
 ) -> Result<Vec<ToolCall>, StoreError> {
-    let sql = "SELECT body FROM tool_calls INDEXED BY tool_calls_of_agent_on_task
-               WHERE agent = ?1 AND task IS ?2 ORDER BY id DESC LIMIT ?3";
-    db.bodies(sql, (agent, task.map(|task| task.0), limit))
+    let sql = "SELECT body FROM (SELECT task, body FROM tool_calls WHERE agent = ?1
+                                 ORDER BY id DESC LIMIT ?4)
+               WHERE task IS ?2 LIMIT ?3";
+    db.bodies(sql, (agent, task.map(|task| task.0), limit, loops::CALLS_BACK))
 }
 
 /// Returns the newest questions of an agent that have ended, newest first.
