@@ -24,6 +24,45 @@ fn a_call_that_is_never_finished_is_a_circle() {
 }
 
 #[test]
+fn calls_without_an_end_count_over_a_restart_and_for_each_task_alone() {
+    let day = Day::new();
+    let task = day.begin("wren", "Go round");
+    for _ in 0..15 {
+        day.check("wren", "cat a");
+    }
+    let day = Day { bench: day.bench.again() };
+    // The clock of a new bench begins anew; none of it may lie before the last event.
+    day.pass(60);
+    for at in 0..6 {
+        day.check("wren", "cat a");
+        assert_eq!(day.state(&task), "in_progress", "{at}");
+    }
+    day.check("wren", "cat a");
+    assert_eq!((day.state(&task), day.replayed()[0].sign), (json!("blocked"), Sign::Circles));
+}
+
+#[test]
+fn the_limits_of_circles_are_an_agents_own() {
+    let day = Day::new();
+    let tight = "[agents]\ncapacity = 50\n[agent.wren]\nloops = { circles = 4, lost_runs = 1 }\n";
+    let policy = mcd::policy::parse(tight).unwrap();
+    day.bench.store.live().set_policy(std::sync::Arc::new(policy));
+    for (who, state) in [("wren", "blocked"), ("crane", "in_progress")] {
+        let task = day.begin(who, "Go round");
+        for at in 0..5 {
+            assert_eq!(day.state(&task), "in_progress", "{who} {at}");
+            day.call(who, ["cat a", "cat b"][at % 2], &done("same"));
+        }
+        assert_eq!(day.state(&task), state, "{who}");
+    }
+    let task = day.begin("wren", "Try again");
+    run(&day, "wren", (&task, "aborted"));
+    assert_eq!(day.state(&task), "in_progress");
+    run(&day, "wren", (&task, "aborted"));
+    assert_eq!(day.state(&task), "blocked");
+}
+
+#[test]
 fn a_call_that_is_dropped_each_time_is_a_circle() {
     trips_at(Sign::Circles, 20, |day, _, _| {
         let call = day.check("wren", "cat a")["call"].clone();
