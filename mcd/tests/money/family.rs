@@ -133,7 +133,7 @@ fn one_parent_has_so_many_sub_agents_however_many_tasks_they_serve() {
     let rev = bench.human("agent.get", json!({"agent": "wren"}))["rev"].clone();
     bench.human("agent.update", json!({"agent": "wren", "rev": rev, "set": {"can_spawn": true}}));
     let spawn = |at: usize| {
-        let part = json!({"title": "x", "type": "docs"});
+        let part = json!({"title": "x", "type": "docs", "assignees": ["wren"]});
         let task = bench.wren("task.create", part)["id"].clone();
         let child = json!({"name": format!("w{at}"), "autonomy": "specialist", "runtime": "openclaw",
             "workspace": "/w", "purpose": "reads", "task": task});
