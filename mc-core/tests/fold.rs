@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod common;
+#[path = "../../tests/src/nightly.rs"]
+mod nightly;
 
 use common::{agent, task};
 use mc_core::{
@@ -288,9 +290,7 @@ fn check(before: &Task, row: &Task, actor: &Actor) {
 
 /// How many walks are tried; the long size is for the nightly run.
 fn walks() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "only a test reads it")]
-    let is_nightly = std::env::var_os("MC_NIGHTLY").is_some();
-    if is_nightly { 10_000 } else { 200 }
+    if nightly::is_wanted() { 10_000 } else { 200 }
 }
 
 proptest! {

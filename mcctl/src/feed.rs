@@ -58,9 +58,8 @@ pub(crate) fn follow(args: Follow, cx: &mut Context) -> Result<Exit, Failure> {
         let (method, params) = client.next_notice()?;
         match method.as_str() {
             "feed.item" => {
-                if show(&params, reader)? {
-                    left = left.map(|left| left - 1);
-                }
+                let shown = u64::from(show(&params, reader)?);
+                left = left.map(|left| left - shown);
             }
             "feed.lagged" => {
                 let head: Head = read(&params)?;

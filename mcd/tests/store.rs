@@ -41,6 +41,8 @@ mod hands;
 mod inputs;
 #[path = "store/life.rs"]
 mod life;
+#[path = "../../tests/src/nightly.rs"]
+mod nightly;
 #[path = "store/schedules.rs"]
 mod schedules;
 #[path = "store/stop.rs"]

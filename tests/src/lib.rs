@@ -14,6 +14,7 @@ pub mod asking;
 mod disk;
 pub mod helper;
 pub mod mail;
+mod nightly;
 pub mod receiver;
 mod squad;
 mod terminal;
@@ -66,8 +67,7 @@ pub fn is_root(for_test: &str) -> bool {
 
 /// Says whether the long sizes of a nightly run are wanted.
 pub fn is_nightly() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "the tests' one reader of the environment")]
-    std::env::var_os("MC_NIGHTLY").is_some()
+    nightly::is_wanted()
 }
 
 /// Prints a line beside a test's result.

@@ -158,16 +158,11 @@ fn wrong_part(cron: &str) -> String {
         parse(&[0, 1, 2, 3, 4].map(field).join(" ")).is_some()
     };
     let broken = parts.iter().zip(FIELDS).enumerate().find(|(at, (part, _))| !alone(*at, part));
-    match broken.filter(|_| parts.len() == FIELDS.len()) {
-        Some((_, (part, (name, range)))) => {
-            format!("`{part}` is no {name} ({range}; `*`, `1-5`, `1,2` and `*/2` work too)")
-        }
-        None => {
-            let names = FIELDS.map(|(name, _)| name).join(" ");
-            let count = parts.len();
-            format!("it has {count} of five fields, {names}, such as `30 8 * * MON-FRI`")
-        }
+    if let Some((_, (part, (name, range)))) = broken.filter(|_| parts.len() == FIELDS.len()) {
+        return format!("`{part}` is no {name} ({range}; `*`, `1-5`, `1,2` and `*/2` work too)");
     }
+    let (count, names) = (parts.len(), FIELDS.map(|(name, _)| name).join(" "));
+    format!("it has {count} of five fields, {names}, such as `30 8 * * MON-FRI`")
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ pub(super) fn check_caps(
         return Err(Refusal::invalid(field, text).into());
     }
     let (daily, run) = to;
-    match given().last() {
+    match given().next_back() {
         Some((field, _)) if run > daily => {
             let text = format!(
                 "a run could cost {run}, and the agent's day {daily}: lower the run cap or raise the daily cap"

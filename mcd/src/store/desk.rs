@@ -1,6 +1,8 @@
 //! The desk at which one command is carried out: it reads rows, records events and projects them,
 //! all inside a savepoint that is given up when the command is refused.
 
+mod key;
+mod numbers;
 mod open;
 
 use std::sync::Arc;
@@ -8,24 +10,20 @@ use std::sync::Arc;
 use mc_core::{
     actor::Actor,
     budget::{Caps, Scope},
-    canonical,
     event::{Event, Recorded},
-    id::{
-        AlertId, ApprovalId, CallId, DeliveryId, EventId, MessageId, NotificationId, ReservationId,
-        RuleId, RunId, ScheduleId, Seq, TaskId,
-    },
+    id::{CallId, EventId, Seq},
     policy::{Facts, Policy},
     squad::{STOP_CAUSE, Squad},
     time::Timestamp,
 };
-use mc_proto::{
-    error::RpcError,
-    method::{Request, feed::Changed},
-};
+use mc_proto::method::feed::Changed;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use self::open::OpenCallsOf;
+use key::Key;
+use numbers::Numbers;
+
 use super::{
     Answer, Committed, StoreError,
     projections::{self, Touched},
@@ -42,25 +40,8 @@ use crate::{
 /// The caps that were set beside those in other rows.
 pub type SetCaps = std::collections::BTreeMap<(Scope, String), Caps>;
 
-/// The last number given of each kind, by the order of [`Numbers`]' constants.
-type Numbers = [i64; 11];
-
 /// Where everything stood before a command.
 type Mark = (Head, Numbers, Seq);
-
-const TABLES: [(&str, &str); 11] = [
-    ("tasks", "id"),
-    ("runs", "id"),
-    ("tool_calls", "id"),
-    ("approvals", "id"),
-    ("messages", "id"),
-    ("alerts", "id"),
-    ("notifications", "id"),
-    ("standing_rules", "id"),
-    ("reservations", "id"),
-    ("deliveries", "id"),
-    ("task_schedules", "id"),
-];
 
 /// What the writer keeps in memory between commands.
 #[derive(Debug)]
@@ -82,11 +63,7 @@ impl WriterState {
     ///
     /// When the store can't be read.
     pub fn load(db: &Connection) -> Result<Self, StoreError> {
-        let reader = Reader::new(db);
-        let mut numbers = Numbers::default();
-        for (number, (table, id)) in numbers.iter_mut().zip(TABLES) {
-            *number = queries::last_number(reader, table, id)?;
-        }
+        let numbers = Numbers::load(Reader::new(db))?;
         let head = journal::head(db)?;
         let open_calls = OpenCallsOf::new();
         Ok(Self { head, numbers, cut: head.seq, squad: None, set_caps: None, open_calls })
@@ -455,77 +432,6 @@ impl<'a> Desk<'a> {
         self.execute("DELETE FROM answers WHERE at_ms < ?1", [before.0]).map(drop)
     }
 
-    fn keep_answer(&mut self, key: &Key, answer: &str) -> Result<(), StoreError> {
-        self.before_write()?;
-        self.stored += answer.len();
-        let sql = "INSERT INTO answers (actor, key, body_sha256, answer, at_ms)
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute(sql, params![key.actor, key.name, key.body_sha256, answer, self.now.0])
-            .map(drop)
-    }
-
-    fn next(&mut self, kind: usize) -> i64 {
-        self.state.numbers.get_mut(kind).map_or(0, |number| {
-            *number += 1;
-            *number
-        })
-    }
-
-    /// Gives the next task number.
-    pub fn next_task(&mut self) -> TaskId {
-        TaskId(self.next(0))
-    }
-
-    /// Gives the next run number.
-    pub fn next_run(&mut self) -> RunId {
-        RunId(self.next(1))
-    }
-
-    /// Gives the next tool call number.
-    pub fn next_call(&mut self) -> CallId {
-        CallId(self.next(2))
-    }
-
-    /// Gives the next approval number.
-    pub fn next_approval(&mut self) -> ApprovalId {
-        ApprovalId(self.next(3))
-    }
-
-    /// Gives the next message number.
-    pub fn next_message(&mut self) -> MessageId {
-        MessageId(self.next(4))
-    }
-
-    /// Gives the next alert number.
-    pub fn next_alert(&mut self) -> AlertId {
-        AlertId(self.next(5))
-    }
-
-    /// Gives the next notification number.
-    pub fn next_notification(&mut self) -> NotificationId {
-        NotificationId(self.next(6))
-    }
-
-    /// Gives the next number of a standing rule.
-    pub fn next_rule(&mut self) -> RuleId {
-        RuleId(self.next(7))
-    }
-
-    /// Gives the next number of a reservation.
-    pub fn next_reservation(&mut self) -> ReservationId {
-        ReservationId(self.next(8))
-    }
-
-    /// Gives the next number of a delivery.
-    pub fn next_delivery(&mut self) -> DeliveryId {
-        DeliveryId(self.next(9))
-    }
-
-    /// Gives the next number of a schedule.
-    pub fn next_schedule(&mut self) -> ScheduleId {
-        ScheduleId(self.next(10))
-    }
-
     /// Returns what this command recorded so far.
     pub fn recorded(&self) -> impl Iterator<Item = &Recorded> {
         self.events.iter().map(|one| &one.recorded)
@@ -547,36 +453,6 @@ fn changed(touched: Touched, live: &Live) -> Changed {
         Touched::Alert(alert) => Changed::Alert { alert },
         Touched::Notification(notification) => Changed::Notification { notification },
         Touched::Squad(squad) => Changed::Squad { squad },
-    }
-}
-
-/// An idempotency key, whose it is and what it stands for.
-struct Key {
-    actor: String,
-    name: String,
-    body_sha256: String,
-}
-
-impl Key {
-    fn new(caller: &Caller, key: String, request: &Request) -> Self {
-        let kind = if caller.is_human() { "human" } else { "agent" };
-        let agent = caller.agent.as_deref().unwrap_or(&caller.actor.name);
-        let through = caller.adapter.as_ref().map_or(String::new(), |name| format!("{name}/"));
-        let whose = format!("{through}{agent}");
-        let body_sha256 = canonical::sha256_hex(request.fingerprint().as_bytes());
-        Self { actor: format!("{kind}:{whose}"), name: key, body_sha256 }
-    }
-
-    /// Returns the answer that was given to this key before.
-    fn first_answer(&self, db: Reader<'_>) -> Result<Option<Answer>, StoreError> {
-        let Some((body, answer)) = queries::first_answer(db, &self.actor, &self.name)? else {
-            return Ok(None);
-        };
-        if body == self.body_sha256 {
-            return Ok(Some(Ok(answer.into_boxed_str())));
-        }
-        let text = "this idempotency key was used with another body; take a new key";
-        Ok(Some(Err(RpcError::new(mc_proto::error::ErrorKind::Conflict, text))))
     }
 }
 

@@ -16,6 +16,8 @@ mod dice;
 mod family;
 mod late;
 mod model;
+#[path = "../../../tests/src/nightly.rs"]
+mod nightly;
 mod open_runs;
 
 use std::time::Duration;

@@ -348,8 +348,7 @@ fn fresh() -> Bench {
 
 #[test]
 fn histories_of_runs_promises_costs_and_crashes_equal_a_small_model() {
-    #[expect(clippy::disallowed_methods, reason = "the long size is for the nightly run")]
-    let count = if std::env::var_os("MC_NIGHTLY").is_some() { 10_000 } else { 500 };
+    let count = if crate::nightly::is_wanted() { 10_000 } else { 500 };
     let mut bench = fresh();
     for seed in 0..count {
         // A new store now and then, so that no list grows without end.

@@ -6,6 +6,8 @@
 
 mod dice;
 mod history;
+#[path = "../../../tests/src/nightly.rs"]
+mod nightly;
 mod world;
 
 use history::History;
@@ -22,8 +24,7 @@ fn live(seed: u64) -> (String, Vec<String>) {
 
 #[test]
 fn the_same_seed_gives_the_same_journal_whatever_goes_wrong() {
-    #[expect(clippy::disallowed_methods, reason = "the long size is for the nightly run")]
-    let count = if std::env::var_os("MC_NIGHTLY").is_some() { 10_000 } else { 24 };
+    let count = if crate::nightly::is_wanted() { 10_000 } else { 24 };
     for seed in 0..count {
         let (first, said) = live(seed);
         let (second, again) = live(seed);

@@ -183,8 +183,7 @@ fn of_fifty_that_claim_a_task_one_holds_it() {
     for name in &names {
         bench.register(name, json!({}));
     }
-    #[expect(clippy::disallowed_methods, reason = "the long size is for the nightly run")]
-    let rounds = if std::env::var_os("MC_NIGHTLY").is_some() { 1000 } else { 20 };
+    let rounds = if crate::nightly::is_wanted() { 1000 } else { 20 };
     for round in 1..=rounds {
         let task = bench.human("task.create", json!({"title": "x", "type": "docs"})).unwrap();
         let claim = |name: &String| {
