@@ -550,6 +550,10 @@ impl Bench {
         assert_eq!(checked["decision"], "allow", "{checked}");
     }
 
+    fn status_of_wren(&self) -> Value {
+        self.human("agent.get", json!({"agent": "wren"})).unwrap()["status"].clone()
+    }
+
     fn open_alerts(&self) -> Vec<(String, String)> {
         let alerts = self.human("alert.list", json!({})).unwrap();
         let text = |alert: &Value, field: &str| alert[field].as_str().unwrap().to_owned();
@@ -562,13 +566,9 @@ impl Bench {
 fn the_second_lock_opens_once_for_exactly_what_was_allowed() {
     let (bench, run) = Bench::with_run();
     bench.allow(&run, "call-1", "ls -l");
-    for (field, other) in [
-        ("external_run", "run-2"),
-        ("external_id", "call-2"),
-        ("session", "agent:wren:other"),
-        ("command", "ls -l "),
-        ("cwd", "/w/sub"),
-    ] {
+    for (field, other) in
+        [("session", "agent:wren:other"), ("command", "ls -l "), ("cwd", "/w/sub")]
+    {
         let mut question = question("q-0", "call-1", "ls -l");
         question[field] = json!(other);
         assert!(!bench.confirms(question), "{field}");
@@ -586,37 +586,105 @@ fn the_second_lock_opens_once_for_exactly_what_was_allowed() {
     assert!(!bench.confirms(question("q-2", "call-1", "ls -l")), "a second run of it");
     let events = bench.human("audit.export", json!({})).unwrap().to_string();
     assert_eq!(events.matches(r#""kind":"tool_confirmed""#).count(), 1, "one use, one event");
-    assert_eq!(events.matches(r#""kind":"tool_unconfirmed""#).count(), 7);
+    assert_eq!(events.matches(r#""kind":"tool_unconfirmed""#).count(), 5);
+    assert_eq!(bench.status_of_wren(), "active", "another command is not one past the gate");
 }
 
 #[test]
-fn the_second_lock_stays_shut_for_what_was_asked_denied_or_ended() {
+fn a_command_that_went_past_the_gate_quarantines_its_agent() {
+    type Act = fn(&Bench, &Value);
+    let ask = |bench: &Bench, run: &Value| {
+        let asked = bench.agent("tool.check", locked(run, "call-1", "ship it")).unwrap();
+        assert_eq!(asked["decision"], "ask");
+        asked["approval"].clone()
+    };
+    let yes = |bench: &Bench, id: &Value| {
+        let seen = bench.human("approval.get", json!({"approval": id})).unwrap();
+        let yes = json!({"approval": id, "rev": seen["rev"], "digest": seen["digest"]});
+        bench.human("approval.approve", yes).unwrap();
+    };
+    let past: [(&str, Act); 4] = [
+        ("nobody asked", |_, _| {}),
+        ("another call of it was allowed", |bench, run| bench.allow(run, "call-2", "pwd")),
+        ("it was denied", |bench, run| {
+            let check = locked(run, "call-1", "openclaw config set a b");
+            assert_eq!(bench.agent("tool.check", check).unwrap()["decision"], "deny");
+        }),
+        ("it is of no run", |bench, _| {
+            let end = json!({"run": "R-1", "status": "succeeded"});
+            bench.agent("run.finish", end).unwrap();
+        }),
+    ];
+    for (what, act) in past {
+        let (bench, run) = Bench::with_run();
+        act(&bench, &run);
+        assert!(!bench.confirms(question("q-1", "call-1", "ship it")), "{what}");
+        assert_eq!(bench.status_of_wren(), "quarantined", "{what}");
+        assert_eq!(bench.open_alerts(), [("critical".to_owned(), "security".to_owned())], "{what}");
+        assert!(!bench.confirms(question("q-1", "call-1", "ship it")), "{what}, again");
+    }
     let (bench, run) = Bench::with_run();
-    let asked = bench.agent("tool.check", locked(&run, "asked", "ship it")).unwrap();
-    assert_eq!(asked["decision"], "ask");
-    assert!(!bench.confirms(question("q-1", "asked", "ship it")));
-    let denied = bench.agent("tool.check", locked(&run, "denied", "openclaw config set a b"));
-    assert_eq!(denied.unwrap()["decision"], "deny");
-    assert!(!bench.confirms(question("q-2", "denied", "openclaw config set a b")));
+    ask(&bench, &run);
+    assert!(!bench.confirms(question("q-1", "call-1", "ship it")));
+    assert_eq!(bench.status_of_wren(), "quarantined", "a person is still to be asked");
+
+    let (bench, run) = Bench::with_run();
+    let id = ask(&bench, &run);
+    yes(&bench, &id);
+    bench.agent("tool.await", json!({"approval": id})).unwrap();
+    assert!(bench.confirms(question("q-2", "call-1", "ship it")));
+    let itself = bench.agent("tool.confirm", question("q-3", "call-1", "ship it"));
+    assert_eq!(itself, Err(ErrorKind::Forbidden), "an agent opens no lock");
+
+    let (bench, run) = Bench::with_run();
+    let id = ask(&bench, &run);
+    yes(&bench, &id);
+    assert!(!bench.confirms(question("q-4", "call-1", "ship it")), "approved, not yet redeemed");
+    assert_eq!(bench.status_of_wren(), "quarantined");
+}
+
+#[test]
+fn calls_that_ended_past_the_gate_quarantine_their_agent_and_raise_one_alert() {
+    let (bench, _) = Bench::with_run();
+    let plugin = Caller { adapter: Some("openclaw-plugin".parse().unwrap()), ..agent("wren") };
+    let report = |state: &str, unchecked: Value| json!({"runtime": "openclaw", "state": state, "detail": "exec ended", "unchecked": unchecked});
+    let nobody = Caller { agent: None, ..plugin.clone() };
+    for (caller, params) in [
+        (&nobody, report("ungoverned", json!(1))),
+        (&plugin, report("ungoverned", json!(0))),
+        (&plugin, report("ungoverned", json!(-1))),
+        (&plugin, report("governed", json!(1))),
+    ] {
+        let refused = bench.ask(caller, "runtime.report", params.clone());
+        assert_eq!(refused, Err(ErrorKind::InvalidParams), "{params}");
+    }
+    let own = bench.agent("runtime.report", report("ungoverned", json!(1)));
+    assert_eq!(own, Err(ErrorKind::Forbidden), "an agent reports nothing of its runtime");
+    assert_eq!(bench.status_of_wren(), "active");
+    for _ in 0..2 {
+        bench.ask(&plugin, "runtime.report", report("ungoverned", json!(2))).unwrap();
+        assert_eq!(bench.status_of_wren(), "quarantined");
+        assert_eq!(bench.open_alerts(), [("critical".to_owned(), "security".to_owned())]);
+    }
+    let alerts = bench.human("alert.list", json!({})).unwrap().to_string();
+    assert!(alerts.contains("wren: 2 tool call(s) ended past the gate"), "{alerts}");
+    assert!(alerts.contains("mcctl agent resume wren"), "{alerts}");
+}
+
+#[test]
+fn the_second_lock_stays_shut_for_what_has_ended_or_is_no_command() {
+    let (bench, run) = Bench::with_run();
     bench.allow(&run, "ended", "pwd");
     let calls = bench.human("tool.list", json!({})).unwrap();
     let finish = json!({"call": calls["items"][0]["id"], "status": "succeeded"});
     bench.agent("tool.finish", finish).unwrap();
     assert!(!bench.confirms(question("q-3", "ended", "pwd")));
+    assert_eq!(bench.status_of_wren(), "active", "it was let through once");
     let read = json!({"run": run, "tool": "read", "arguments": {"path": "a.md"},
         "session": "agent:wren:main", "external_id": "read", "cwd": "/w"});
     bench.agent("tool.check", read).unwrap();
     assert!(!bench.confirms(question("q-4", "read", "a.md")), "a read runs no command");
-
-    let id = asked["approval"].clone();
-    let seen = bench.human("approval.get", json!({"approval": id})).unwrap();
-    let yes = json!({"approval": id, "rev": seen["rev"], "digest": seen["digest"]});
-    bench.human("approval.approve", yes).unwrap();
-    assert!(!bench.confirms(question("q-5", "asked", "ship it")), "approved, not yet redeemed");
-    bench.agent("tool.await", json!({"approval": id})).unwrap();
-    assert!(bench.confirms(question("q-6", "asked", "ship it")));
-    let itself = bench.agent("tool.confirm", question("q-7", "asked", "ship it"));
-    assert_eq!(itself, Err(ErrorKind::Forbidden), "an agent opens no lock");
+    assert_eq!(bench.status_of_wren(), "quarantined", "no command was let through by that name");
 }
 
 #[test]

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { haltFileSaysStop } from "./halt.js";
 import { Aborted, Away, Refusal } from "./link.js";
-import { agentName, oneLine } from "./state.js";
+import { agentName, callKey, oneLine } from "./state.js";
 
 /** Plumbing of Tool Search: the real tool gets its own call. */
 const WRAPPERS = new Set(["tool_search", "tool_describe", "tool_call", "tool_search_code"]);
@@ -106,8 +106,16 @@ export class Gate {
     return run;
   }
 
-  /** The tool gate: `undefined` lets the call run, anything else is a block with its reason. */
+  /** The tool gate: a block with its reason, or what lets the call run; that is noted, so that what ends without it is seen. */
   async tool(event, ctx) {
+    const verdict = await this.#verdict(event, ctx);
+    const key = callKey(event);
+    if (!verdict?.block && event?.toolCallId && !this.state.calls.has(key)) this.state.calls.set(key, {});
+    return verdict;
+  }
+
+  /** `undefined` lets the call run as it is, `{params}` as changed; anything else is a block. */
+  async #verdict(event, ctx) {
     const tool = event?.toolName;
     const agent = agentName(this.config, ctx, event);
     if (typeof tool !== "string" || !agent) return block("Mission Control does not know whose call this is, so it did not run.");
@@ -200,7 +208,7 @@ export class Gate {
     }
     this.state.halted = false;
     this.state.stopped.delete(agent);
-    if (event.toolCallId) this.state.calls.set(`${event.runId ?? ""}|${event.toolCallId}`, { call, agent });
+    if (event.toolCallId) this.state.calls.set(callKey(event), { call, agent });
     return changed === undefined ? undefined : { params: changed };
   }
 

@@ -81,7 +81,7 @@ export default {
     api.on("before_agent_run", (event, ctx) => gate.run(event, ctx), { priority: 1000, timeoutMs: HOOK_MS });
     api.on("before_prompt_build", (event, ctx) => reporter.workLine(event, ctx));
     api.on("before_message_write", (event, ctx) => quietly(log, () => reporter.message(event, ctx)));
-    api.on("after_tool_call", (event) => quietly(log, () => reporter.toolEnded(event)));
+    api.on("after_tool_call", (event, ctx) => quietly(log, () => reporter.toolEnded(event, ctx)));
     api.on("before_agent_finalize", (event, ctx) => reporter.finalize(event, ctx));
     api.on("agent_end", (event, ctx) => quietly(log, () => reporter.runEnded(event, ctx)));
     api.on("subagent_spawned", (event, ctx) => quietly(log, () => reporter.spawned(event, ctx)));

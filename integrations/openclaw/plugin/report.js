@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { agentName, oneLine } from "./state.js";
+import { agentName, callKey, oneLine } from "./state.js";
 
 const PREVIEW = 500;
 const BEAT_MS = 60_000;
@@ -50,12 +50,14 @@ export class Reporter {
     this.stopper.cut(run, reason);
   }
 
-  /** `after_tool_call`: how an allowed call ended. */
-  toolEnded(event) {
-    const key = `${event?.runId ?? ""}|${event?.toolCallId}`;
+  /** `after_tool_call`: how an allowed call ended, and what ended although it was not let through. */
+  toolEnded(event, ctx) {
+    const key = callKey(event);
     const known = this.state.calls.get(key);
-    if (!known) return; // refused, or allowed while the daemon was away
+    if (!known) return this.#pastTheGate(event, ctx);
     this.state.calls.delete(key);
+    this.state.ended.set(key, true);
+    if (!known.call) return; // nobody recorded it: plumbing, or a read while the daemon was away
     const text = resultText(event.result);
     const failed = Boolean(event.error) || hasFailed(event.result?.details);
     const duration = event.durationMs ?? event.result?.details?.durationMs;
@@ -68,6 +70,19 @@ export class Reporter {
       result_sha256: createHash("sha256").update(text).digest("hex"),
       ...(failed ? { error: oneLine(event.error || failure(event.result?.details), PREVIEW) } : {}),
     });
+  }
+
+  /** A call has ended that no gate let through: if it ran, the daemon is told, and quarantines the agent. */
+  #pastTheGate(event, ctx) {
+    const startedAt = Date.now() - (event?.durationMs ?? 0);
+    if (!event?.toolCallId || this.state.ended.has(callKey(event)) || startedAt < this.state.since || !hasRun(event)) return;
+    this.state.ended.set(callKey(event), true);
+    const agent = agentName(this.config, ctx, event);
+    const detail = `${oneLine(event.toolName, 60)} ended in ${oneLine(ctx?.sessionKey, 100) || "no session"} without having been let through`;
+    this.log(`past the gate: ${detail}`);
+    // Of an agent that is none of ours only the gateway as a whole can be said not to ask.
+    const whose = Object.values(this.config.agents).includes(agent) ? { agent, unchecked: 1 } : {};
+    this.outbox.push("runtime.report", { runtime: "openclaw", state: "ungoverned", detail: oneLine(detail, PREVIEW), ...whose });
   }
 
   /** `before_agent_finalize`: a turn that leaves no word on its task gets one more pass. */
@@ -134,9 +149,10 @@ export class Reporter {
     return { appendSystemContext: `Mission Control governs this agent (${agent}). ${work}${decided} Use mc_task to claim, plan, report and submit work.` };
   }
 
-  /** Begins to say every minute that the agents are alive. */
+  /** Begins to say every minute that the agents are alive; from now on every call has a gate to pass. */
   start() {
     this.stop();
+    this.state.since = Date.now();
     this.timer = setInterval(() => {
       for (const [agent, session] of this.state.sessions) void this.#beat(agent, session);
     }, BEAT_MS);
@@ -167,6 +183,15 @@ function resultText(result) {
   if (typeof result === "string") return result;
   const parts = Array.isArray(result?.content) ? result.content : [];
   return parts.map((part) => (typeof part?.text === "string" ? part.text : "")).join("\n");
+}
+
+/**
+ * Returns whether a call that has ended had begun to run. What the host refuses, skips, does not know or can't
+ * read ends too, as an error; an error that leaves no exit code can't be told from those.
+ */
+function hasRun({ error, result }) {
+  const details = result?.details;
+  return error ? Number.isInteger(details?.exitCode) : !["blocked", "skipped"].includes(details?.status);
 }
 
 function hasFailed(details) {

@@ -31,8 +31,12 @@ export class State {
     this.parents = new Recent();
     /** child sessionKey → sessionKey that spawned it */
     this.spawners = new Recent();
-    /** runId|toolCallId → {call, agent} */
+    /** runId|toolCallId → {call, agent} of what was let through and goes on; no `call` where nobody recorded it */
     this.calls = new Recent();
+    /** runId|toolCallId of calls that have ended */
+    this.ended = new Recent();
+    /** When the gates came into force, by the clock of the machine; what began before passed none. */
+    this.since = 0;
     /** agent|T-n → fence of the claim */
     this.fences = new Recent();
     /** agent → last session seen */
@@ -63,6 +67,9 @@ export class State {
     return this.runs.get(this.current.get(session));
   }
 }
+
+/** Returns what names a tool call in all its hooks. */
+export const callKey = (event) => `${event?.runId ?? ""}|${event?.toolCallId}`;
 
 /** Returns the OpenClaw id of the agent that a hook speaks of, from the session key if need be. */
 export function openclawAgent(ctx, event) {

@@ -201,6 +201,10 @@ pub struct Report {
     pub state: Governed,
     /// What was seen.
     pub detail: String,
+    /// How many tool calls of the agent that the request names ended since the last report although
+    /// its gate had let none of them through; with `ungoverned`. The agent is quarantined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchecked: Option<i64>,
 }
 
 /// An order to a runtime: end a session with its sub-agents and background commands.

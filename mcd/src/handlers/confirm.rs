@@ -21,7 +21,7 @@ use mc_proto::{
 use serde_json::Value;
 
 use super::{
-    input,
+    contain, input,
     moves::acting_agent,
     notify::{self, Warning},
     redeem,
@@ -35,15 +35,30 @@ use crate::store::{
 /// Why a command may not run.
 struct Objection {
     why: String,
-    severity: Severity,
+    weight: Weight,
+}
+
+/// How bad it is that a command came at all.
+#[derive(PartialEq, Eq)]
+enum Weight {
+    /// What it was allowed by does not hold any more.
+    Void,
+    /// It is not what was allowed.
+    Foreign,
+    /// It went past the gate: no call was let through that it could be.
+    Unasked,
+}
+
+fn unasked(why: impl Into<String>) -> Objection {
+    Objection { why: why.into(), weight: Weight::Unasked }
 }
 
 fn foreign(why: impl Into<String>) -> Objection {
-    Objection { why: why.into(), severity: Severity::Critical }
+    Objection { why: why.into(), weight: Weight::Foreign }
 }
 
 fn void(why: impl Into<String>) -> Objection {
-    Objection { why: why.into(), severity: Severity::Warning }
+    Objection { why: why.into(), weight: Weight::Void }
 }
 
 /// Returns what the second question about a call has to match; `None` where the runtime does not
@@ -90,7 +105,7 @@ pub(super) fn confirm(desk: &mut Desk<'_>, params: &Confirm) -> Result<Confirmed
     match (objection(desk, &agent, (params, call.as_ref()))?, call) {
         (None, Some(call)) => pass(desk, params, &call),
         (objection, call) => {
-            let objection = objection.unwrap_or_else(|| foreign("nobody allowed it"));
+            let objection = objection.unwrap_or_else(|| unasked("nobody allowed it"));
             refuse(desk, &agent, (params, call.as_ref()), objection)
         }
     }
@@ -116,7 +131,7 @@ fn objection(
         return Ok(Some(void("squad or agent does not work at the moment")));
     }
     let Some(call) = call else {
-        return Ok(Some(foreign("no call of this run was allowed to do it")));
+        return Ok(Some(unasked("no call of this run was allowed to do it")));
     };
     if let Some(objection) = mismatch(params, call) {
         return Ok(Some(objection));
@@ -149,8 +164,14 @@ fn objection(
 /// Says what differs between a command and the call that it claims to be.
 fn mismatch(params: &Confirm, call: &ToolCall) -> Option<Objection> {
     let id = call.id;
-    if call.status != CallStatus::Allowed {
-        return Some(foreign(format!("{id} was not allowed, or has ended")));
+    match call.status {
+        CallStatus::Allowed => {}
+        CallStatus::Succeeded | CallStatus::Failed => {
+            return Some(foreign(format!("{id} has ended")));
+        }
+        CallStatus::Waiting | CallStatus::Denied | CallStatus::Dropped => {
+            return Some(unasked(format!("{id} was not allowed")));
+        }
     }
     let Some(lock) = &call.second_lock else {
         return Some(foreign(format!("{id} runs no command")));
@@ -184,7 +205,7 @@ fn refuse(
     desk: &mut Desk<'_>,
     agent: &Agent,
     (params, call): (&Confirm, Option<&ToolCall>),
-    Objection { why, severity }: Objection,
+    Objection { why, weight }: Objection,
 ) -> Result<Confirmed, Fail> {
     let preview = redact::preview(&params.command, PREVIEW_CHARS);
     let text = format!("{}: the second lock stopped `{preview}`: {why}", agent.name);
@@ -196,18 +217,20 @@ fn refuse(
         preview,
         why: why.clone(),
     }))?;
-    let warning = Warning {
-        severity,
-        kind: AlertKind::Security,
-        text,
-        next: "run `mcctl openclaw check`: a command came to the runtime's own lock that the first did not allow",
-        task: None,
-        agent: Some(agent.name.clone()),
-    };
-    // A worse one is said also while a milder one is open.
-    let open = queries::open_alert(desk.db, warning.kind, warning.agent.as_deref(), None)?;
-    if open.is_none_or(|open| open.severity < warning.severity) {
-        notify::raise(desk, warning)?;
+    let next = "run `mcctl openclaw check`: a command came to the runtime's own lock that the first did not allow";
+    if weight == Weight::Unasked {
+        contain::unasked(desk, &agent.name, (text, next))?;
+    } else {
+        let is_void = weight == Weight::Void;
+        let warning = Warning {
+            severity: if is_void { Severity::Warning } else { Severity::Critical },
+            kind: AlertKind::Security,
+            text,
+            next,
+            task: None,
+            agent: Some(agent.name.clone()),
+        };
+        notify::worsen(desk, warning)?;
     }
     Ok(Confirmed { decision: Outcome::Deny, call: call.map(|call| call.id), reason: why })
 }

@@ -1,4 +1,5 @@
-//! Containment: work that goes in circles is ended by the very event that passed a limit.
+//! Containment: work that goes in circles is ended by the very event that passed a limit, and what
+//! goes past the gate by the first sign of it.
 
 use mc_core::{
     actor::{Actor, ActorKind},
@@ -56,6 +57,25 @@ pub(super) fn may_write(desk: &Desk<'_>, task: &Task) -> Result<(), Fail> {
         task.id, rules.comments_within, task.state
     );
     Err(Refusal::new(RefusalKind::RateLimited, text).into())
+}
+
+/// Something ran, or was about to run, that nobody was asked about: the agent is quarantined.
+pub(super) fn unasked(
+    desk: &mut Desk<'_>,
+    agent: &AgentName,
+    (text, next): (String, &'static str),
+) -> Result<(), Fail> {
+    let warning = Warning {
+        severity: Severity::Critical,
+        kind: AlertKind::Security,
+        text: text.clone(),
+        next,
+        task: None,
+        agent: Some(agent.clone()),
+    };
+    // Before the agent is quarantined, so that the alert is part of its evidence.
+    notify::worsen(desk, warning)?;
+    stop::contain(desk, &Actor::system("gate"), agent, &text)
 }
 
 /// Looks whether a message passed a limit.

@@ -163,6 +163,7 @@ pub fn is_report(request: &Request) -> bool {
             | Request::RunFinish(_)
             | Request::ToolFinish(_)
             | Request::ToolDrop(_)
+            | Request::RuntimeReport(_)
     )
 }
 

@@ -191,6 +191,16 @@ pub(super) fn warn(desk: &mut Desk<'_>, warning: Warning) -> Result<Option<Alert
     raise(desk, warning).map(Some)
 }
 
+/// Raises an alert, unless one of its kind about the same agent and task is open that is as bad.
+pub(super) fn worsen(desk: &mut Desk<'_>, warning: Warning) -> Result<(), StoreError> {
+    let Warning { kind, task, agent, severity, .. } = &warning;
+    let open = queries::open_alert(desk.db, *kind, agent.as_deref(), *task)?;
+    if open.is_none_or(|open| open.severity < *severity) {
+        raise(desk, warning)?;
+    }
+    Ok(())
+}
+
 /// Raises an alert, whatever is open.
 pub(super) fn raise(desk: &mut Desk<'_>, warning: Warning) -> Result<AlertId, StoreError> {
     let alert = alert(desk, warning);

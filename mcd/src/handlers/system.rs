@@ -12,7 +12,7 @@ use mc_proto::{
 };
 
 use super::{
-    input,
+    contain, input,
     notify::{self, Warning},
     policy, squad, stopped, ticks,
 };
@@ -144,6 +144,9 @@ pub(super) fn report(desk: &mut Desk<'_>, params: &Report) -> Result<Attached, F
     }
     let name = speaker(desk)?;
     let detail = input::optional("detail", &params.detail, SHORT_BYTES)?;
+    if let Some(calls) = params.unchecked {
+        return unchecked(desk, (&name, params.state), (calls, &detail));
+    }
     match params.state {
         Governed::Ungoverned => {
             let text = format!("{name}: the runtime does not ask before it acts: {detail}");
@@ -171,6 +174,29 @@ pub(super) fn report(desk: &mut Desk<'_>, params: &Report) -> Result<Attached, F
             }
         }
     }
+    Ok(attached(desk))
+}
+
+/// Tool calls ended that were never let through: what its runtime does not ask about, nobody governs.
+fn unchecked(
+    desk: &mut Desk<'_>,
+    (name, state): (&str, Governed),
+    (calls, detail): (i64, &str),
+) -> Result<Attached, Fail> {
+    let agent = desk.caller.agent.clone();
+    let agent =
+        agent.ok_or_else(|| Refusal::invalid("agent", "must name whose calls they were"))?;
+    if !(1..=1_000_000).contains(&calls) {
+        return Err(Refusal::invalid("unchecked", "must be 1 to 1000000, or left out").into());
+    }
+    if state == Governed::Governed {
+        let text = "must be `ungoverned` where calls ended that were not asked about";
+        return Err(Refusal::invalid("state", text).into());
+    }
+    let text = format!("{agent}: {calls} tool call(s) ended past the gate, says {name}: {detail}");
+    let next =
+        "look at what ran, run `mcctl openclaw check`, then `mcctl agent resume NAME --reason WHY`";
+    contain::unasked(desk, &agent, (text, next))?;
     Ok(attached(desk))
 }
 

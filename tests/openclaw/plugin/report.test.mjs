@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { readToken } from "../../../integrations/openclaw/plugin/link.js";
 import { Outbox } from "../../../integrations/openclaw/plugin/outbox.js";
-import { FakeDaemon, plugin, Refuse, until } from "./fake-daemon.mjs";
+import { call, FakeDaemon, plugin, Refuse, until } from "./fake-daemon.mjs";
 
 const SESSION = "agent:main:main";
 const usage = (total) => ({ message: { role: "assistant", provider: "mock", model: "m1", usage: { input: 10, output: 5, cacheRead: 2, cacheWrite: 0, cost: { total } } } });
@@ -130,4 +130,47 @@ test("a token file that others can read is not used", () => {
   fs.chmodSync(file, 0o600);
   assert.equal(readToken(file), "mct_x");
   fs.rmSync(dir, { recursive: true });
+});
+
+test("a call that ran without having been let through is told, once, and no other is", async (t) => {
+  const { daemon, mc, ctx } = await started(t);
+  const done = { result: { content: [], details: { status: "completed", exitCode: 0 } }, durationMs: 5 };
+  const end = (event, more = {}) => mc.reporter.toolEnded({ ...event, ...done, ...more }, ctx);
+  const allowed = (decision) => () => ({ call: "C-1", decision, risk: "green", rule: "r", reason: "x" });
+
+  daemon.handlers["tool.check"] = allowed("allow");
+  const [event] = call("exec", { command: "ls" });
+  assert.equal(await mc.gate.tool(event, ctx), undefined);
+  end(event);
+  end(event);
+  const [wrapper] = call("tool_search", { query: "x" });
+  assert.equal(await mc.gate.tool(wrapper, ctx), undefined);
+  end(wrapper);
+  daemon.handlers["tool.check"] = allowed("deny");
+  const [denied] = call("exec", { command: "rm x" });
+  assert.equal((await mc.gate.tool(denied, ctx)).block, true);
+  end(denied, { result: { details: { status: "blocked", deniedReason: "plugin-before-tool-call" } }, error: "no" });
+  const [unknown] = call("no_such_tool", {});
+  end(unknown, { result: { details: {} }, error: "Tool no_such_tool not found" });
+  end(call("read", {})[0], { result: { details: { status: "skipped", deniedReason: "steering" } } });
+  end({ toolName: "exec", params: {} });
+  mc.state.since = Date.now() - 1000;
+  end(call("exec", {})[0], { durationMs: 60_000 });
+  mc.state.since = 0;
+  await until(() => daemon.calls("tool.finish").length === 1 && mc.outbox.items.length === 0, "the end of the allowed call");
+  assert.deepEqual(daemon.calls("runtime.report"), [], "let through, refused, unknown, skipped, without an id, begun before the gate");
+
+  const [past] = call("exec", { command: "ls" });
+  end(past);
+  end(past);
+  end(denied);
+  end(call("exec", {})[0], { error: "Command exited with code 1", result: { details: { status: "failed", exitCode: 1 } } });
+  mc.reporter.toolEnded({ ...call("write", {})[0], ...done }, { ...ctx, agentId: "stranger", sessionKey: "agent:stranger:main" });
+  await until(() => daemon.calls("runtime.report").length === 4, "the reports");
+  const [first, second, third, stranger] = daemon.calls("runtime.report");
+  assert.deepEqual([first.agent, first.state, first.unchecked], ["wren", "ungoverned", 1]);
+  assert.match(first.detail, /^exec ended in agent:main:main without having been let through$/);
+  assert.deepEqual([second.agent, second.unchecked], ["wren", 1], "a refused call that ran all the same");
+  assert.equal(third.unchecked, 1, "a command that failed has run");
+  assert.equal(stranger.unchecked, undefined, "an agent that the daemon does not know");
 });

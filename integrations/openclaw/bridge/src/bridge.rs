@@ -311,6 +311,7 @@ impl Watcher {
             runtime: Runtime::Openclaw,
             state: finding.state,
             detail: finding.detail.clone(),
+            unchecked: None,
         };
         match daemon.call(&report).await {
             Ok(_) => {
