@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { ANSWER_MS } from "../../../integrations/openclaw/plugin/link.js";
 import { haltFileSaysStop } from "../../../integrations/openclaw/plugin/halt.js";
 import { FakeDaemon, plugin, call, until, Refuse, SILENCE } from "./fake-daemon.mjs";
 
@@ -134,6 +135,35 @@ test("without a daemon nothing runs, not even reading, when it was never heard",
   await daemon.stop();
   assert.match((await mc.gate.tool(...call("session_status", {}))).blockReason, /away/);
   assert.equal((await mc.gate.run({}, { runId: "r", agentId: "main", sessionKey: "s" })).outcome, "block");
+});
+
+/** How long after its deadline a call is refused at the latest. */
+const SLACK_MS = 300;
+
+/** Returns how long the soonest of three refusals took: what else the machine does is not measured. */
+async function refusedAfter(mc) {
+  const refused = async () => {
+    const began = performance.now();
+    assert.match((await mc.gate.tool(...call("exec", { command: "ls" }))).blockReason, /Mission Control is away/);
+    return performance.now() - began;
+  };
+  return Math.min(...(await Promise.all([refused(), refused(), refused()])));
+}
+
+test("without an answer a call is refused at its deadline, and without a daemon at once", async (t) => {
+  const daemon = await new FakeDaemon({ "tool.check": () => allow }).start();
+  const mc = plugin(daemon);
+  t.after(() => (mc.link.close(), daemon.stop()));
+  assert.equal(ANSWER_MS, 2000);
+  const within = (tookMs, deadlineMs, what) => assert.ok(tookMs >= deadlineMs - 1 && tookMs <= deadlineMs + SLACK_MS, `${what}: ${tookMs} ms`);
+  assert.equal(await mc.gate.tool(...call("exec", { command: "ls" })), undefined);
+  daemon.handlers["tool.check"] = () => SILENCE;
+  within(await refusedAfter(mc), ANSWER_MS, "a daemon that hangs in the middle");
+  mc.link.close();
+  daemon.handlers["session.hello"] = () => SILENCE;
+  within(await refusedAfter(mc), ANSWER_MS, "a daemon that hangs before its hello");
+  await daemon.stop();
+  within(await refusedAfter(mc), 0, "no daemon");
 });
 
 test("without a daemon the reading tools go on, unless it was stopped or the halt file says so", async () => {
