@@ -82,7 +82,16 @@ fn work_line(recorded: &Recorded, why: &str) -> String {
         Event::RunStarted { run } => format!("{} began {}", run.agent, run.id),
         Event::RunUsed { agent, run, model, tokens, cost_uusd, cost_state, .. } => {
             let cost = amount(*cost_uusd, *cost_state);
-            format!("{agent} used {} tokens of {} in {run}, {cost}", tokens.total(), cut(model))
+            let place =
+                run.map_or_else(|| "outside of a run".to_owned(), |run| format!("in {run}"));
+            match model.strip_prefix("tool:") {
+                Some(tool) => format!("{agent} used {} {place}, {cost}", cut(tool)),
+                None if model.is_empty() => format!("{who} says that {agent} spent {cost} {place}"),
+                None => {
+                    let tokens = tokens.total();
+                    format!("{agent} used {tokens} tokens of {} {place}, {cost}", cut(model))
+                }
+            }
         }
         Event::RunFinished { agent, run, status, error, .. } => {
             let error = error.as_ref().map_or(String::new(), |text| format!(": {}", cut(text)));

@@ -167,15 +167,16 @@ pub enum Event {
         /// The run as it began.
         run: Box<Run>,
     },
-    /// A run used a model.
+    /// A run used a model, or a tool that costs something.
     RunUsed {
-        /// The run.
-        run: RunId,
-        /// Whose run it is.
+        /// The run; `None` for a tool call outside of one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        /// Who used it.
         agent: AgentName,
         /// The task that pays.
         task: Option<TaskId>,
-        /// The model.
+        /// The model, or `tool:` with the tool; empty where a person says what was spent.
         model: String,
         /// What was used.
         tokens: Tokens,

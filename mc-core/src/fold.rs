@@ -233,7 +233,7 @@ fn patch_agent(agent: &mut Agent, patch: &AgentPatch) {
 pub fn run(run: &mut Run, recorded: &Recorded) {
     match &recorded.event {
         Event::RunUsed { run: id, task, model, tokens, cost_uusd, cost_state, .. }
-            if *id == run.id =>
+            if *id == Some(run.id) =>
         {
             // A run that claims its task on the way works on it from then on.
             run.task = run.task.or(*task);
@@ -241,7 +241,10 @@ pub fn run(run: &mut Run, recorded: &Recorded) {
             if is_first || cost_state.doubt() > run.cost_state.doubt() {
                 run.cost_state = *cost_state;
             }
-            run.model = Some(model.clone());
+            // What a tool costs, and what a person corrects, is of no model.
+            if !model.is_empty() && !model.starts_with("tool:") {
+                run.model = Some(model.clone());
+            }
             run.tokens = run.tokens + *tokens;
             run.cost_uusd = run.cost_uusd + *cost_uusd;
         }

@@ -37,7 +37,7 @@ fn ana() -> Actor {
 
 fn used(day: &str, cost: i64, cost_state: CostState) -> Event {
     Event::RunUsed {
-        run: RunId(4),
+        run: Some(RunId(4)),
         agent: agent("wren", Autonomy::Specialist).name,
         task: Some(TaskId(1)),
         model: "m".into(),
@@ -188,7 +188,7 @@ fn spend_is_added_and_the_budget_day_never_goes_back() {
 fn failures_in_a_row_are_counted_until_a_success_or_a_resume() {
     let mut row = agent("wren", Autonomy::Specialist);
     let finished = |status| Event::RunFinished {
-        run: RunId(4),
+        run: Some(RunId(4)),
         agent: "wren".parse().unwrap(),
         task: None,
         status,

@@ -205,13 +205,14 @@ fn name(row: &RollupRow, has: impl Fn(By) -> bool) -> String {
         parts.push(row.task.map_or_else(|| none("task"), |task| task.to_string()));
     }
     if has(By::Run) {
-        parts.extend(row.run.map(|run| run.to_string()));
+        parts.push(row.run.map_or_else(|| none("run"), |run| run.to_string()));
     }
     if has(By::Project) {
         parts.push(row.project.clone().unwrap_or_else(|| none("project")));
     }
     if has(By::Model) {
-        parts.extend(row.model.clone());
+        let said = || "(said by a person)".to_owned();
+        parts.push(row.model.clone().unwrap_or_else(said));
     }
     parts.join("  ")
 }

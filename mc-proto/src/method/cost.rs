@@ -93,10 +93,10 @@ pub struct RollupRow {
     /// The task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
-    /// The run.
+    /// The run; none for tool calls outside of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// The model.
+    /// The model, or `tool:` with the tool; none for what a person said was spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The project.

@@ -11,7 +11,7 @@ use mc_core::{
         Standing,
     },
     event::Event,
-    id::ApprovalId,
+    id::{ApprovalId, RunId},
     money::MicroUsd,
     run::{Run, RunStatus},
 };
@@ -33,24 +33,20 @@ pub(super) const PAUSED: &str = "budget: ";
 const SHOWN_RUNS: i64 = 3;
 
 /// Looks at every scope after a cost, and does what has to be done.
-pub(super) fn after_cost(
-    desk: &mut Desk<'_>,
-    agent: &Agent,
-    run: &Run,
-    payer: &Payer,
-) -> Result<(), Fail> {
+pub(super) fn after_cost(desk: &mut Desk<'_>, agent: &Agent, payer: &Payer) -> Result<(), Fail> {
+    let run = payer.run.map(|id| queries::run(desk.db, id)).transpose()?;
     let all = standings(desk, agent, payer, Own::All)?;
     for one in &all {
         budget_alerts::warn(desk, payer, one)?;
     }
     let over = short(&all);
     if over.is_empty() {
-        return trips(desk, agent, run, payer);
+        return run.map_or(Ok(()), |run| trips(desk, agent, &run, payer));
     }
-    stop(desk, agent, (run, payer), &over)?;
+    stop(desk, agent, (run.as_ref(), payer), &over)?;
     let used_up: Vec<&Standing> =
         over.iter().filter(|(_, shortage)| !shortage.waits).map(|(one, _)| one).collect();
-    stop_others(desk, run, &used_up)?;
+    stop_others(desk, payer.run, &used_up)?;
     for (one, shortage) in over.iter().filter(|(_, shortage)| !shortage.waits) {
         // A day that is spent stops whose it is, also when a sub-agent has spent the last of it: what
         // is below an agent that stands still begins nothing.
@@ -77,32 +73,34 @@ fn short(all: &[Standing]) -> Vec<(Standing, Shortage)> {
 fn stop(
     desk: &mut Desk<'_>,
     agent: &Agent,
-    (run, payer): (&Run, &Payer),
+    (run, payer): (Option<&Run>, &Payer),
     over: &[(Standing, Shortage)],
 ) -> Result<(), Fail> {
     let Some((first, _)) = over.first() else { return Ok(()) };
-    if run.status != RunStatus::Running && is_told(desk, (run, payer), over)? {
+    let goes_on = run.is_some_and(|run| run.status == RunStatus::Running);
+    if !goes_on && is_told(desk, (run, payer), over)? {
         return Ok(());
     }
     // All that is used up: a person who raises one cap alone would see the next run end by another.
     let texts: Vec<&str> = over.iter().map(|(_, shortage)| shortage.text.as_str()).collect();
-    end(desk, run, payer, (BreachCause::Cap, &first.key, &texts.join("; ")))?;
+    end(desk, (run, payer), (BreachCause::Cap, &first.key, &texts.join("; ")))?;
     for (standing, shortage) in over {
-        ask(desk, agent, run, payer, (standing, shortage))?;
+        ask(desk, agent, (run, payer), (standing, shortage))?;
     }
     Ok(())
 }
 
-/// Says whether a person knows already of all that a run which has ended used up.
+/// Says whether a person knows already of all that was used up outside of a run that goes on.
 fn is_told(
     desk: &Desk<'_>,
-    (run, payer): (&Run, &Payer),
+    (run, payer): (Option<&Run>, &Payer),
     over: &[(Standing, Shortage)],
 ) -> Result<bool, Fail> {
-    if run.error.as_ref().is_some_and(|why| why.starts_with(ENDED)) {
+    let error = run.and_then(|run| run.error.as_ref());
+    if error.is_some_and(|why| why.starts_with(ENDED)) {
         return Ok(true);
     }
-    let open = queries::open_approvals(desk.db, Some(&run.agent))?;
+    let open = queries::open_approvals(desk.db, Some(&payer.agent))?;
     let is_asked = |key: &ScopeKey| {
         open.iter().any(|asked| {
             let is_same = asked.task == payer.task && asked.rule == key.scope.rule();
@@ -117,18 +115,18 @@ fn is_told(
 
 /// Stops the runs beside this one that pay from a scope which is used up. What was promised to a run
 /// as a whole is all that its runtime ever asks for: it would begin its next call unasked.
-fn stop_others(desk: &mut Desk<'_>, run: &Run, used_up: &[&Standing]) -> Result<(), Fail> {
+fn stop_others(desk: &mut Desk<'_>, run: Option<RunId>, used_up: &[&Standing]) -> Result<(), Fail> {
     if used_up.iter().all(|one| one.key.scope == Scope::Run) {
         return Ok(());
     }
     for other in queries::running(desk.db, None)? {
-        let whole = for_whole_run(desk, other.id)?.filter(|_| other.id != run.id);
+        let whole = for_whole_run(desk, other.id)?.filter(|_| Some(other.id) != run);
         let Some(Reservation { payer, .. }) = whole else { continue };
         let agent = queries::agent(desk.db, &other.agent)?;
         let all = standings(desk, &agent, &payer, Own::All)?;
         let is_used_up = |one: &Standing| used_up.iter().any(|known| known.key == one.key);
         let over: Vec<_> = short(&all).into_iter().filter(|(one, _)| is_used_up(one)).collect();
-        stop(desk, &agent, (&other, &payer), &over)?;
+        stop(desk, &agent, (Some(&other), &payer), &over)?;
     }
     Ok(())
 }
@@ -158,15 +156,17 @@ fn breached(
 const ENDED: &str = "ended by the budget: ";
 
 /// Ends a run, unless it has ended: nothing further of it is allowed, and its session is ordered ended.
+/// Outside of a run there is nothing to end: what is used up refuses the next call.
 fn end(
     desk: &mut Desk<'_>,
-    run: &Run,
-    payer: &Payer,
+    (run, payer): (Option<&Run>, &Payer),
     (cause, key, text): (BreachCause, &ScopeKey, &str),
 ) -> Result<(), Fail> {
-    breached(desk, run, payer, (cause, key, text))?;
-    let goes_on = run.status == RunStatus::Running;
-    if goes_on {
+    if let Some(run) = run {
+        breached(desk, run, payer, (cause, key, text))?;
+    }
+    let goes_on = run.filter(|run| run.status == RunStatus::Running);
+    if let Some(run) = goes_on {
         let ended = Event::RunFinished {
             run: run.id,
             agent: run.agent.clone(),
@@ -176,10 +176,14 @@ fn end(
         };
         desk.emit_as(Actor::system("budgets"), None, ended)?;
     }
-    let how = if goes_on { "is ended" } else { "has ended, and more of it was reported" };
+    let what = match (run, goes_on) {
+        (Some(run), Some(_)) => format!("{} is ended", run.id),
+        (Some(run), None) => format!("{} has ended, and more of it was reported", run.id),
+        (None, _) => "tools outside of a run".to_owned(),
+    };
     let says = Says {
         severity: Severity::Critical,
-        text: format!("{}: {} {how}: {text}", run.agent, run.id),
+        text: format!("{}: {what}: {text}", payer.agent),
         next: "decide on the override, or cancel the task",
         budget: (cause == BreachCause::Cap).then(|| OfBudget { key: key.clone(), percent: 100 }),
     };
@@ -230,7 +234,7 @@ fn trips(desk: &mut Desk<'_>, agent: &Agent, run: &Run, payer: &Payer) -> Result
             "{whose} has spent {} within five minutes, usual is {mean}: more than {} times as much",
             pace.now, breaker.times
         );
-        end(desk, run, payer, (BreachCause::Pace, &key, &text))?;
+        end(desk, (Some(run), payer), (BreachCause::Pace, &key, &text))?;
         pause(desk, &agent.name, &text)?;
         return Ok(());
     }
@@ -241,8 +245,7 @@ fn trips(desk: &mut Desk<'_>, agent: &Agent, run: &Run, payer: &Payer) -> Result
 pub(super) fn ask(
     desk: &mut Desk<'_>,
     agent: &Agent,
-    run: &Run,
-    payer: &Payer,
+    (run, payer): (Option<&Run>, &Payer),
     (standing, shortage): (&Standing, &Shortage),
 ) -> Result<Option<ApprovalId>, Fail> {
     let (key, caps) = (&standing.key, standing.caps);
@@ -265,8 +268,8 @@ pub(super) fn ask(
     let overrun = asking::Overrun {
         agent: agent.name.clone(),
         task: payer.task,
-        run: run.id,
-        session: run.session.clone(),
+        run: run.map(|run| run.id),
+        session: run.map(|run| run.session.clone()),
         rule: key.scope.rule(),
         reason: shortage.text.clone(),
         summary: proposal(&raise),

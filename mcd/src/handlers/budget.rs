@@ -17,12 +17,7 @@ use mc_core::{
 use mc_proto::method::squad::{BudgetSet, Budgets};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    asking::OVERRUN,
-    breach, budget_alerts, input,
-    settle::{newest_run, no_run},
-    unsettled,
-};
+use super::{asking::OVERRUN, breach, budget_alerts, input, unsettled};
 use crate::store::{
     Desk,
     desk::SetCaps,
@@ -247,11 +242,7 @@ pub(super) fn promise_call(
     if estimate <= MicroUsd::ZERO {
         return Ok(());
     }
-    let run = match run {
-        Some(run) => run,
-        None => newest_run(desk, &agent.name)?.ok_or_else(|| no_run("estimated_cost_uusd"))?,
-    };
-    let payer = payer(desk, agent, Some(run), task)?;
+    let payer = payer(desk, agent, run, task)?;
     promise(desk, payer, Amount { uusd: estimate, tokens: 0 }, For::Call(call)).map(drop)
 }
 

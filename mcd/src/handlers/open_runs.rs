@@ -88,14 +88,16 @@ pub(super) fn allowance(desk: &Desk<'_>, agent: &Agent, run: &Run, all: &[Standi
 pub(super) fn cover(
     desk: &mut Desk<'_>,
     agent: &Agent,
-    run: &Run,
-    (payer, unasked): (&Payer, Amount),
+    payer: &Payer,
+    unasked: Amount,
 ) -> Result<(), Fail> {
-    if unasked.is_zero() || run.status != RunStatus::Running {
+    let Some(run) = payer.run.filter(|_| !unasked.is_zero()) else { return Ok(()) };
+    let run = queries::run(desk.db, run)?;
+    if run.status != RunStatus::Running {
         return Ok(());
     }
     let all = standings(desk, agent, payer, Own::WholeRun)?;
-    let most = allowance(desk, agent, run, &all);
+    let most = allowance(desk, agent, &run, &all);
     if unasked.min(most).is_zero() {
         return Ok(());
     }

@@ -260,7 +260,7 @@ pub fn reserve(desk: &mut Desk<'_>, params: &Reserve) -> Result<Reserved, Fail> 
     answer.decision = Outcome::Deny;
     let standing = all.iter().find(|one| one.key == short.key);
     if let Some(standing) = standing.filter(|_| !short.waits) {
-        answer.approval = breach::ask(desk, &agent, &run, &payer, (standing, &short))?;
+        answer.approval = breach::ask(desk, &agent, (Some(&run), &payer), (standing, &short))?;
         answer.decision = if answer.approval.is_some() { Outcome::Ask } else { Outcome::Deny };
     }
     answer.reason = short.text;
@@ -335,7 +335,7 @@ pub fn usage(desk: &mut Desk<'_>, params: &Usage) -> Result<Spent, Fail> {
         None => single_task(desk, &agent)?,
     };
     let task = task.map(|id| queries::task(desk.db, id)).transpose()?;
-    charge(desk, &run, task.as_ref(), used)?;
+    charge(desk, (&agent.name, Some(&run)), task.as_ref(), used)?;
     spent(desk, &agent, &run, task.as_ref())
 }
 

@@ -6,7 +6,7 @@ use mc_core::{
     agent::AgentName,
     budget::{Amount, Cost, Reservation, ReservationStatus, Taken},
     event::Event,
-    id::{ReservationId, RunId, Seq},
+    id::{ReservationId, Seq},
     money::{CostState, MicroUsd, Tokens},
     refusal::Refusal,
     run::{Run, ToolCall},
@@ -51,14 +51,14 @@ pub(super) enum Paid {
 /// Records a cost and all that follows from it.
 pub(super) fn charge(
     desk: &mut Desk<'_>,
-    run: &Run,
+    (agent, run): (&AgentName, Option<&Run>),
     task: Option<&Task>,
     used: Used,
 ) -> Result<(), Fail> {
     let amount = used.amount();
     let Used { model, tokens, cost, paid } = used;
-    let agent = queries::agent(desk.db, &run.agent)?;
-    let payer = payer(desk, &agent, Some(run.id), task)?;
+    let agent = queries::agent(desk.db, agent)?;
+    let payer = payer(desk, &agent, run.map(|run| run.id), task)?;
     let is_asked = !matches!(paid, Paid::FromWhole);
     let settled = if let Paid::Settles(row) = &paid { Some(row.clone()) } else { None };
     let taken = match paid {
@@ -66,11 +66,14 @@ pub(super) fn charge(
         Paid::Corrects(reservation) => {
             Some(Taken { reservation, amount: Amount::default(), settles: false })
         }
-        Paid::FromWhole => for_whole_run(desk, run.id)?.map(|row| Taken {
-            reservation: row.id,
-            amount: row.open.min(amount),
-            settles: false,
-        }),
+        Paid::FromWhole => {
+            let whole = run.map_or(Ok(None), |run| for_whole_run(desk, run.id))?;
+            whole.map(|row| Taken {
+                reservation: row.id,
+                amount: row.open.min(amount),
+                settles: false,
+            })
+        }
     };
     let unasked = match (is_asked, &taken) {
         (true, _) => Amount::default(),
@@ -78,8 +81,8 @@ pub(super) fn charge(
         (false, None) => amount,
     };
     desk.emit(Event::RunUsed {
-        run: run.id,
-        agent: run.agent.clone(),
+        run: payer.run,
+        agent: agent.name.clone(),
         task: payer.task,
         model,
         tokens,
@@ -99,11 +102,9 @@ pub(super) fn charge(
             takes_the_place_of(desk, said, cost)?;
         }
     }
-    let agent = queries::agent(desk.db, &run.agent)?;
-    let run = queries::run(desk.db, run.id)?;
-    breach::after_cost(desk, &agent, &run, &payer)?;
-    let run = queries::run(desk.db, run.id)?;
-    open_runs::cover(desk, &agent, &run, (&payer, unasked))
+    let agent = queries::agent(desk.db, &agent.name)?;
+    breach::after_cost(desk, &agent, &payer)?;
+    open_runs::cover(desk, &agent, &payer, unasked)
 }
 
 /// A report that comes after a human has said what was used: together they count as much as the
@@ -179,11 +180,7 @@ pub(super) fn settle_call(desk: &mut Desk<'_>, call: &ToolCall, end: CallEnd) ->
         // Where a human has released the promise, that is the last word on it.
         (None, None) => return Ok(()),
     };
-    let run = call.run.or(promised.as_ref().and_then(|row| row.payer.run));
-    let Some(run) = run.map_or_else(|| newest_run(desk, &call.agent), |run| Ok(Some(run)))? else {
-        return Err(no_run("cost_uusd").into());
-    };
-    let run = queries::run(desk.db, run)?;
+    let run = call.run.map(|id| queries::run(desk.db, id)).transpose()?;
     let task = call.task.map(|id| queries::task(desk.db, id)).transpose()?;
     let used = Used {
         model: format!("tool:{}", call.tool),
@@ -191,16 +188,7 @@ pub(super) fn settle_call(desk: &mut Desk<'_>, call: &ToolCall, end: CallEnd) ->
         cost: Cost { cost_uusd: cost, counted_uusd: cost, state },
         paid: promised.map_or(Paid::FromWhole, |row| Paid::Settles(Box::new(row))),
     };
-    charge(desk, &run, task.as_ref(), used)
-}
-
-/// Returns the run that pays for what an agent does outside of one.
-pub(super) fn newest_run(desk: &Desk<'_>, agent: &AgentName) -> Result<Option<RunId>, Fail> {
-    Ok(queries::last_runs(desk.db, None, agent, 1)?.first().map(|run| run.id))
-}
-
-pub(super) fn no_run(field: &str) -> Refusal {
-    Refusal::invalid(field, "no run pays for it: begin one with `run.start` and name it as `run`")
+    charge(desk, (&call.agent, run.as_ref()), task.as_ref(), used)
 }
 
 /// `budget.release`
@@ -227,17 +215,18 @@ pub fn release(desk: &mut Desk<'_>, params: &BudgetRelease) -> Result<Reservatio
     let (agent, task) = (row.payer.agent.clone(), row.payer.task);
     desk.emit_because(&reason, Event::BudgetReleased { reservation: row.id, agent, task })?;
     unsettled::is_over(desk, &row, &reason)?;
-    if let (Some(run), true) = (row.payer.run, spent > MicroUsd::ZERO) {
-        let run = queries::run(desk.db, run)?;
+    if spent > MicroUsd::ZERO {
+        let run = row.payer.run.map(|id| queries::run(desk.db, id)).transpose()?;
         let task = row.payer.task.map(|id| queries::task(desk.db, id)).transpose()?;
         let cost = Cost { cost_uusd: spent, counted_uusd: spent, state: CostState::Reported };
         let used = Used {
-            model: format!("corrected:{}", row.id),
+            // It is a person's word, and no model's cost.
+            model: String::new(),
             tokens: Tokens::default(),
             cost,
             paid: Paid::Corrects(row.id),
         };
-        charge(desk, &run, task.as_ref(), used)?;
+        charge(desk, (&row.payer.agent, run.as_ref()), task.as_ref(), used)?;
     }
     queries::reservation(desk.db, row.id)
 }

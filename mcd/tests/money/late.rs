@@ -194,21 +194,62 @@ fn a_tool_call_is_settled_by_its_own_end_alone_also_after_a_humans_word() {
 }
 
 #[test]
-fn what_a_tool_costs_outside_of_a_run_is_paid_by_the_agents_newest_one() {
+fn what_a_tool_costs_outside_of_a_run_is_paid_by_the_agents_day_and_the_squads() {
     let bench = Bench::new();
+    bench.human("budget.set", json!({"scope": "squad_day", "cap_uusd": 900_000, "reason": "r"}));
     let check = json!({"tool": "read", "arguments": {"path": "/w/a"},
         "estimated_cost_uusd": 100_000});
-    assert_eq!(bench.refused("tool.check", check.clone()), ErrorKind::InvalidParams, "no run yet");
-    bench.run("wren", json!({"reserve_uusd": 0}));
-    let call = bench.wren("tool.check", check.clone())["call"].clone();
-    let other = bench.wren("tool.check", check)["call"].clone();
-    let day = || bench.budget("agent_day", json!({}));
-    assert_eq!(day()["reserved_uusd"], 200_000);
-    bench.wren("tool.finish", json!({"call": call, "status": "succeeded"}));
-    let late = json!({"call": other, "status": "succeeded", "cost_uusd": 130_000});
-    assert_eq!(bench.ask(&agent("wren"), "tool.finish", late).map(drop), Ok(()));
-    assert_eq!((&day()["spent_uusd"], &day()["reserved_uusd"]), (&json!(230_000), &json!(0)));
+    let stand = || {
+        ["agent_day", "squad_day"].map(|scope| {
+            let row = bench.budget(scope, json!({}));
+            (row["spent_uusd"].as_i64().unwrap(), row["reserved_uusd"].as_i64().unwrap())
+        })
+    };
+    let ask = || bench.wren("tool.check", check.clone())["call"].clone();
+    let calls = [ask(), ask(), ask(), ask()];
+    assert_eq!(stand(), [(0, 400_000); 2]);
+    let finish = |call: &Value, status: &str, cost: Value| {
+        bench.wren("tool.finish", json!({"call": call, "status": status, "cost_uusd": cost}));
+    };
+    finish(&calls[0], "succeeded", Value::Null);
+    assert_eq!(stand(), [(100_000, 300_000); 2], "as it was estimated");
+    finish(&calls[1], "failed", json!(130_000));
+    assert_eq!(stand(), [(230_000, 200_000); 2]);
+    bench.wren("tool.drop", json!({"call": calls[2]}));
+    assert_eq!(stand(), [(230_000, 100_000); 2]);
+    let release = json!({"reservation": "B-4", "spent_uusd": 70_000, "reason": "the bill"});
+    bench.human("budget.release", release);
+    assert_eq!(stand(), [(300_000, 0); 2], "a person's word is charged too");
+    finish(&calls[3], "succeeded", json!(80_000));
+    assert_eq!(stand(), [(310_000, 0); 2], "together they count as much as the higher of both");
+    let mut free = check.clone();
+    free["estimated_cost_uusd"] = Value::Null;
+    let call = bench.wren("tool.check", free)["call"].clone();
+    finish(&call, "succeeded", json!(590_000));
+    assert_eq!(stand(), [(900_000, 0); 2], "also what nobody announced");
+    let told: Vec<String> = bench.alerts().into_iter().map(|(_, text)| text).collect();
+    let text = "wren: tools outside of a run: the squad's day has spent $0.90 of $0.90";
+    assert!(told.iter().any(|one| one == text), "{told:?}");
+    assert_eq!(bench.pending()[0]["rule"], "budget.squad_day");
+    assert_eq!(bench.wren("tool.check", check.clone())["rule"], "budget.squad_day");
+    let by_run = bench.human("cost.rollup", json!({"by": ["run"]}));
+    assert_eq!(
+        (by_run["rows"].as_array().unwrap().len(), &by_run["rows"][0]["run"]),
+        (1, &Value::Null)
+    );
     bench.rebuilds();
+}
+
+#[test]
+fn what_a_person_says_was_spent_is_of_no_model() {
+    let one = Promised::new(400_000);
+    one.release(120_000);
+    let rows = one.bench.human("cost.rollup", json!({"by": ["model"]}));
+    let row = &rows["rows"][0];
+    assert_eq!((row.get("model"), &row["cost_uusd"]), (None, &json!(120_000)), "{rows}");
+    let run = one.bench.human("run.get", json!({"run": one.run}));
+    assert_eq!(run.get("model"), None, "{run}");
+    one.bench.rebuilds();
 }
 
 /// Lets time pass and the daemon look at it.

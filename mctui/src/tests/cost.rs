@@ -193,7 +193,7 @@ pub(super) fn runs() -> RolledUp {
 
 fn used(seq: i64) -> Message {
     let event = Event::RunUsed {
-        run: RunId(7),
+        run: Some(RunId(7)),
         agent: name("robin"),
         task: Some(TaskId(1079)),
         model: "large".to_owned(),

@@ -208,7 +208,7 @@ impl Projection<'_, '_> {
                 self.agent(&run.agent)?;
             }
             Event::RunUsed { run, agent, task, .. } => {
-                self.run(*run)?;
+                run.map_or(Ok(()), |run| self.run(run))?;
                 self.maybe_task(*task)?;
                 self.agent(agent)?;
             }

@@ -7,7 +7,7 @@ use mc_core::{
         ReservationStatus, Scope, ScopeKey, Taken,
     },
     event::{Event, Recorded},
-    id::{RunId, TaskId},
+    id::TaskId,
     money::{CostState, MicroUsd, Tokens},
 };
 use rusqlite::params;
@@ -171,7 +171,7 @@ impl Money<'_, '_> {
         let Charge { counted_uusd, above, ancestors, project, taken } = charge.as_ref();
         let counted_uusd = counted_uusd.unwrap_or(*cost_uusd);
         let payer = Payer {
-            run: Some(*run),
+            run: *run,
             agent: agent.clone(),
             task: *task,
             above: above.clone(),
@@ -191,14 +191,14 @@ impl Money<'_, '_> {
             }
             self.take(row, *part, status)?;
         }
-        if let Some(task) = task {
+        if let (Some(task), Some(run)) = (task, run) {
             let session = queries::run(self.db, *run)?.session;
             self.bind(agent, &session, *task)?;
         }
-        for of in [run.to_string(), agent.to_string()] {
+        for of in run.map(|run| run.to_string()).into_iter().chain([agent.to_string()]) {
             self.pace(&of, |pace| pace.spend(counted_uusd, self.recorded.at))?;
         }
-        self.record_usage(*run, &payer, (counted_uusd, project.as_deref()))?;
+        self.record_usage(&payer, (counted_uusd, project.as_deref()))?;
         self.add_to_day(&Line {
             payer: &payer,
             project: project.as_deref(),
@@ -213,7 +213,6 @@ impl Money<'_, '_> {
 
     fn record_usage(
         &self,
-        run: RunId,
         payer: &Payer,
         (counted_uusd, project): (MicroUsd, Option<&str>),
     ) -> Result<(), Fail> {
@@ -229,7 +228,7 @@ impl Money<'_, '_> {
             params![
                 self.recorded.seq,
                 payer.day,
-                run.0,
+                payer.run.map_or(0, |run| run.0),
                 payer.agent.as_str(),
                 task,
                 above,

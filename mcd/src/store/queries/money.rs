@@ -355,8 +355,8 @@ fn rollup_row(row: &rusqlite::Row<'_>, by: &[By]) -> Result<RollupRow, StoreErro
         match by {
             By::Agent => found.agent = text()?.parse().ok(),
             By::Task => found.task = Some(number()?).filter(|id| *id > 0).map(TaskId),
-            By::Run => found.run = Some(RunId(number()?)),
-            By::Model => found.model = Some(text()?),
+            By::Run => found.run = Some(RunId(number()?)).filter(|run| run.0 > 0),
+            By::Model => found.model = Some(text()?).filter(|name| !name.is_empty()),
             By::Project => found.project = Some(text()?).filter(|name| !name.is_empty()),
             By::Day => found.day = Some(text()?),
         }
@@ -479,7 +479,7 @@ fn usage(row: &rusqlite::Row<'_>) -> Result<Correction, StoreError> {
     Ok(Correction {
         usage: row.get(0)?,
         payer: Payer {
-            run: Some(RunId(row.get(2)?)),
+            run: Some(RunId(row.get(2)?)).filter(|run| run.0 > 0),
             agent: agent.parse().map_err(wrong)?,
             task: row.get::<_, Option<i64>>(4)?.map(TaskId),
             above: serde_json::from_str(&text(5)?)?,

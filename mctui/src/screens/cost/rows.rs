@@ -142,7 +142,7 @@ fn name(of: &Of, scene: &Scene) -> Line {
         Of::Agent(Some(agent)) => Line::new().says(Token::Strong, &text::line(agent)),
         Of::Agent(None) => dim("(no agent)"),
         Of::Model(Some(model)) => Line::new().says(Token::Strong, &text::line(model)),
-        Of::Model(None) => dim("(no model)"),
+        Of::Model(None) => dim("(said by a person)"),
         Of::Day(day) => Line::new().own(Token::Strong, day.clone()),
     }
 }
