@@ -158,6 +158,9 @@ fn budget_line(recorded: &Recorded, why: &str) -> String {
             let all = if all.is_empty() { "no cap".to_owned() } else { all.join(", ") };
             format!("{who} set {} of {} to {all}{why}", scope.as_str(), cut(of))
         }
+        Event::BudgetRaiseVoided { key, .. } => {
+            format!("what overrides had raised {key} by is void{why}")
+        }
         Event::BudgetRaised { key, by, approval, .. } => {
             let more =
                 if by.uusd.0 > 0 { by.uusd.to_string() } else { format!("{} tokens", by.tokens) };

@@ -215,6 +215,13 @@ pub enum Event {
         /// The caps from now on.
         caps: Caps,
     },
+    /// A person set a cap: what overrides had raised it by no longer counts.
+    BudgetRaiseVoided {
+        /// Whose cap.
+        key: ScopeKey,
+        /// The task, when it is one.
+        task: Option<TaskId>,
+    },
     /// An approved override raised a cap.
     BudgetRaised {
         /// Whose cap.

@@ -188,7 +188,7 @@ fn spend_is_added_and_the_budget_day_never_goes_back() {
 fn failures_in_a_row_are_counted_until_a_success_or_a_resume() {
     let mut row = agent("wren", Autonomy::Specialist);
     let finished = |status| Event::RunFinished {
-        run: Some(RunId(4)),
+        run: RunId(4),
         agent: "wren".parse().unwrap(),
         task: None,
         status,

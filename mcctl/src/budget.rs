@@ -63,7 +63,7 @@ struct Set {
     /// The agent or the task; nothing for the squad.
     #[arg(value_name = "AGENT|T-n")]
     of: Option<String>,
-    /// The cap in dollars.
+    /// The cap in dollars; what overrides had raised it by is void.
     #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
     cap: Option<MicroUsd>,
     /// The cap in tokens.
@@ -116,6 +116,9 @@ pub(crate) fn run(command: Command, cx: &mut Context) -> Result<Exit, Failure> {
 
 /// Says that what was set is spent already.
 fn over(budgets: &Budgets, set: &BudgetSet) -> Option<String> {
+    if set.cap_uusd == Some(MicroUsd::ZERO) || set.cap_tokens == Some(0) {
+        return Some("a cap of 0 lets nothing be spent: `--clear` takes it away again".to_owned());
+    }
     let of = set.of.as_deref();
     let is_set = |row: &&Budget| row.scope == set.scope && of.is_none_or(|of| row.of == of);
     let row = budgets.budgets.iter().find(is_set).filter(|row| row.percent >= 100)?;

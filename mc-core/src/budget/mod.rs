@@ -96,6 +96,18 @@ impl fmt::Display for ScopeKey {
 }
 
 impl ScopeKey {
+    /// Returns the ledger that a cap of `of` is on at `day`; `None` for the cap of each run.
+    pub fn of_cap(scope: Scope, of: &str, day: &str) -> Option<Self> {
+        let of = match scope {
+            Scope::Run => return None,
+            Scope::Task => of.to_owned(),
+            Scope::AgentDay => agent_day(of, day),
+            Scope::SquadDay => day.to_owned(),
+            Scope::SquadMonth => month_of(day).to_owned(),
+        };
+        Some(Self { scope, of })
+    }
+
     /// Returns the agent whose day it is; `None` for every other scope.
     pub fn agent(&self) -> Option<AgentName> {
         let (agent, _day) = self.of.split_once(' ').filter(|_| self.scope == Scope::AgentDay)?;

@@ -87,6 +87,7 @@ impl Event {
             | Self::BudgetReleased { task, .. }
             | Self::BudgetSet { task, .. }
             | Self::BudgetRaised { task, .. }
+            | Self::BudgetRaiseVoided { task, .. }
             | Self::BudgetWarned { task, .. }
             | Self::ToolChanged(ToolChanged { task, .. })
             | Self::ToolConfirmed(ToolConfirmed { task, .. })
@@ -155,6 +156,7 @@ impl Event {
             | Self::ArtifactStored { .. }
             | Self::BudgetSet { .. }
             | Self::BudgetRaised { .. }
+            | Self::BudgetRaiseVoided { .. }
             | Self::AlertChanged { .. }
             | Self::AlertRepeated { .. }
             | Self::NotificationQueued { .. }
@@ -190,6 +192,7 @@ words! {
     BudgetReleased "budget_released"
     BudgetSet "budget_set"
     BudgetRaised "budget_raised"
+    BudgetRaiseVoided "budget_raise_voided"
     BudgetWarned "budget_warned"
     BudgetBreached "budget_breached"
     CostCorrected "cost_corrected"

@@ -265,12 +265,24 @@ pub fn set(desk: &mut Desk<'_>, params: &BudgetSet) -> Result<Budgets, Fail> {
         }
     }
     let of = params.of.clone().unwrap_or_else(|| SQUAD.to_owned());
+    void_raises(desk, params.scope, &of)?;
     budget_alerts::tell_if_over(desk, params.scope, &of)?;
     let set = desk.set_caps()?;
     let policy = std::sync::Arc::clone(&desk.policy);
     let list = Caplist { db: desk.db, policy: &policy, set: &set };
     let all = mc_proto::method::squad::BudgetGet::default();
     super::cost::budgets(&list, desk.live, &all)
+}
+
+/// A cap that a person sets is what counts: what overrides had raised the one before by is void.
+pub(super) fn void_raises(desk: &mut Desk<'_>, scope: Scope, of: &str) -> Result<(), Fail> {
+    // Each run has a cap of its own: an override raises that of the runs on a task.
+    let Some(key) = ScopeKey::of_cap(scope, of, &desk.live.day()) else { return Ok(()) };
+    if !queries::ledger(desk.db, &key)?.granted.is_zero() {
+        let task = if scope == Scope::Task { of.parse().ok() } else { None };
+        desk.emit(Event::BudgetRaiseVoided { key, task })?;
+    }
+    Ok(())
 }
 
 /// Refuses what can't be a cap, and says what is wrong.

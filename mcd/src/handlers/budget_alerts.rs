@@ -120,15 +120,7 @@ pub(super) fn is_past(desk: &mut Desk<'_>, alert: &Alert) -> Result<Option<Strin
 
 /// Says aloud when a cap was set below what is spent: nothing more may be spent at once.
 pub(super) fn tell_if_over(desk: &mut Desk<'_>, scope: Scope, of: &str) -> Result<(), Fail> {
-    let day = desk.live.day();
-    let of_key = match scope {
-        Scope::Run => return Ok(()),
-        Scope::Task => of.to_owned(),
-        Scope::AgentDay => budget::agent_day(of, &day),
-        Scope::SquadDay => day,
-        Scope::SquadMonth => budget::month_of(&day).to_owned(),
-    };
-    let key = ScopeKey { scope, of: of_key };
+    let Some(key) = ScopeKey::of_cap(scope, of, &desk.live.day()) else { return Ok(()) };
     let Some(one) = standing(desk, &key)? else { return Ok(()) };
     let short = budget::fit(std::slice::from_ref(&one), Amount::default()).err();
     if short.is_none_or(|short| short.waits) {

@@ -117,3 +117,27 @@ fn a_cap_of_nothing_is_told() {
     cap(&bench, "agent_day", Some("wren"), 1);
     assert_eq!(stand(&bench), ["resolved"]);
 }
+
+#[test]
+fn a_cap_that_a_person_sets_takes_the_place_of_what_an_override_had_granted() {
+    let bench = Bench::new();
+    cap(&bench, "run", Some("wren"), 9_000_000);
+    bench.started("wren", json!({"budget_uusd": 50_000_000}));
+    let run = bench.run("wren", json!({}));
+    bench.spend("wren", &run, 3_000_000);
+    bench.approve(&bench.pending().remove(0));
+    let day = || {
+        let row = bench.budget("agent_day", json!({"agent": "wren"}));
+        (row["cap_uusd"].as_i64().unwrap(), row["granted_uusd"].as_i64().unwrap())
+    };
+    let (raised, granted) = day();
+    assert_eq!(raised, 3_000_000 + granted);
+    assert!(granted > 0);
+    cap(&bench, "agent_day", Some("wren"), 4_000_000);
+    assert_eq!(day(), (4_000_000, 0));
+    let rev = bench.human("agent.get", json!({"agent": "wren"}))["rev"].clone();
+    let set = json!({"agent": "wren", "rev": rev, "set": {"daily_cap_uusd": 3_500_000}});
+    bench.human("agent.update", set);
+    assert_eq!(day(), (3_500_000, 0));
+    bench.rebuilds();
+}

@@ -89,7 +89,10 @@ impl Fleet {
         let of_policy = matches!(story::kind(event), "squad") && event.kind().starts_with("policy");
         self.is_old |= matches!(
             event,
-            Event::BudgetSet { .. } | Event::BudgetRaised { .. } | Event::BudgetDayTurned { .. }
+            Event::BudgetSet { .. }
+                | Event::BudgetRaised { .. }
+                | Event::BudgetRaiseVoided { .. }
+                | Event::BudgetDayTurned { .. }
         ) || of_policy;
     }
 

@@ -120,6 +120,7 @@ impl Projection<'_, '_> {
             | Event::BudgetReleased { .. }
             | Event::BudgetSet { .. }
             | Event::BudgetRaised { .. }
+            | Event::BudgetRaiseVoided { .. }
             | Event::BudgetWarned { .. }
             | Event::BudgetBreached { .. }
             | Event::BudgetDayTurned { .. }

@@ -91,6 +91,9 @@ pub(super) fn apply(db: Reader<'_>, recorded: &Recorded) -> Result<(), Fail> {
                 })
             }
         },
+        Event::BudgetRaiseVoided { key, .. } => {
+            money.ledger(key, |ledger| ledger.granted = Amount::default())
+        }
         Event::BudgetWarned { key, percent, .. } => {
             money.ledger(key, |ledger| ledger.warned = *percent)
         }

@@ -137,6 +137,7 @@ impl Cost {
                 | Event::BudgetReleased { .. }
                 | Event::BudgetSet { .. }
                 | Event::BudgetRaised { .. }
+                | Event::BudgetRaiseVoided { .. }
                 | Event::CostCorrected { .. }
         );
     }
