@@ -4,7 +4,7 @@
 use mc_proto::error::ErrorKind;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, agent, human, usage};
+use crate::bench::{Bench, human, usage};
 
 /// A run of wren with one promise, for a model call.
 struct Promised {

@@ -317,6 +317,7 @@ pub(super) fn snapshot() -> Snapshot {
     decided.decided_by = Some("ana".to_owned());
     decided.decided_at = Some(ago(900));
     Snapshot {
+        cut: Vec::new(),
         status: Status {
             squad: Squad {
                 name: "squad-a".to_owned(),
