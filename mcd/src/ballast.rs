@@ -20,7 +20,7 @@ use rustix::{
     io::Errno,
 };
 
-const BLOCK_BYTES: usize = 64 * 1024;
+const BLOCK_BYTES: usize = 16 * 1024;
 
 /// The room that is kept.
 #[derive(Debug, Default)]
