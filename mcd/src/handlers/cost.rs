@@ -103,13 +103,12 @@ pub(super) fn budgets(
 
 /// Returns how one scope stands, also without a cap.
 fn row(list: &Caplist<'_>, agent: Option<&Agent>, key: ScopeKey) -> Result<Budget, Fail> {
-    let standing = match agent {
-        Some(agent) => list.standing(agent, None, key)?,
-        None => {
-            let caps = budget::Caps { uusd: list.policy.squad_cap(key.scope), tokens: None };
-            let ledger = queries::ledger(list.db, &key)?;
-            Standing { key, caps, ledger, own: budget::Amount::default() }
-        }
+    let standing = if let Some(agent) = agent {
+        list.standing(agent, None, key)?
+    } else {
+        let caps = budget::Caps { uusd: list.policy.squad_cap(key.scope), tokens: None };
+        let ledger = queries::ledger(list.db, &key)?;
+        Standing { key, caps, ledger, own: budget::Amount::default() }
     };
     shown(list.db, &standing)
 }

@@ -93,7 +93,7 @@ fn begin(
     asked: Option<MicroUsd>,
 ) -> Result<(), Fail> {
     let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let payer = payer(desk, &agent, Some(run.id), task.as_ref())?;
+    let payer = payer(desk, agent, Some(run.id), task.as_ref())?;
     let all = standings(desk, agent, &payer, Own::WholeRun)?;
     budget::fit(&all, Amount::default()).map_err(|short| {
         let how =
@@ -115,7 +115,7 @@ fn begin(
 
 fn started(desk: &mut Desk<'_>, agent: &Agent, run: &Run) -> Result<Started, Fail> {
     let task = run.task.map(|id| queries::task(desk.db, id)).transpose()?;
-    let payer = payer(desk, &agent, Some(run.id), task.as_ref())?;
+    let payer = payer(desk, agent, Some(run.id), task.as_ref())?;
     let left = budget::left(&standings(desk, agent, &payer, Own::All)?);
     let reserved = for_whole_run(desk, run.id)?.map(|row| row.open.uusd);
     Ok(Started {

@@ -136,7 +136,8 @@ fn a_cap_that_a_person_sets_takes_the_place_of_what_an_override_had_granted() {
     cap(&bench, "agent_day", Some("wren"), 4_000_000);
     assert_eq!(day(), (4_000_000, 0));
     let rev = bench.human("agent.get", json!({"agent": "wren"}))["rev"].clone();
-    let set = json!({"agent": "wren", "rev": rev, "set": {"daily_cap_uusd": 3_500_000}});
+    let caps = json!({"daily_cap_uusd": 3_500_000, "run_cap_uusd": 1_000_000});
+    let set = json!({"agent": "wren", "rev": rev, "set": caps});
     bench.human("agent.update", set);
     assert_eq!(day(), (3_500_000, 0));
     bench.rebuilds();
