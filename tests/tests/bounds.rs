@@ -50,7 +50,8 @@ fn what_one_agent_piles_up_hides_nothing_from_the_operator() {
         wren.ok(
             "run.start",
             json!({"session": name, "model": "m".repeat(200),
-            "trigger": "t".repeat(200)}),
+            "trigger": "t".repeat(200),
+            "reserve_uusd": 0}),
         );
     }
     human.ok("task.create", json!({"title": "the task that must be seen", "type": "docs"}));
