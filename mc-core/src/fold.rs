@@ -18,7 +18,7 @@ use crate::{
     actor::ActorKind,
     agent::{Agent, AgentPatch, AgentStatus},
     alert::{Alert, Notification},
-    approval::ApprovalStatus,
+    approval::{ApprovalStatus, Rewritten},
     budget::Correction,
     event::{ApprovalUsed, Event, Recorded, ToolChanged, ToolConfirmed},
     id::TaskId,
@@ -317,16 +317,7 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
         {
             call.approval = Some(*approval);
             if let Some(rewritten) = rewritten {
-                let asked = std::mem::take(&mut call.arguments_sha256);
-                call.original_sha256 = Some(asked);
-                call.original_preview = Some(std::mem::take(&mut call.preview));
-                call.arguments_sha256.clone_from(&rewritten.arguments_sha256);
-                call.preview.clone_from(&rewritten.preview);
-                if let (Some(lock), Some(sha256)) =
-                    (&mut call.second_lock, &rewritten.command_sha256)
-                {
-                    lock.command_sha256.clone_from(sha256);
-                }
+                rewrite(call, rewritten);
             }
         }
         Event::ApprovalClosed { approval, status, .. }
@@ -337,6 +328,18 @@ pub fn call(call: &mut ToolCall, recorded: &Recorded) {
             set_call_status(call, CallStatus::Denied, recorded);
         }
         _ => {}
+    }
+}
+
+/// Puts what a person changed in the place of what was asked for.
+fn rewrite(call: &mut ToolCall, rewritten: &Rewritten) {
+    let asked = std::mem::take(&mut call.arguments_sha256);
+    call.original_sha256 = Some(asked);
+    call.original_preview = Some(std::mem::take(&mut call.preview));
+    call.arguments_sha256.clone_from(&rewritten.arguments_sha256);
+    call.preview.clone_from(&rewritten.preview);
+    if let (Some(lock), Some(sha256)) = (&mut call.second_lock, &rewritten.command_sha256) {
+        lock.command_sha256.clone_from(sha256);
     }
 }
 

@@ -1,5 +1,5 @@
 //! However full the operators' socket is, the stop gets in and the watchdog is fed.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     os::unix::net::UnixDatagram,

@@ -11,7 +11,7 @@ use mc_tests::{Client, PASSPHRASE, Setup, Squad, is_nightly, say, until};
 use serde_json::{Value, json};
 
 /// How long all of it may take; on a busy machine with a debug build it takes its time.
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_mins(5);
 /// As in the units that are delivered.
 const WATCHDOG: Duration = Duration::from_secs(15);
 

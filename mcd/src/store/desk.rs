@@ -295,10 +295,7 @@ impl<'a> Desk<'a> {
         let sink = self.wants_changed.then_some(&mut touched);
         projections::apply(self.db, &recorded, sink)?;
         let kind = recorded.event.kind();
-        let jump = match recorded.event {
-            Event::ClockJumped { by_ms } => by_ms,
-            _ => 0,
-        };
+        let jump = if let Event::ClockJumped { by_ms } = recorded.event { by_ms } else { 0 };
         if kind.starts_with("squad") || kind.starts_with("policy") || jump != 0 {
             self.state.squad = None;
         }

@@ -125,12 +125,7 @@ impl Projection<'_, '_> {
             | Event::BudgetBreached { .. }
             | Event::BudgetDayTurned { .. }
             | Event::CostCorrected { .. } => self.run_event(),
-            Event::ToolChecked { call } => {
-                let mut row = call.as_ref().clone();
-                fold::call(&mut row, self.recorded);
-                self.put_call(row)?;
-                self.agent(&call.agent)
-            }
+            Event::ToolChecked { call } => self.new_call(call),
             Event::ToolChanged(ToolChanged { call, agent, .. }) => {
                 self.call(*call)?;
                 self.agent(agent)
@@ -138,6 +133,13 @@ impl Projection<'_, '_> {
             Event::ToolConfirmed(ToolConfirmed { call, .. }) => self.call(*call),
             _ => self.other_event(),
         }
+    }
+
+    fn new_call(&mut self, call: &ToolCall) -> Result<(), Fail> {
+        let mut row = call.clone();
+        fold::call(&mut row, self.recorded);
+        self.put_call(row)?;
+        self.agent(&call.agent)
     }
 
     fn other_event(&mut self) -> Result<(), Fail> {
