@@ -83,6 +83,8 @@ marks pluginless
 check 'strict: without the plugin the turn ends' within 60 ended pluginless
 check 'strict: and its command does not run' test ! -e "$WS/pluginless.txt"
 check 'strict: the second lock said no' answers_more denied "$no"
+holds 'strict: whose command came past the gate is quarantined' "$(mc agent show wren --json | json d.status)" quarantined
+check 'strict: a person lets it work again' mc agent resume wren --reason 'the plugin was off'
 note "the agent was told: $(results | tail -n 1 | cut -c1-200)"
 no=$(answered denied)
 stop mcd
