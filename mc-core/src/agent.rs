@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     id::{RunId, Seq, TaskId},
-    money::MicroUsd,
+    money::{CostState, MicroUsd},
     time::Timestamp,
 };
 
@@ -236,12 +236,15 @@ pub struct Agent {
     /// What it spent on `spend_day`.
     #[serde(default)]
     pub spent_today_uusd: MicroUsd,
+    /// How that is known, the least certain of all; `None` when nothing was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_today_state: Option<CostState>,
     /// What it spent in all.
     #[serde(default)]
     pub spent_uusd: MicroUsd,
-    /// Whether some of its spend has no known price.
-    #[serde(default)]
-    pub unpriced: bool,
+    /// How that is known, the least certain of all; `None` when nothing was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_state: Option<CostState>,
     /// Free labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -270,6 +273,11 @@ impl Agent {
     /// Returns what it spent on `day`.
     pub fn spent_on(&self, day: &str) -> MicroUsd {
         if self.spend_day == day { self.spent_today_uusd } else { MicroUsd::ZERO }
+    }
+
+    /// Returns how what it spent on `day` is known.
+    pub fn state_on(&self, day: &str) -> Option<CostState> {
+        self.spent_today_state.filter(|_| self.spend_day == day)
     }
 }
 

@@ -56,11 +56,11 @@ pub enum AlertKind {
     HeartbeatLost,
     /// An agent works without getting on.
     NoProgress,
-    /// A call was refused outright.
+    /// An agent asked for what the deny list names; one alert until it is resolved.
     PolicyViolation,
     /// Someone does what they must not, or a guard is missing.
     Security,
-    /// The store can't write.
+    /// The store could not write for a while.
     Storage,
     /// A notice could not be delivered.
     Delivery,

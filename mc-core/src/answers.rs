@@ -22,7 +22,7 @@ use crate::{
     approval::{Approval, ApprovalStatus},
     event::{ApprovalEdited, Event, Recorded, ToolChanged},
     id::{EventId, TaskId},
-    money::{self, MicroUsd},
+    money::{self, CostState, MicroUsd},
     policy::Risk,
     redact,
     run::{CallStatus, RunStatus},
@@ -302,7 +302,10 @@ impl<'a> Case<'a> {
             let one = self.facts.worked.iter().find(|one| one.agent == *name);
             one.map(|one| {
                 let runs = plural(one.runs, "run");
-                format!(" ({runs}, {})", money::shown(one.cost_uusd, one.at_most_uusd.is_some()))
+                let unpriced = one.at_most_uusd.map(|_| CostState::Unpriced);
+                let rest = self.task.cost_state.filter(|known| *known != CostState::Unpriced);
+                let known = unpriced.or(rest);
+                format!(" ({runs}, {})", money::shown(one.cost_uusd, known))
             })
         };
         let has = |name: &AgentName| {
@@ -399,6 +402,7 @@ impl<'a> Case<'a> {
 
     fn cost(&self) -> Answer {
         let task = self.task;
+        let is_unpriced = task.cost_state == Some(CostState::Unpriced);
         let used = |r: &&Recorded| matches!(r.event, Event::RunUsed { .. });
         let last = self.timeline.iter().rev().find(used);
         let mut parts = Vec::new();
@@ -410,14 +414,14 @@ impl<'a> Case<'a> {
             let counted: Vec<_> =
                 self.facts.worked.iter().filter_map(|one| one.at_most_uusd).collect();
             let counted = (!counted.is_empty()).then(|| counted.into_iter().sum());
-            let (spent, share) = match counted.filter(|_| task.unpriced) {
+            let (spent, share) = match counted.filter(|_| is_unpriced) {
                 Some(counted) => (money::at_most(task.spent_uusd, counted), "?".into()),
-                None => (money::shown(task.spent_uusd, task.unpriced), share),
+                None => (money::shown(task.spent_uusd, task.cost_state), share),
             };
             parts.push(format!("{spent} of {} ({share})", task.budget_uusd));
             parts.push(format!("{} tokens", count(task.tokens.total())));
         }
-        if task.unpriced {
+        if is_unpriced {
             parts.push("unpriced: no price is known, budgets count the dearest rate".into());
         }
         let failed = |r: &&Recorded| match &r.event {

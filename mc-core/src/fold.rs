@@ -23,7 +23,7 @@ use crate::{
     event::{ApprovalUsed, Event, Recorded, ToolChanged, ToolConfirmed},
     id::TaskId,
     message::Message,
-    money::{CostState, MicroUsd, Tokens},
+    money::{MicroUsd, Tokens},
     run::{CallStatus, Run, RunStatus, ToolCall},
     squad::{Squad, SquadStatus},
     task::{MoveDetails, Reassigned, TaskPatch, TaskState},
@@ -104,10 +104,12 @@ fn own(agent: &mut Agent, recorded: &Recorded) {
             if agent.spend_day < *day {
                 agent.spend_day.clone_from(day);
                 agent.spent_today_uusd = MicroUsd::ZERO;
+                agent.spent_today_state = None;
             }
             agent.spent_today_uusd = agent.spent_today_uusd + *cost_uusd;
             agent.spent_uusd = agent.spent_uusd + *cost_uusd;
-            agent.unpriced |= *cost_state == CostState::Unpriced;
+            agent.spent_today_state = Some(cost_state.or_worse(agent.spent_today_state));
+            agent.cost_state = Some(cost_state.or_worse(agent.cost_state));
         }
         Event::CostCorrected { correction } => correct_agent(agent, correction),
         Event::RunFinished { run, status, .. } => {

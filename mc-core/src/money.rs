@@ -39,12 +39,15 @@ impl MicroUsd {
     }
 }
 
-/// Returns an amount for people; what has no known price is `?`, never zero.
-pub fn shown(amount: MicroUsd, unpriced: bool) -> String {
-    match (amount.0, unpriced) {
-        (0, true) => "?".to_owned(),
-        (_, true) => format!("{amount}+?"),
-        (_, false) => amount.to_string(),
+/// Returns an amount for people, as it is known. Where `$0.00` would lie a word stands: `?` for what
+/// has no known price, `free`, and `sub` for what a subscription covers.
+pub fn shown(amount: MicroUsd, known: Option<CostState>) -> String {
+    match (amount.0, known) {
+        (0, Some(CostState::Unpriced)) => "?".to_owned(),
+        (_, Some(CostState::Unpriced)) => format!("{amount}+?"),
+        (0, Some(CostState::Free)) => "free".to_owned(),
+        (0, Some(CostState::Subscription)) => "sub".to_owned(),
+        (_, _) => amount.to_string(),
     }
 }
 
@@ -108,6 +111,15 @@ pub enum CostState {
 }
 
 impl CostState {
+    /// Every state there is, the most certain first.
+    pub const ALL: [Self; 5] =
+        [Self::Free, Self::Subscription, Self::Reported, Self::Derived, Self::Unpriced];
+
+    /// Returns the state that has this word on the wire.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
     /// Returns how uncertain a cost is; of several the least certain counts.
     pub const fn doubt(self) -> u8 {
         match self {
@@ -116,6 +128,15 @@ impl CostState {
             Self::Reported => 2,
             Self::Derived => 3,
             Self::Unpriced => 4,
+        }
+    }
+
+    /// Returns the less certain of what is `known` so far and this one.
+    #[must_use]
+    pub const fn or_worse(self, known: Option<Self>) -> Self {
+        match known {
+            Some(known) if known.doubt() >= self.doubt() => known,
+            Some(_) | None => self,
         }
     }
 
@@ -189,11 +210,18 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_price_is_never_zero() {
+    fn zero_is_shown_only_where_nothing_was_used_or_zero_was_said() {
         let (nothing, some) = (MicroUsd::ZERO, MicroUsd::cents(27));
-        assert_eq!(shown(nothing, false), "$0.00");
-        assert_eq!(shown(nothing, true), "?");
-        assert_eq!(shown(some, true), "$0.27+?");
+        for (known, zero, more) in [
+            (None, "$0.00", "$0.27"),
+            (Some(CostState::Free), "free", "$0.27"),
+            (Some(CostState::Subscription), "sub", "$0.27"),
+            (Some(CostState::Reported), "$0.00", "$0.27"),
+            (Some(CostState::Derived), "$0.00", "$0.27"),
+            (Some(CostState::Unpriced), "?", "$0.27+?"),
+        ] {
+            assert_eq!((shown(nothing, known), shown(some, known)), (zero.into(), more.into()));
+        }
         let dearest = MicroUsd::cents(20);
         assert_eq!(counted(some + dearest, dearest), "$0.27 + at most $0.20 unpriced");
         assert_eq!(counted(dearest, dearest), "? (at most $0.20 unpriced)");

@@ -137,6 +137,9 @@ pub struct ToolCall {
     /// Hash of the whole arguments in canonical form, in hex. Where an operator changed them, both
     /// are of what was let run.
     pub arguments_sha256: String,
+    /// How often its run has asked for exactly this before: the same tool, the same arguments.
+    #[serde(default)]
+    pub retries: i64,
     /// Hash of what it was judged by, in hex: kept for a while, for `policy.replay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs_sha256: Option<String>,

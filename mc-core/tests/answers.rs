@@ -13,7 +13,7 @@ use mc_core::{
     approval::{Approval, ApprovalStatus},
     event::{Event, Recorded},
     id::{EventId, RunId, TaskId},
-    money::{MicroUsd, Tokens},
+    money::{CostState, MicroUsd, Tokens},
     run::RunStatus,
     squad::{Squad, SquadStatus, StoppedTask},
     task::{MoveDetails, Reassigned, Task, TaskPatch, TaskState},
@@ -107,7 +107,7 @@ fn cost_counts_runs_and_marks_what_has_no_price() {
     assert_eq!(ask(&row, &[], &[]).cost.text, "$0.00 of $3.00, nothing is recorded · 0 runs");
     row.spent_uusd = MicroUsd::cents(150);
     row.tokens = Tokens { input: 231_400, ..Tokens::default() };
-    (row.runs, row.unpriced) = (6, true);
+    (row.runs, row.cost_state) = (6, Some(CostState::Unpriced));
     let event = Event::RunFinished {
         run: RunId(1),
         agent: "wren".parse().unwrap(),

@@ -360,7 +360,7 @@ fn rows(agents: &[AgentView], now: Timestamp) -> String {
         "ATTACHED",
     ]);
     for view in agents {
-        let AgentView { agent, last_heartbeat, attached, today_uusd, .. } = view;
+        let AgentView { agent, last_heartbeat, attached, today_uusd, today_state, .. } = view;
         table.row([
             Cell::new(&agent.name, Tone::Strong),
             cell(word(agent.autonomy)),
@@ -369,7 +369,7 @@ fn rows(agents: &[AgentView], now: Timestamp) -> String {
             maybe(last_heartbeat.map(|at| text::age(now, at))),
             maybe(agent.last_work_at.map(|at| text::age(now, at))),
             maybe(agent.current_task),
-            cell(money(*today_uusd, agent.unpriced)),
+            cell(money(*today_uusd, *today_state)),
             cell(agent.daily_cap_uusd),
             cell(word(agent.runtime)),
             maybe((!attached.is_empty()).then(|| attached.join(", "))),
@@ -408,7 +408,7 @@ fn sheet(agent: &Agent) -> Sheet {
     let (day, run) = (agent.daily_cap_uusd, agent.run_cap_uusd);
     let ends_first = if run > day { ": the day's cap ends a run first" } else { "" };
     sheet.line("caps", format!("{day} a day, {run} a run{ends_first}"));
-    sheet.line("spent", money(agent.spent_uusd, agent.unpriced));
+    sheet.line("spent", money(agent.spent_uusd, agent.cost_state));
     sheet.line("errors in a row", agent.error_streak);
     sheet.line("revision", agent.rev);
     sheet
@@ -452,7 +452,7 @@ fn view(view: &AgentView, day: Option<&Budget>, now: Timestamp) -> String {
         sheet.toned("SILENT", text, Tone::Bad);
     }
     sheet.list("attached", &view.attached);
-    sheet.line("today", money(view.today_uusd, view.agent.unpriced));
+    sheet.line("today", money(view.today_uusd, view.today_state));
     sheet.maybe("day's budget", day.and_then(of_day));
     sheet.to_string()
 }

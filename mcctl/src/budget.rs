@@ -147,7 +147,7 @@ fn caps(budgets: &Budgets, now: Timestamp) -> String {
         table.row([
             cell(word(budget.scope)),
             Cell::new(&budget.of, Tone::Strong),
-            Cell::new(money(priced, budget.unpriced), tone),
+            Cell::new(money(priced, budget.state), tone),
             maybe(Some(budget.reserved_uusd).filter(|amount| amount.0 > 0)),
             maybe(budget.cap_uusd),
             maybe(has_cap.then(|| format!("{percent}%"))),

@@ -5,7 +5,7 @@ use mc_core::{
     agent::AgentName,
     budget::Reservation,
     id::TaskId,
-    money::{MicroUsd, at_most, counted},
+    money::{CostState, MicroUsd, at_most, counted},
     price::{Price, Rate},
 };
 use mc_proto::method::{
@@ -127,9 +127,8 @@ fn rollup(of: Of, cx: &mut Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Returns an amount; what has no price is a question mark, never zero.
 fn amount(sums: &Sums) -> String {
-    money(sums.cost_uusd, sums.states.contains_key("unpriced"))
+    money(sums.cost_uusd, sums.state())
 }
 
 fn states(sums: &Sums) -> String {
@@ -160,7 +159,9 @@ fn table(found: &RolledUp, by: &[By]) -> String {
         if shows_tree {
             let unpriced = row.unpriced_with_children_uusd;
             let all = row.with_children_uusd;
-            cells.insert(2, maybe(all.map(|all| money(all.minus(unpriced), unpriced.0 > 0))));
+            let has_unpriced = (unpriced.0 > 0).then_some(CostState::Unpriced);
+            let known = has_unpriced.or(row.sums.state());
+            cells.insert(2, maybe(all.map(|all| money(all.minus(unpriced), known))));
         }
         table.row(cells);
     }

@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use mc_core::{
     agent::AgentName,
     id::{RunId, TaskId},
-    money::CostState,
     policy::Outcome,
     run::{CallStatus, Run, RunStatus, ToolCall},
     time::Timestamp,
@@ -108,7 +107,7 @@ const fn tone(status: RunStatus) -> Tone {
 }
 
 fn cost(run: &Run) -> String {
-    money(run.cost_uusd, run.cost_state == CostState::Unpriced)
+    money(run.cost_uusd, Some(run.cost_state))
 }
 
 fn lasted(run: &Run, now: Timestamp) -> String {
@@ -170,6 +169,12 @@ fn what(call: &ToolCall) -> String {
     }
 }
 
+/// How a call stands, and the how many-th try of the same it is.
+fn stands(call: &ToolCall) -> String {
+    let status = word(call.status);
+    if call.retries > 0 { format!("{status}, retry {}", call.retries) } else { status }
+}
+
 fn calls(calls: &[ToolCall], now: Timestamp) -> String {
     if calls.is_empty() {
         return String::new();
@@ -192,7 +197,7 @@ fn calls(calls: &[ToolCall], now: Timestamp) -> String {
             cell(&call.tool),
             Cell::new(word(call.risk), approval::tone(call.risk)),
             Cell::new(decision, toned),
-            Cell::new(word(call.status), if failed { Tone::Bad } else { Tone::Plain }),
+            Cell::new(stands(call), if failed { Tone::Bad } else { Tone::Plain }),
             cell(&call.rule),
             rest(what(call)),
         ]);

@@ -24,7 +24,7 @@ use crate::{
     stopped,
     table::{Cell, Sheet, Table, Tone, cell},
     text,
-    words::word,
+    words::{money, word},
 };
 
 /// What can be done with the squad.
@@ -257,7 +257,11 @@ fn standing(status: &Status) -> String {
     sheet.maybe("alerts", counts(&status.alerts));
     let cap = status.daily_cap_uusd.map(|cap| format!(" of {cap}")).unwrap_or_default();
     let beside = status.unpriced_today_uusd;
-    sheet.line("today", format!("{}{cap}", counted(status.spent_today_uusd + beside, beside)));
+    let today = match beside.0 {
+        0 => money(status.spent_today_uusd, status.cost_state),
+        _ => counted(status.spent_today_uusd + beside, beside),
+    };
+    sheet.line("today", format!("{today}{cap}"));
     let up = text::age(status.now, status.started_at);
     sheet.line("daemon", format!("mcd {}, up {up}, event {}", status.version, status.head));
     if !status.halted && !squad.stopped.is_empty() {
@@ -308,6 +312,14 @@ mod tests {
     fn what_has_no_price_is_said_beside_the_total() {
         let text = status(&serde_json::json!({"unpriced": true, "unpriced_today_uusd": 200_000}));
         assert!(text.contains("$0.12 + at most $0.20 unpriced"), "{text}");
+    }
+
+    #[test]
+    fn a_day_that_a_subscription_covers_did_not_cost_nothing() {
+        let text = status(&serde_json::json!({"spent_today_uusd": 0,
+            "cost_state": "subscription"}));
+        assert!(text.contains("today      sub\n"), "{text}");
+        assert!(status(&serde_json::json!({})).contains("today      $0.12\n"));
     }
 
     #[test]

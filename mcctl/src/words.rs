@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mc_core::money::MicroUsd;
+pub(crate) use mc_core::money::shown as money;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Returns a parser that takes the `words` of an enum of the wire.
@@ -73,11 +74,6 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         Some(_) | None => Err(format!("`{text}` is no label: write `key=value`")),
     }
-}
-
-/// Returns an amount for people; what has no known price is `?`, never zero.
-pub(crate) fn money(amount: MicroUsd, unpriced: bool) -> String {
-    mc_core::money::shown(amount, unpriced)
 }
 
 #[cfg(test)]

@@ -167,6 +167,8 @@ pub enum SystemCommand {
         /// By how much; negative is backwards.
         by_ms: i64,
     },
+    /// After a full disk something can be written again.
+    WritesAreBack,
     /// A notification was delivered by a runtime.
     Delivered {
         /// Which.

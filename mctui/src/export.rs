@@ -31,7 +31,7 @@ fn rows(place: Place, scene: &Scene) -> Vec<Value> {
                 json!({
                     "agent": one.agent.name, "status": one.agent.status, "liveness": one.liveness,
                     "task": one.agent.current_task, "run": one.agent.current_run,
-                    "today_uusd": one.today_uusd, "unpriced": one.agent.unpriced,
+                    "today_uusd": one.today_uusd, "today_state": one.today_state,
                     "daily_cap_uusd": one.agent.daily_cap_uusd,
                 })
             })
@@ -55,7 +55,7 @@ fn rows(place: Place, scene: &Scene) -> Vec<Value> {
                 json!({
                     "id": one.id, "state": one.state, "title": one.title,
                     "priority": one.priority, "assignees": one.assignees,
-                    "spent_uusd": one.spent_uusd, "unpriced": one.unpriced,
+                    "spent_uusd": one.spent_uusd, "cost_state": one.cost_state,
                     "budget_uusd": one.budget_uusd, "updated_at": one.updated_at,
                 })
             })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use mc_core::money::shown as money;
 use mc_core::{money::MicroUsd, time::Timestamp};
 
 /// Returns an age in at most five characters: `now`, `3m`, `1h04`, `2d3h`.
@@ -50,15 +51,6 @@ pub fn moment(now: Timestamp, at: Timestamp) -> String {
 /// Returns the UTC time of day without seconds, `14:02`.
 pub fn minute(at: Timestamp) -> String {
     clock(at).chars().take(5).collect()
-}
-
-/// Returns an amount; what has no known price is `?`, never zero.
-pub fn money(amount: MicroUsd, unpriced: bool) -> String {
-    match (amount.0, unpriced) {
-        (0, true) => "?".to_owned(),
-        (_, true) => format!("{amount}+?"),
-        (_, false) => amount.to_string(),
-    }
 }
 
 /// Returns `spent` of `cap` in percent; `None` without a cap.
@@ -115,6 +107,8 @@ pub fn short(count: usize) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use mc_core::money::CostState;
+
     use super::*;
 
     #[test]
@@ -142,8 +136,8 @@ mod tests {
 
     #[test]
     fn what_has_no_price_is_no_zero() {
-        assert_eq!(money(MicroUsd(0), true), "?");
-        assert_eq!(money(MicroUsd::cents(184), true), "$1.84+?");
+        assert_eq!(money(MicroUsd(0), Some(CostState::Unpriced)), "?");
+        assert_eq!(money(MicroUsd::cents(184), Some(CostState::Unpriced)), "$1.84+?");
         assert_eq!(percent(MicroUsd(5), MicroUsd(0)), None);
     }
 }

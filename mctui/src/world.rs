@@ -10,7 +10,7 @@ use mc_core::{
     budget::Scope,
     event::{Event, Recorded},
     id::{AlertId, ApprovalId, RunId, Seq, TaskId},
-    money::MicroUsd,
+    money::{CostState, MicroUsd},
     policy::Risk,
     run::{Run, RunStatus},
     squad::{Squad, SquadStatus},
@@ -257,10 +257,11 @@ impl World {
         (working.len(), all.count())
     }
 
-    /// Returns what was spent today, and whether some of it has no known price.
-    pub fn spent_today(&self) -> (MicroUsd, bool) {
+    /// Returns what was spent today, and how that is known.
+    pub fn spent_today(&self) -> (MicroUsd, Option<CostState>) {
         let spent = self.agents.values().map(|view| view.today_uusd).sum();
-        (spent, self.agents.values().any(|view| view.agent.unpriced))
+        let states = self.agents.values().filter_map(|view| view.today_state);
+        (spent, states.max_by_key(|state| state.doubt()))
     }
 
     /// Says whether the emergency stop is in force.

@@ -234,9 +234,7 @@ impl Ledger {
         if state == CostState::Unpriced {
             self.unpriced_uusd = self.unpriced_uusd + what.uusd;
         }
-        if self.state.is_none_or(|known| state.doubt() > known.doubt()) {
-            self.state = Some(state);
-        }
+        self.state = Some(state.or_worse(self.state));
     }
 
     /// Puts another amount in the place of one that was charged.
@@ -244,6 +242,11 @@ impl Ledger {
         let of = |state, amount| if state == CostState::Unpriced { amount } else { MicroUsd::ZERO };
         self.spent.uusd = (self.spent.uusd + to).minus(from);
         self.unpriced_uusd = (self.unpriced_uusd + of(is, to)).minus(of(was, from));
+        let has_price = was == CostState::Unpriced && self.unpriced_uusd == MicroUsd::ZERO;
+        if has_price && self.state == Some(CostState::Unpriced) {
+            // Of the rest nothing is known but that it is no less certain.
+            self.state = Some(CostState::Derived);
+        }
     }
 
     /// Promises an amount.
@@ -430,6 +433,6 @@ mod tests {
         assert_eq!((ledger.spent.uusd.0, ledger.unpriced_uusd.0), (57, 50));
         ledger.correct((MicroUsd(50), CostState::Unpriced), (MicroUsd(20), CostState::Derived));
         assert_eq!((ledger.spent.uusd.0, ledger.unpriced_uusd.0), (27, 0));
-        assert_eq!(ledger.state, Some(CostState::Unpriced), "once in doubt is in doubt");
+        assert_eq!(ledger.state, Some(CostState::Derived), "all of it has a price by now");
     }
 }

@@ -7,7 +7,6 @@ use crate::{
     actor::ActorKind,
     agent::RESERVED_NAMES,
     event::{Event, Recorded},
-    money::CostState,
     task::{ByRule, MoveDetails, Task, TaskDecision, TaskPatch, TaskState, waits::PROMOTER},
 };
 
@@ -53,7 +52,7 @@ pub fn task(task: &mut Task, recorded: &Recorded) {
         Event::RunUsed { tokens, cost_uusd, cost_state, .. } => {
             task.spent_uusd = task.spent_uusd + *cost_uusd;
             task.tokens = task.tokens + *tokens;
-            task.unpriced |= *cost_state == CostState::Unpriced;
+            task.cost_state = Some(cost_state.or_worse(task.cost_state));
         }
         Event::BudgetRaised { by, .. } => task.budget_uusd = task.budget_uusd + by.uusd,
         Event::CostCorrected { correction } => {

@@ -68,7 +68,12 @@ pub(super) fn decide_in(scoped: &Scoped, call: &Call<'_>, world: &World<'_>) -> 
         (false, Class::Spawn) => ApprovalKind::Spawn,
         (false, _) => ApprovalKind::ToolCall,
     };
-    Decision { outcome, risk: found.risk, rule: rule.into_owned(), reason, ask_for }
+    // What is only too long to be judged breaks no rule.
+    let is_violation = outcome == Outcome::Deny
+        && found.denied.as_ref().is_some_and(|(denied, _)| *denied == rule)
+        && !rule.starts_with("limit.");
+    let risk = found.risk;
+    Decision { outcome, risk, rule: rule.into_owned(), reason, ask_for, is_violation }
 }
 
 fn deny(rule: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Verdict {

@@ -141,4 +141,6 @@ pub struct Decision {
     pub reason: String,
     /// What a human is asked for, when one is asked.
     pub ask_for: ApprovalKind,
+    /// Whether it is what the deny list names: nobody may let it pass.
+    pub is_violation: bool,
 }

@@ -13,7 +13,7 @@ use crate::{
     agent::AgentName,
     approval::{Approval, ApprovalStatus},
     id::TaskId,
-    money::{MicroUsd, Tokens},
+    money::{CostState, MicroUsd, Tokens},
     schedule::Occurrence,
     time::Timestamp,
 };
@@ -224,9 +224,9 @@ pub struct Task {
     /// What it has cost.
     #[serde(default)]
     pub spent_uusd: MicroUsd,
-    /// Whether some of its cost has no known price.
-    #[serde(default)]
-    pub unpriced: bool,
+    /// How that is known, the least certain of all; `None` when nothing was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_state: Option<CostState>,
     /// What it has used.
     #[serde(default)]
     pub tokens: Tokens,
@@ -332,9 +332,9 @@ pub struct TaskCard {
     pub budget_uusd: MicroUsd,
     /// What it has cost.
     pub spent_uusd: MicroUsd,
-    /// Whether some of its cost has no known price.
-    #[serde(default)]
-    pub unpriced: bool,
+    /// How that is known, the least certain of all; `None` when nothing was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_state: Option<CostState>,
     /// Why it is blocked or waits for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked_reason: Option<String>,
@@ -366,7 +366,7 @@ impl Task {
             labels: self.labels.clone(),
             budget_uusd: self.budget_uusd,
             spent_uusd: self.spent_uusd,
-            unpriced: self.unpriced,
+            cost_state: self.cost_state,
             blocked_reason: self.blocked_reason.clone(),
             depends_on: self.depends_on.clone(),
             due_at: self.due_at,

@@ -9,7 +9,7 @@ use mc_core::{
     approval::Approval,
     evidence::Evidence,
     id::{ApprovalId, RunId, Seq, TaskId},
-    money::MicroUsd,
+    money::{CostState, MicroUsd},
     task::TaskCard,
     time::Timestamp,
 };
@@ -97,6 +97,9 @@ pub struct AgentView {
     pub has_second_lock: bool,
     /// What it spent today.
     pub today_uusd: MicroUsd,
+    /// How that is known, the least certain of all; `None` when nothing was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today_state: Option<CostState>,
 }
 
 /// `agent.get`

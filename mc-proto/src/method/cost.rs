@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mc_core::{
     agent::AgentName,
     id::{RunId, Seq, TaskId},
-    money::MicroUsd,
+    money::{CostState, MicroUsd},
     price::{Price, Rate},
 };
 use schemars::JsonSchema;
@@ -81,6 +81,14 @@ pub struct Sums {
     pub calls: i64,
     /// How the costs are known.
     pub states: BTreeMap<String, StateSum>,
+}
+
+impl Sums {
+    /// Returns how the costs are known, the least certain of all; `None` when nothing was used.
+    pub fn state(&self) -> Option<CostState> {
+        let all = self.states.keys().filter_map(|word| CostState::of(word));
+        all.max_by_key(|state| state.doubt())
+    }
 }
 
 /// One row of a rollup. What it is not summed up by is missing; what could not be attributed has

@@ -39,6 +39,9 @@ pub struct Status {
     pub alerts: BTreeMap<String, i64>,
     /// What all agents spent today.
     pub spent_today_uusd: MicroUsd,
+    /// How that is known, the least certain of all; `None` when nothing was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_state: Option<CostState>,
     /// The squad's daily cap, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_cap_uusd: Option<MicroUsd>,

@@ -6,7 +6,6 @@ use mc_core::{
     agent::AgentName,
     clean,
     evidence::{Evidence, Spent},
-    money::CostState,
     run::{Run, ToolCall},
     time::Timestamp,
 };
@@ -149,10 +148,9 @@ fn tasks(evidence: &Evidence) -> String {
 fn budgets(budgets: &[Spent]) -> String {
     let mut table = Table::new(&["BUDGET", "SPENT", "PROMISED", "CAP"]);
     for one in budgets {
-        let unpriced = one.ledger.unpriced_uusd.0 > 0;
         table.row([
             cell(&one.key),
-            cell(money(one.ledger.spent.uusd, unpriced)),
+            cell(money(one.ledger.spent.uusd, one.ledger.state)),
             cell(one.ledger.reserved.uusd),
             maybe(one.caps.uusd),
         ]);
@@ -168,7 +166,7 @@ fn runs(runs: &[Run]) -> String {
             maybe(run.task),
             cell(word(run.status)),
             cell(text::when(run.started_at)),
-            cell(money(run.cost_uusd, run.cost_state == CostState::Unpriced)),
+            cell(money(run.cost_uusd, Some(run.cost_state))),
             rest(run.error.as_deref().unwrap_or_default()),
         ]);
     }

@@ -39,7 +39,7 @@ pub(crate) fn cards(cards: &[TaskCard], now: Timestamp) -> String {
             cell(card.priority),
             cell(&card.task_type),
             list(&card.assignees),
-            cell(money(card.spent_uusd, card.unpriced)),
+            cell(money(card.spent_uusd, card.cost_state)),
             cell(card.budget_uusd),
             rest(&card.title),
         ]);
@@ -80,7 +80,7 @@ fn sheet(task: &Task, now: Timestamp) -> Sheet {
         "cost",
         format!(
             "{} of {}, {} tokens, {} runs",
-            money(task.spent_uusd, task.unpriced),
+            money(task.spent_uusd, task.cost_state),
             task.budget_uusd,
             task.tokens.total(),
             task.runs
@@ -144,13 +144,12 @@ pub(crate) fn detail(detail: &Detail, now: Timestamp) -> String {
         &mut out,
         "Runs",
         detail.run_list.iter().map(|run| {
-            let unpriced = run.cost_state == mc_core::money::CostState::Unpriced;
             format!(
                 "{}  {}  {}  {}",
                 run.id,
                 run.agent,
                 word(run.status),
-                money(run.cost_uusd, unpriced)
+                money(run.cost_uusd, Some(run.cost_state))
             )
         }),
     );

@@ -119,6 +119,7 @@ pub(super) fn denied(rule: &str, reason: &str) -> Decision {
         rule: rule.to_owned(),
         reason: reason.to_owned(),
         ask_for: ApprovalKind::ToolCall,
+        is_violation: false,
     }
 }
 

@@ -118,6 +118,24 @@ pub(super) fn after_check(
     contain(desk, found, (Some(&call.agent), about.task.as_ref()))
 }
 
+/// Tells the people that an agent wants what nobody may do: once, until they have resolved it.
+pub(super) fn tell_violation(desk: &mut Desk<'_>, call: &ToolCall) -> Result<(), Fail> {
+    let warning = Warning {
+        severity: Severity::Warning,
+        kind: AlertKind::PolicyViolation,
+        text: format!(
+            "{} asked for what nobody may do, {} by {}: {}",
+            call.agent, call.id, call.rule, call.reason
+        ),
+        next: "see what else it asked for: `mcctl tool list --agent NAME`; quarantine it when it \
+               was no slip; more of it is told once this is resolved",
+        task: None,
+        agent: Some(call.agent.clone()),
+    };
+    notify::warn(desk, warning)?;
+    Ok(())
+}
+
 /// Looks whether an ended or denied call passed a limit.
 pub(super) fn after_call(desk: &mut Desk<'_>, call: &ToolCall) -> Result<(), Fail> {
     desk.note_end(call);

@@ -141,12 +141,11 @@ fn shown(db: Reader<'_>, standing: &Standing) -> Result<Budget, Fail> {
     })
 }
 
-/// Returns what the squad has spent today, what counts beside it for what has no price, and its
-/// day's cap.
+/// Returns what the squad has spent today, and its day's cap.
 pub(super) fn today(
     db: Reader<'_>,
     live: &Live,
-) -> Result<(MicroUsd, MicroUsd, Option<MicroUsd>), Fail> {
+) -> Result<(budget::Ledger, Option<MicroUsd>), Fail> {
     let policy = live.policy();
     let set = queries::all_caps(db)?;
     let list = Caplist { db, policy: &policy, set: &set };
@@ -154,8 +153,8 @@ pub(super) fn today(
     let own = list.set.get(&(Scope::SquadDay, SQUAD.to_owned())).copied().unwrap_or_default();
     let ledger = queries::ledger(db, &key)?;
     let cap = own.uusd.or(policy.squad_cap(Scope::SquadDay));
-    let spent = ledger.spent.uusd.minus(ledger.unpriced_uusd);
-    Ok((spent, ledger.unpriced_uusd, cap.map(|cap| cap + ledger.granted.uusd)))
+    let cap = cap.map(|cap| cap + ledger.granted.uusd);
+    Ok((ledger, cap))
 }
 
 /// Reads a span of days, both ends included.

@@ -61,6 +61,7 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
                 ticks::expire_all(desk, "the clock was set back")?;
             }
         }
+        SystemCommand::WritesAreBack => tell_writes_are_back(desk)?,
         SystemCommand::Delivered { notification } => {
             if queries::notification(desk.db, notification)?.acked_at.is_none() {
                 desk.emit(Event::NotificationAcked { notification })?;
@@ -68,6 +69,19 @@ pub fn carry_out(desk: &mut Desk<'_>, command: SystemCommand) -> Result<Box<str>
         }
     }
     Ok("null".into())
+}
+
+fn tell_writes_are_back(desk: &mut Desk<'_>) -> Result<(), Fail> {
+    let warning = Warning {
+        severity: Severity::Error,
+        kind: AlertKind::Storage,
+        text: "the disk was full: until now every write was refused and every call denied".into(),
+        next: "keep more space free where the state is; who was refused as `unavailable` repeats it",
+        task: None,
+        agent: None,
+    };
+    notify::warn(desk, warning)?;
+    Ok(())
 }
 
 fn set_up(desk: &mut Desk<'_>, name: String) -> Result<(), Fail> {

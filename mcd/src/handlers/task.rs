@@ -124,7 +124,7 @@ fn begin(desk: &mut Desk<'_>, params: Create) -> Result<Task, Fail> {
         budget_uusd,
         task_type: params.task_type,
         spent_uusd: MicroUsd::ZERO,
-        unpriced: false,
+        cost_state: None,
         tokens: Tokens::default(),
         runs: 0,
         work_plan: Vec::new(),

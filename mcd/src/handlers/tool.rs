@@ -198,9 +198,15 @@ pub(super) fn record(
 ) -> Result<Checked, Fail> {
     let id = desk.next_call();
     let inputs = keep_inputs(desk, asked, id)?;
-    let call = ToolCall { approval, ..new_call(desk, asked, decision, (id, inputs)) };
+    let same = (asked.params.tool.as_str(), asked.arguments_sha256.as_str());
+    let retries = asked.run.as_ref().map(|run| queries::asked_before(desk.db, run.id, same));
+    let retries = retries.transpose()?.unwrap_or(0);
+    let call = ToolCall { approval, retries, ..new_call(desk, asked, decision, (id, inputs)) };
     let lease_expires_at = call.lease_expires_at;
     desk.emit(Event::ToolChecked { call: Box::new(call.clone()) })?;
+    if decision.is_violation {
+        contain::tell_violation(desk, &call)?;
+    }
     contain::after_check(desk, &call, asked.task.as_ref())?;
     let allowed = decision.outcome == Outcome::Allow;
     if let Some(estimate) = asked.params.estimated_cost_uusd.filter(|_| allowed) {
@@ -239,6 +245,7 @@ fn new_call(
         tool: asked.params.tool.clone(),
         preview: masking::preview(&asked.arguments, PREVIEW_CHARS),
         arguments_sha256: asked.arguments_sha256.clone(),
+        retries: 0,
         inputs_sha256: Some(inputs),
         shape_sha256: Some(canonical::sha256_hex(loops::alike(&asked.arguments).as_bytes())),
         original_sha256: None,

@@ -59,6 +59,7 @@ pub fn agent(agent: Agent, live: &Live) -> AgentView {
         attached: attached.iter().map(AttachedRuntime::words).collect(),
         has_second_lock: attached.iter().any(|one| one.capabilities.contains(&Capability::Confirm)),
         today_uusd: agent.spent_on(&live.day()),
+        today_state: agent.state_on(&live.day()),
         agent,
     }
 }
@@ -188,7 +189,7 @@ pub(super) fn approval_detail(
 }
 
 pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
-    let (spent_today_uusd, unpriced_today_uusd, daily_cap_uusd) = cost::today(db, live)?;
+    let (today, daily_cap_uusd) = cost::today(db, live)?;
     let mut alerts = BTreeMap::new();
     for alert in queries::unresolved_alerts(db, ALERTS)? {
         let severity = serde_json::to_value(alert.severity).map_err(StoreError::from)?;
@@ -204,10 +205,11 @@ pub(super) fn status(db: Reader<'_>, live: &Live) -> Result<Status, Fail> {
         working: queries::working(db)?,
         approvals_waiting: queries::waiting_approvals(db, "")?.0,
         alerts,
-        spent_today_uusd,
+        spent_today_uusd: today.spent.uusd.minus(today.unpriced_uusd),
+        cost_state: today.state,
         daily_cap_uusd,
-        unpriced: unpriced_today_uusd.0 > 0,
-        unpriced_today_uusd,
+        unpriced: today.unpriced_uusd.0 > 0,
+        unpriced_today_uusd: today.unpriced_uusd,
         shared_uid: live.is_shared_uid(),
         sinks_failing: delivery::failing(db, live)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -175,6 +175,7 @@ fn system_caller(command: &SystemCommand) -> (Caller, &'static str) {
         SystemCommand::TurnDay { .. } | SystemCommand::ClockJumped { .. } => {
             (Actor::system("clock"), "clock")
         }
+        SystemCommand::WritesAreBack => (Actor::system("store"), "disk"),
         SystemCommand::Delivered { .. } => (Actor::system("runtimes"), "runtime.deliver"),
     };
     (

@@ -187,14 +187,14 @@ impl Writer {
             // Before the answer, so that no token works after its end was acknowledged.
             self.live.tokens_ended.fetch_add(1, Ordering::SeqCst);
         }
+        if !events.is_empty() && !self.live.ballast.is_out() {
+            self.live.set_read_only(None);
+        }
         for (reply, answer) in replies.into_iter().zip(answers) {
             // Who hung up does not need the answer.
             reply.send(answer).ok();
         }
         if !events.is_empty() {
-            if !self.live.ballast.is_out() {
-                self.live.set_read_only(None);
-            }
             // Without followers there is nobody to tell.
             self.committed.send(Arc::new(events)).ok();
         }
@@ -235,13 +235,19 @@ impl Writer {
         Ok((answers, events))
     }
 
-    /// Carries out one command. Nothing is decided by a clock of which the rows do not know yet that
-    /// it was set.
+    /// Carries out one command, and before it what the rows have to know first: by a clock that was
+    /// set nothing is decided.
     fn carry_out(&mut self, work: Work) -> Result<Done, StoreError> {
         let mut events = Vec::new();
-        if let Some(by_ms) = self.drift.jump(&*self.live.clock) {
-            let jump = Work::System(SystemCommand::ClockJumped { by_ms });
-            events = desk::carry_out(&self.db, &mut self.state, &self.live, jump)?.events;
+        let jump = self.drift.jump(&*self.live.clock);
+        let jump = jump.map(|by_ms| SystemCommand::ClockJumped { by_ms });
+        // If it can be written that nothing could be, it can be again.
+        let back = self.live.read_only().filter(|_| !self.live.ballast.is_out());
+        let back = back.map(|_| SystemCommand::WritesAreBack);
+        for own in jump.into_iter().chain(back) {
+            let work = Work::System(own);
+            let done = desk::carry_out(&self.db, &mut self.state, &self.live, work)?;
+            events.extend(done.events);
         }
         let mut done = desk::carry_out(&self.db, &mut self.state, &self.live, work)?;
         done.wrote |= !events.is_empty();

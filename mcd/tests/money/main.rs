@@ -495,11 +495,14 @@ fn an_unknown_model_has_no_price_counts_dear_and_is_computed_anew() {
     let ask = json!({"since": "2026-09-01", "reason": "the price is known now", "dry_run": true});
     let dry = bench.human("cost.recompute", ask);
     assert_eq!((&dry["looked_at"], &dry["changed"]), (&json!(2), &json!(1)));
-    assert_eq!(bench.human("agent.get", json!({"agent": "wren"}))["unpriced"], true, "dry");
+    assert_eq!(bench.human("agent.get", json!({"agent": "wren"}))["cost_state"], "unpriced", "dry");
     let done = bench.human("cost.recompute", json!({"since": "2026-09-01", "reason": "r"}));
     assert_eq!((&done["from_uusd"], &done["to_uusd"]), (&json!(0), &json!(2300)));
     let wren = bench.human("agent.get", json!({"agent": "wren"}));
-    assert_eq!((&wren["unpriced"], &wren["spent_uusd"]), (&json!(false), &json!(7500 + 2300)));
+    assert_eq!(
+        (&wren["cost_state"], &wren["spent_uusd"]),
+        (&json!("derived"), &json!(7500 + 2300))
+    );
     let run = bench.human("run.get", json!({"run": run}));
     assert_eq!((&run["cost_state"], &run["cost_uusd"]), (&json!("derived"), &json!(9800)));
     assert_eq!(bench.budget("agent_day", json!({}))["spent_uusd"], 9800);
@@ -542,6 +545,13 @@ fn subscriptions_spend_tokens_and_token_caps_hold() {
     let spent = bench.wren("run.usage", report(900));
     assert_eq!((&spent["cost_state"], &spent["spent_uusd"]), (&json!("subscription"), &json!(0)));
     assert_eq!(spent["state"], "warn");
+    let wren = bench.human("agent.get", json!({"agent": "wren"}));
+    let card = bench.human("task.list", json!({}))["items"][0]["cost_state"].clone();
+    let squad = bench.human("squad.status", json!({}))["cost_state"].clone();
+    let row = bench.task(&task)["cost_state"].clone();
+    for known in [&wren["cost_state"], &wren["today_state"], &card, &squad, &row] {
+        assert_eq!(known, "subscription", "{wren}");
+    }
     assert_eq!(bench.wren("run.usage", report(100))["state"], "stop");
     assert_eq!(bench.task(&task)["state"], "needs_approval");
     let approval = bench.pending().remove(0);

@@ -266,6 +266,33 @@ fn the_ninth_turn_is_ping_pong() {
 }
 
 #[test]
+fn what_is_said_counts_to_the_end_of_its_window_and_no_longer() {
+    const APART: u64 = 20; // seconds, see `write`
+    for (sign, limit, window, voices) in
+        [(Sign::Comments, 20, MINUTE * 30, 1), (Sign::Turns, 8, MINUTE * 10, 2)]
+    {
+        for late in [0, 1] {
+            let day = Day::new();
+            let task = day.begin("wren", "Talk");
+            for at in 0..=limit {
+                if at == limit {
+                    let gone = Duration::from_secs(APART * limit);
+                    day.bench
+                        .clock
+                        .advance(window.saturating_sub(gone) + Duration::from_millis(late));
+                }
+                let who = SQUAD[usize::try_from(at % voices).unwrap()];
+                day.say(who, &task, &format!("word {at}"));
+            }
+            let signs: Vec<Sign> = day.trips().into_iter().map(|(found, _)| found.sign).collect();
+            let expected: &[Sign] = if late == 0 { &[sign] } else { &[] };
+            assert_eq!(signs, expected, "{sign:?}, {late} ms after its window");
+            assert_eq!(day.alerts(), expected.len(), "{sign:?}, the daemon");
+        }
+    }
+}
+
+#[test]
 fn the_fourth_time_sent_back_is_a_review_loop() {
     trips_at(Sign::ReviewCycles, 3, |day, task, at| {
         day.submit("wren", task);

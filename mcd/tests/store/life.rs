@@ -183,7 +183,7 @@ fn of_fifty_that_claim_a_task_one_holds_it() {
     for name in &names {
         bench.register(name, json!({}));
     }
-    let rounds = if crate::nightly::is_wanted() { 1000 } else { 20 };
+    let rounds = if crate::nightly::is_wanted() { 1000 } else { 100 };
     for round in 1..=rounds {
         let task = bench.human("task.create", json!({"title": "x", "type": "docs"})).unwrap();
         let claim = |name: &String| {

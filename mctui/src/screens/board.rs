@@ -331,7 +331,8 @@ fn risk_badge(task: &TaskCard, scene: &Scene) -> Line {
 
 /// The last line of a card: who works on it, what holds it up, what it costs.
 fn foot(task: &TaskCard, scene: &Scene, width: usize) -> Line {
-    let cost = Line::new().own(Token::Money, format!(" {}", money(task.spent_uusd, task.unpriced)));
+    let cost =
+        Line::new().own(Token::Money, format!(" {}", money(task.spent_uusd, task.cost_state)));
     let mut line = Line::new().own(Token::Dim, " ");
     // Before the agent: on a narrow card it is the agent that gives way.
     if let Some(waits) = scene.world.waits_of(task).filter(|waits| !waits.is_over()) {

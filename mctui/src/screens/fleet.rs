@@ -4,7 +4,7 @@ use mc_core::{
     agent::{Agent, AgentName, AgentStatus, Liveness},
     budget::Scope,
     event::Event,
-    money::MicroUsd,
+    money::{CostState, MicroUsd},
     time::Timestamp,
 };
 use mc_proto::method::{agent::AgentView, squad::Budget};
@@ -356,7 +356,7 @@ fn row(view: &AgentView, scene: &Scene, (wide, is_selected): (Wide, bool)) -> Li
         .own(doing_token(doing), doing_word(doing, view, scene))
         .to_column(for_state);
     let spent =
-        Line::new().own(Token::Money, format!(" {:>8}", money(view.today_uusd, agent.unpriced)));
+        Line::new().own(Token::Money, format!(" {:>8}", money(view.today_uusd, view.today_state)));
     let task = agent.current_task.map_or_else(|| "-".to_owned(), |task| task.to_string());
     let budget = budget(view, scene);
     if wide < Wide::Window {
@@ -422,8 +422,8 @@ fn budget(view: &AgentView, scene: &Scene) -> Budget {
         unpriced_uusd: MicroUsd::ZERO,
         sub_agents_uusd: MicroUsd::ZERO,
         reserved_uusd: MicroUsd::ZERO,
-        unpriced: agent.unpriced,
-        state: None,
+        unpriced: view.today_state == Some(CostState::Unpriced),
+        state: view.today_state,
         cap_tokens: None,
         spent_tokens: 0,
         reserved_tokens: 0,
@@ -465,7 +465,7 @@ fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
     let budget = budget(view, scene);
     let mut second = Line::new()
         .own(Token::Dim, " today ")
-        .own(Token::Money, money(view.today_uusd, agent.unpriced))
+        .own(Token::Money, money(view.today_uusd, view.today_state))
         .then(of_budget(&budget));
     if budget.sub_agents_uusd > MicroUsd::ZERO {
         let text = format!(" · its sub-agents {} of that cap", budget.sub_agents_uusd);
@@ -476,7 +476,7 @@ fn about(view: &AgentView, scene: &Scene) -> [Line; 2] {
         format!(
             " · a run {} · in all {}",
             agent.run_cap_uusd,
-            money(agent.spent_uusd, agent.unpriced)
+            money(agent.spent_uusd, agent.cost_state)
         ),
     );
     second = if view.attached.is_empty() {

@@ -221,7 +221,7 @@ impl TaskScreen {
                     card.rev
                 ),
             )
-            .own(Token::Money, money(card.spent_uusd, card.unpriced))
+            .own(Token::Money, money(card.spent_uusd, card.cost_state))
             .own(Token::Dim, format!(" of {}", card.budget_uusd))
     }
 

@@ -214,7 +214,7 @@ fn what_has_no_price_is_a_question_mark_and_over_is_said_with_its_time() {
     let frame = stage.frame(120, 36);
     let row = |id: &str| frame.lines().find(|line| line.contains(id)).unwrap().to_owned();
     assert!(row("T-1071").contains(" ? "), "{frame}");
-    assert!(row("T-1066").contains("subscr."), "{frame}");
+    assert!(row("T-1066").contains(" sub "), "{frame}");
     assert!(frame.contains("OVER the cap of $150.00 at about"), "{frame}");
     assert!(frame.contains("14 days ▁"), "{frame}");
     assert!(frame.contains("attributed 97.3%") && frame.contains("unpriced ?"), "{frame}");

@@ -71,7 +71,7 @@ pub(super) fn card(id: i64, state: TaskState, title: &str, agent: Option<&str>) 
         labels: vec!["billing".to_owned()],
         budget_uusd: MicroUsd::cents(500),
         spent_uusd: MicroUsd::cents(id % 500),
-        unpriced: id % 7 == 0,
+        cost_state: (id % 7 == 0).then_some(CostState::Unpriced),
         blocked_reason: (state == TaskState::Blocked).then(|| "budget is used up".to_owned()),
         depends_on: Vec::new(),
         due_at: None,
@@ -109,7 +109,8 @@ pub(super) fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> Agen
             spend_day: "2026-11-22".to_owned(),
             spent_today_uusd: MicroUsd::cents(184),
             spent_uusd: MicroUsd::cents(1_840),
-            unpriced: false,
+            spent_today_state: Some(CostState::Reported),
+            cost_state: Some(CostState::Reported),
             labels: std::collections::BTreeMap::default(),
             created_at: ago(90_000),
             clock_moved_ms: 0,
@@ -121,6 +122,7 @@ pub(super) fn agent(text: &str, status: AgentStatus, liveness: Liveness) -> Agen
         attached: vec!["openclaw 2026.9.6".to_owned()],
         has_second_lock: false,
         today_uusd: MicroUsd::cents(184),
+        today_state: Some(CostState::Reported),
     }
 }
 
@@ -204,6 +206,7 @@ pub(super) fn detail(approval: Approval) -> Detail {
         tool: "exec".to_owned(),
         preview: "cargo test -p billing".to_owned(),
         arguments_sha256: "aa".repeat(32),
+        retries: 0,
         inputs_sha256: None,
         original_sha256: None,
         original_preview: None,
@@ -331,6 +334,7 @@ pub(super) fn snapshot() -> Snapshot {
             approvals_waiting: 3,
             alerts: std::collections::BTreeMap::default(),
             spent_today_uusd: MicroUsd::cents(8_610),
+            cost_state: Some(CostState::Reported),
             daily_cap_uusd: Some(MicroUsd::cents(15_000)),
             unpriced: false,
             unpriced_today_uusd: MicroUsd::ZERO,

@@ -234,10 +234,10 @@ fn parts(scene: &Scene, told: Told) -> Vec<Line> {
     let (working, all) = world.at_work();
     let words = if told == Told::Long { " at work" } else { "" };
     parts.push(Line::new().own(Token::Fg, format!("{working}/{all}{words}")));
-    let (spent, unpriced) = world.spent_today();
+    let (spent, known) = world.spent_today();
     let cap = world.daily_cap.map(|cap| format!(" of {cap}")).unwrap_or_default();
     let words = if told == Told::Long { " today" } else { "" };
-    parts.push(Line::new().own(Token::Money, format!("{}{cap}{words}", money(spent, unpriced))));
+    parts.push(Line::new().own(Token::Money, format!("{}{cap}{words}", money(spent, known))));
     parts
 }
 

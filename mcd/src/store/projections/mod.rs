@@ -31,7 +31,7 @@ use serde::Serialize;
 
 use super::{
     StoreError,
-    queries::{self, Fail, Reader},
+    queries::{self, Fail, Of, Reader},
 };
 
 /// An entity as it is after an event.
@@ -230,23 +230,27 @@ impl Projection<'_, '_> {
         }
     }
 
-    /// The usages are corrected already: they say whether something is still without a price.
+    /// Usages and ledgers are corrected already: they say how the rest is known.
     fn corrected(&mut self, payer: &Payer) -> Result<(), Fail> {
         if let Some(id) = payer.run {
             let mut run = queries::run(self.db, id)?;
             fold::run(&mut run, self.recorded);
-            run.cost_state = queries::worst_state(self.db, id)?;
+            run.cost_state = queries::cost_state(self.db, Of::Run(id))?.unwrap_or_default();
             self.put_run(run)?;
         }
         if let Some(id) = payer.task {
             let mut task = queries::task(self.db, id)?;
             fold::task(&mut task, self.recorded);
-            task.unpriced = queries::has_unpriced(self.db, Some(id), &payer.agent)?;
+            task.cost_state = queries::cost_state(self.db, Of::Task(id))?;
             self.put_task(task)?;
         }
         let mut agent = queries::agent(self.db, &payer.agent)?;
         fold::agent(&mut agent, self.recorded);
-        agent.unpriced = queries::has_unpriced(self.db, None, &payer.agent)?;
+        agent.cost_state = queries::cost_state(self.db, Of::Agent(&payer.agent))?;
+        if agent.spend_day == payer.day {
+            agent.spent_today_state =
+                queries::cost_state(self.db, Of::AgentDay(&payer.agent, &payer.day))?;
+        }
         self.put_agent(agent)
     }
 

@@ -217,40 +217,52 @@ pub fn worked(db: Reader<'_>, task: TaskId) -> Result<Vec<Worked>, Fail> {
     Ok(all)
 }
 
-/// Returns the least certain state of a run's costs.
-///
-/// # Errors
-///
-/// When the store can't be read.
-pub fn worst_state(db: Reader<'_>, run: RunId) -> Result<CostState, Fail> {
-    let sql = "SELECT DISTINCT state FROM usages WHERE run = ?1";
-    let mut statement = db.connection().prepare_cached(sql).map_err(StoreError::from)?;
-    let words = statement
-        .query_map([run.0], |row| row.get::<_, String>(0))
-        .and_then(Iterator::collect::<Result<Vec<String>, _>>)
-        .map_err(StoreError::from)?;
-    let state = |word| serde_json::from_value(serde_json::Value::String(word)).ok();
-    let states = words.into_iter().filter_map(state);
-    Ok(states.max_by_key(|state: &CostState| state.doubt()).unwrap_or_default())
+/// Whose costs.
+#[derive(Debug, Clone, Copy)]
+pub enum Of<'a> {
+    /// A run's.
+    Run(RunId),
+    /// A task's.
+    Task(TaskId),
+    /// An agent's.
+    Agent(&'a str),
+    /// An agent's, of one day.
+    AgentDay(&'a str, &'a str),
 }
 
-/// Says whether a task, or the agent where none is named, has usage without a price.
+/// Returns how the costs of a run, a task, an agent or its day are known, the least certain of all; `None`
+/// when nothing was used.
 ///
 /// # Errors
 ///
 /// When the store can't be read.
-pub fn has_unpriced(db: Reader<'_>, task: Option<TaskId>, agent: &str) -> Result<bool, StoreError> {
-    let found = match task {
-        Some(task) => db.number(
-            "SELECT EXISTS (SELECT 1 FROM usages WHERE task = ?1 AND state = 'unpriced')",
-            [task.0],
-        )?,
-        None => db.number(
-            "SELECT EXISTS (SELECT 1 FROM usages WHERE agent = ?1 AND state = 'unpriced')",
-            [agent],
-        )?,
-    };
-    Ok(found > 0)
+pub fn cost_state(db: Reader<'_>, of: Of<'_>) -> Result<Option<CostState>, StoreError> {
+    for state in CostState::ALL.into_iter().rev() {
+        let word = state.as_str();
+        let found = match of {
+            Of::Run(run) => db.number(
+                "SELECT EXISTS (SELECT 1 FROM usages WHERE run = ?1 AND state = ?2)",
+                (run.0, word),
+            ),
+            Of::Task(task) => db.number(
+                "SELECT EXISTS (SELECT 1 FROM usages WHERE task = ?1 AND state = ?2)",
+                (task.0, word),
+            ),
+            Of::Agent(agent) => db.number(
+                "SELECT EXISTS (SELECT 1 FROM usages WHERE agent = ?1 AND state = ?2)",
+                (agent, word),
+            ),
+            Of::AgentDay(agent, day) => db.number(
+                "SELECT EXISTS (SELECT 1 FROM spend_days
+                     WHERE day = ?2 AND agent = ?1 AND state = ?3 AND calls > 0)",
+                (agent, day, word),
+            ),
+        };
+        if found? > 0 {
+            return Ok(Some(state));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the newest day that money was spent on; empty when none was.

@@ -95,6 +95,22 @@ pub fn call_by_external_id(
     db.body(sql, (run.0, external_id))
 }
 
+/// Returns how often a run has asked for this tool with these arguments.
+///
+/// # Errors
+///
+/// When the store can't be read.
+pub fn asked_before(
+    db: Reader<'_>,
+    run: RunId,
+    (tool, arguments_sha256): (&str, &str),
+) -> Result<i64, StoreError> {
+    let sql = "SELECT body FROM tool_calls WHERE run = ?1 AND json_extract(body, '$.tool') = ?2
+               AND json_extract(body, '$.arguments_sha256') = ?3 ORDER BY id DESC LIMIT 1";
+    let newest: Option<ToolCall> = db.body(sql, (run.0, tool, arguments_sha256))?;
+    Ok(newest.map_or(0, |call| call.retries.saturating_add(1)))
+}
+
 /// Returns calls before the number `before`, newest first, with what they were judged by where
 /// that is still kept, as it was.
 ///

@@ -150,17 +150,10 @@ fn name(of: &Of, scene: &Scene) -> Line {
 /// Returns an amount as it stands on the screen: what is free or covered says so, what has no price
 /// is `?`.
 pub fn amount(sums: &Sums) -> (Token, String) {
-    let has = |state: CostState| sums.states.contains_key(state.as_str());
-    let is_unpriced = has(CostState::Unpriced);
-    if sums.cost_uusd == MicroUsd::ZERO && !is_unpriced {
-        if has(CostState::Subscription) {
-            return (Token::Dim, "subscr.".to_owned());
-        }
-        if has(CostState::Free) {
-            return (Token::Dim, "free".to_owned());
-        }
-    }
-    (Token::Money, money(sums.cost_uusd, is_unpriced))
+    let is_covered = sums.cost_uusd == MicroUsd::ZERO
+        && matches!(sums.state(), Some(CostState::Free | CostState::Subscription));
+    let token = if is_covered { Token::Dim } else { Token::Money };
+    (token, money(sums.cost_uusd, sums.state()))
 }
 
 /// Returns how an amount is known.

@@ -2,10 +2,10 @@
 
 use mc_core::{
     budget::{Reservation, Scope},
-    money::{CostState, MicroUsd},
+    money::MicroUsd,
     time::Timestamp,
 };
-use mc_proto::method::cost::{Forecasted, Sums};
+use mc_proto::method::cost::Forecasted;
 
 use super::rows::of_budget;
 use crate::{
@@ -34,7 +34,7 @@ pub(super) fn lines(
         vec![today(known), end_of_day(&known.forecast, scene), month(known)]
     } else {
         let total = &known.tasks.total;
-        let spent = money(total.cost_uusd, is_unpriced(total));
+        let spent = money(total.cost_uusd, total.state());
         let words = format!(" {shown}: {spent}, {} tokens", tokens(total.tokens));
         let today = format!("   today {}; l goes there", known.forecast.spent_uusd);
         vec![Line::new().own(Token::Strong, words).own(Token::Dim, today)]
@@ -56,14 +56,10 @@ pub(super) fn lines(
     lines
 }
 
-fn is_unpriced(sums: &Sums) -> bool {
-    sums.states.contains_key(CostState::Unpriced.as_str())
-}
-
 fn today(known: &Costs) -> Line {
     let day = known.budgets.budgets.iter().find(|one| one.scope == Scope::SquadDay);
     let forecast = &known.forecast;
-    let spent = money(known.tasks.total.cost_uusd, is_unpriced(&known.tasks.total));
+    let spent = money(known.tasks.total.cost_uusd, known.tasks.total.state());
     let line = Line::new().own(Token::Strong, " Today ").own(Token::Money, spent);
     let line = day.map_or(line.clone(), |day| line.then(of_budget(day)));
     let hours = i128::from(forecast.elapsed) * 24;
@@ -101,7 +97,7 @@ fn month(known: &Costs) -> Line {
     let line = match budgets.budgets.iter().find(|one| one.scope == Scope::SquadMonth) {
         Some(month) => line
             .own(Token::Fg, " Month ")
-            .own(Token::Money, money(month.spent_uusd.minus(month.unpriced_uusd), month.unpriced))
+            .own(Token::Money, money(month.spent_uusd.minus(month.unpriced_uusd), month.state))
             .then(of_budget(month)),
         None => line,
     };

@@ -176,8 +176,9 @@ fn why(detail: &Detail) -> Vec<Line> {
 
 fn failed(call: &ToolCall) -> Line {
     let error = call.error.as_deref().unwrap_or("?");
+    let retry = if call.retries > 0 { format!("retry {} ", call.retries) } else { String::new() };
     row("rec")
-        .own(Token::Crit, format!("failed {} {} ", call.id, clock(call.at)))
+        .own(Token::Crit, format!("failed {} {} {retry}", call.id, clock(call.at)))
         .says(Token::Fg, &text::exact(&call.tool))
         .own(Token::Fg, " ")
         .says(Token::Fg, &text::exact(&call.preview))
