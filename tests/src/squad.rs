@@ -80,8 +80,8 @@ impl Default for Setup {
             agent_uids: vec![uid],
             limits: "requests_per_second = 1000000\nburst = 1000000\n".into(),
             emergency: String::new(),
-            // An agent of a test takes on as much as the test gives it.
-            policy: "[agents]\ncapacity = 100\n".into(),
+            // An agent of a test takes on, and makes, as much as the test wants.
+            policy: "[agents]\ncapacity = 100\n[limits]\nopen_tasks_per_agent = 100000\n".into(),
             identity: String::new(),
             has_factors: false,
         }

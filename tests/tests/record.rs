@@ -44,7 +44,7 @@ fn plant(squad: &Squad) {
     let fence = wren.ok("task.claim", json!({"task": task}))["fence"].clone();
     let plan = json!({"task": task, "fence": fence, "work_plan": [text, text, text]});
     wren.ok("task.start", plan);
-    let run = wren.ok("run.start", json!({"session": "s", "trigger": text}))["run"].clone();
+    let run = wren.ok("run.start", json!({"session": "s", "trigger": secrets()[1]}))["run"].clone();
     wren.ok("message.post", json!({"task": task, "text": text}));
     wren.ok("artifact.put", json!({"task": task, "name": "a.md", "text": text}));
     let arguments = json!({"command": text, "env": {"TOKEN": secrets()[1]}});

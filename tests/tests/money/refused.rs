@@ -130,7 +130,7 @@ fn what_is_not_ones_own_is_refused_with_what_to_name_instead() {
     }
     let whole = wren.ok("run.start", json!({"session": "other"}));
     let whole = whole["run"].as_str().unwrap().to_owned();
-    let trouble = wren.refused("run.usage", settled(&whole, "B-2", 1));
+    let trouble = wren.refused("run.usage", settled(&whole, "B-3", 1));
     assert!(trouble.message.contains("report its calls without `reservation`"), "{trouble:?}");
     wren.ok("run.finish", json!({"run": whole, "status": "succeeded"}));
     counts(&mut human, &run, 200_000, 300_000);
