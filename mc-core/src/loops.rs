@@ -41,6 +41,8 @@ pub struct LoopRules {
     pub turns: u32,
     /// How long a turn counts.
     pub turns_within: Span,
+    /// How often a task may be sent back from review; the next time blocks it.
+    pub review_cycles: u32,
     /// Calls of one tool in a row that end with the same error.
     pub same_error: u32,
     /// Calls of one tool in a row with the same arguments and the same result.
@@ -68,6 +70,7 @@ impl Default for LoopRules {
             comments_within: Span::minutes(30),
             turns: 8,
             turns_within: Span::minutes(10),
+            review_cycles: 3,
             same_error: 3,
             same_call: 5,
             circles: 20,

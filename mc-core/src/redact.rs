@@ -4,7 +4,7 @@
 //!
 //! Digests are taken before this, so what was judged stays provable. Masking twice is the same as
 //! masking once. A text is walked over once by each rule, and again as long as that changes
-//! something, [`ROUNDS`] times at most: the time grows with the text's length and with nothing else.
+//! something, a few times at most: the time grows with the text's length and with nothing else.
 //! A text without secrets is not copied.
 
 mod rules;

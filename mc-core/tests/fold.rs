@@ -23,6 +23,9 @@ use mc_core::{
 };
 use proptest::prelude::*;
 
+/// How often a task may be sent back.
+const CYCLES: u32 = 3;
+
 fn at(seq: i64, actor: Actor, event: Event) -> Recorded {
     Recorded { seq, at: Timestamp(seq * 1000), actor, cause: "test".into(), reason: None, event }
 }
@@ -286,7 +289,7 @@ fn check(before: &Task, row: &Task, actor: &Actor) {
     assert_eq!(row.ended_at.is_some(), row.state.is_final());
     assert!(row.state != Done || row.deliverable.is_some());
     assert_eq!(row.rev, before.rev + 1);
-    assert!(row.review_cycles <= law::MAX_REVIEW_CYCLES);
+    assert!(row.review_cycles <= i64::from(CYCLES));
 }
 
 /// How many walks are tried; the long size is for the nightly run.
@@ -326,8 +329,8 @@ proptest! {
             let Ok(mut event) = law::transition(&row, to, &papers(bits), &cx) else { continue };
             let again = row.state == TaskState::Review && to == TaskState::InProgress;
             let mut actor = actor.clone();
-            if again && law::review_cycle_limit_reached(&row) {
-                event = law::block_for_review_cycles(&row, None);
+            if again && law::review_cycle_limit_reached(&row, CYCLES) {
+                event = law::block_for_review_cycles(&row, CYCLES, None);
                 actor = Actor::system("loops");
             }
             let before = row.clone();

@@ -315,10 +315,10 @@ fn a_task_returns_only_to_where_it_was_and_with_its_approval() {
 fn the_fourth_review_cycle_blocks() {
     let mut task = task(TaskState::Review);
     task.review_cycles = 2;
-    assert!(!law::review_cycle_limit_reached(&task));
+    assert!(!law::review_cycle_limit_reached(&task, 3));
     task.review_cycles = 3;
-    assert!(law::review_cycle_limit_reached(&task));
-    let event = law::block_for_review_cycles(&task, Some("again"));
+    assert!(law::review_cycle_limit_reached(&task, 3));
+    let event = law::block_for_review_cycles(&task, 3, Some("again"));
     let Event::TaskMoved { to, details, .. } = event else { panic!("no move") };
     assert_eq!(to, TaskState::Blocked);
     assert!(details.reason.unwrap().contains("4 times"));

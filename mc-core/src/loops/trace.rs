@@ -19,7 +19,7 @@ use crate::{
     message::Message,
     policy::{Outcome, Policy, Within},
     run::{CallStatus, Run, RunStatus, ToolCall},
-    task::{Task, TaskState, law::MAX_REVIEW_CYCLES},
+    task::{Task, TaskState, law},
     time::Timestamp,
 };
 
@@ -156,7 +156,18 @@ impl Trace {
             // The law blocks a task that would be sent back once more.
             Event::TaskMoved { task, from: TaskState::Review, to: TaskState::Blocked, .. } => {
                 let task = self.tasks.get(task)?;
-                (task.review_cycles >= MAX_REVIEW_CYCLES).then(|| sent_back(task))
+                let limit = self.rules(None, Some(task)).review_cycles;
+                let is_over = law::review_cycle_limit_reached(task, limit);
+                is_over.then(|| sent_back(task, task.review_cycles.saturating_add(1), limit))
+            }
+            // It went back where these rules would not have let it.
+            Event::TaskMoved {
+                task, from: TaskState::Review, to: TaskState::InProgress, ..
+            } => {
+                let task = self.tasks.get(task)?;
+                let limit = self.rules(None, Some(task)).review_cycles;
+                let is_over = task.review_cycles > i64::from(limit);
+                is_over.then(|| sent_back(task, task.review_cycles, limit))
             }
             _ => None,
         }
@@ -286,12 +297,11 @@ fn newest<'a>(
     calls.filter(|one| counts(one.ended_at.unwrap_or(one.at), since)).cloned().collect()
 }
 
-fn sent_back(task: &Task) -> Found {
-    let as_limit = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-    let count = as_limit(task.review_cycles.saturating_add(1));
+fn sent_back(task: &Task, count: i64, limit: u32) -> Found {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
     let who = task.assignees.iter().chain(&task.reviewers).map(ToString::to_string).collect();
     let what = format!("{} was sent back from review {count} times", task.id);
-    Found::new(Sign::ReviewCycles, (count, as_limit(MAX_REVIEW_CYCLES)), who, what)
+    Found::new(Sign::ReviewCycles, (count, limit), who, what)
 }
 
 fn counts(at: Timestamp, since: Option<Timestamp>) -> bool {

@@ -130,6 +130,7 @@ patch! { LoopPatch of LoopRules:
         comments_within: Span,
         turns: u32,
         turns_within: Span,
+        review_cycles: u32,
         same_error: u32,
         same_call: u32,
         circles: u32,

@@ -18,9 +18,6 @@ use crate::{
     refusal::{Refusal, RefusalKind},
 };
 
-/// How often a task may be sent back from Review; the next time blocks it.
-pub const MAX_REVIEW_CYCLES: i64 = 3;
-
 /// One row of the law.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Move {
@@ -220,15 +217,15 @@ pub fn allowed_moves(task: &Task, actor: &Actor, agent: Option<&Agent>) -> Vec<T
     MOVES.iter().filter(of_actor).filter(is_open).map(|row| row.to).collect()
 }
 
-/// Says whether sending the task back once more blocks it instead.
-pub const fn review_cycle_limit_reached(task: &Task) -> bool {
-    task.review_cycles >= MAX_REVIEW_CYCLES
+/// Says whether sending the task back once more blocks it instead: it may be `limit` times.
+pub fn review_cycle_limit_reached(task: &Task, limit: u32) -> bool {
+    task.review_cycles >= i64::from(limit)
 }
 
 /// Returns the system's move of a task that was sent back too often, with the last feedback kept.
-pub fn block_for_review_cycles(task: &Task, feedback: Option<&str>) -> Event {
+pub fn block_for_review_cycles(task: &Task, limit: u32, feedback: Option<&str>) -> Event {
     let reason = format!(
-        "sent back from review {} times, the limit is {MAX_REVIEW_CYCLES}: a human has to decide",
+        "sent back from review {} times, the limit is {limit}: a human has to decide",
         task.review_cycles.saturating_add(1)
     );
     let details = MoveDetails {

@@ -219,12 +219,17 @@ pub(super) fn after_withdrawal(desk: &mut Desk<'_>, taken_back: &Approval) -> Re
 }
 
 /// A task was sent back once too often and is blocked already: tells the thread and the humans.
-pub(super) fn after_cycles(desk: &mut Desk<'_>, task: &Task, limit: i64) -> Result<(), Fail> {
+pub(super) fn after_cycles(desk: &mut Desk<'_>, task: &Task, limit: u32) -> Result<(), Fail> {
     let count = u32::try_from(task.review_cycles.saturating_add(1)).unwrap_or(u32::MAX);
     let who = task.assignees.iter().chain(&task.reviewers).map(ToString::to_string).collect();
     let what = format!("{} was sent back from review {count} times", task.id);
-    let passed = (count, u32::try_from(limit).unwrap_or(0));
-    contain(desk, Some(Found::new(Sign::ReviewCycles, passed, who, what)), (None, Some(task)))
+    let found = Found::new(Sign::ReviewCycles, (count, limit), who, what);
+    contain(desk, Some(found), (None, Some(task)))
+}
+
+/// Returns how often a task may be sent back from review.
+pub(super) fn review_cycles(desk: &Desk<'_>, task: &Task) -> u32 {
+    rules(desk, None, Some(task)).review_cycles
 }
 
 /// Returns how much repetition is let pass there.

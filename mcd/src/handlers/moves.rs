@@ -298,8 +298,9 @@ pub(super) fn go_as(
     };
     let event = law::transition(task, to, &details, &cx)?;
     let sent_back = task.state == TaskState::Review && to == TaskState::InProgress;
-    if sent_back && law::review_cycle_limit_reached(task) {
-        return end_of_cycles(desk, task, &details);
+    let limit = contain::review_cycles(desk, task);
+    if sent_back && law::review_cycle_limit_reached(task, limit) {
+        return end_of_cycles(desk, task, (limit, &details));
     }
     let reason = details.reason.clone().or_else(|| details.note.clone());
     let id = desk.emit_as(actor.clone(), reason, event)?;
@@ -318,15 +319,15 @@ fn load(desk: &Desk<'_>, agent: Option<&Agent>) -> Result<(Vec<TaskId>, u64), Fa
 fn end_of_cycles(
     desk: &mut Desk<'_>,
     task: &Task,
-    details: &MoveDetails,
+    (limit, details): (u32, &MoveDetails),
 ) -> Result<MoveMade, Fail> {
-    let event = law::block_for_review_cycles(task, details.feedback.as_deref());
-    let reason = format!("sent back more than {} times", law::MAX_REVIEW_CYCLES);
+    let event = law::block_for_review_cycles(task, limit, details.feedback.as_deref());
+    let reason = format!("sent back more than {limit} times");
     let id = desk.emit_as(Actor::system("review cycles"), Some(reason), event)?;
     if let Some(feedback) = &details.feedback {
         say(desk, task.id, MessageKind::Review, feedback)?;
     }
-    contain::after_cycles(desk, task, law::MAX_REVIEW_CYCLES)?;
+    contain::after_cycles(desk, task, limit)?;
     Ok(MoveMade { from: task.state, to: TaskState::Blocked, event: Some(id) })
 }
 

@@ -136,6 +136,9 @@ pub(super) fn inherit(child: &mut Agent, parent: &Agent) {
     if child.workspace.is_none() {
         child.workspace.clone_from(&parent.workspace);
     }
+    // Caps that were named are no higher (`may_spawn`); those of its autonomy may be.
+    child.daily_cap_uusd = child.daily_cap_uusd.min(parent.daily_cap_uusd);
+    child.run_cap_uusd = child.run_cap_uusd.min(parent.run_cap_uusd);
 }
 
 const fn rank(autonomy: Autonomy) -> u8 {

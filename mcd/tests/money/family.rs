@@ -131,7 +131,8 @@ fn a_cost_that_is_corrected_is_corrected_in_every_day_above() {
 fn one_parent_has_so_many_sub_agents_however_many_tasks_they_serve() {
     let bench = Bench::new();
     let rev = bench.human("agent.get", json!({"agent": "wren"}))["rev"].clone();
-    bench.human("agent.update", json!({"agent": "wren", "rev": rev, "set": {"can_spawn": true}}));
+    let may = json!({"can_spawn": true, "run_cap_uusd": 100_000});
+    bench.human("agent.update", json!({"agent": "wren", "rev": rev, "set": may}));
     let spawn = |at: usize| {
         let part = json!({"title": "x", "type": "docs", "assignees": ["wren"]});
         let task = bench.wren("task.create", part)["id"].clone();
@@ -141,6 +142,8 @@ fn one_parent_has_so_many_sub_agents_however_many_tasks_they_serve() {
     };
     let made: Vec<bool> = (0..7).map(|at| spawn(at).is_ok()).collect();
     assert_eq!(made, [true, true, true, true, true, true, false]);
+    let caps = bench.human("agent.get", json!({"agent": "w0"}))["run_cap_uusd"].clone();
+    assert_eq!(caps, 100_000, "no more than its parent's, also where none was named");
     bench.human("agent.stop", json!({"agent": "w0", "reason": "done"}));
     assert!(spawn(8).is_ok(), "one that has ended makes room");
 }

@@ -117,7 +117,12 @@ impl Day {
 
     /// Returns what a replay of the record finds, each with its event.
     pub(super) fn trips(&self) -> Vec<(Found, Recorded)> {
-        let mut trace = Trace::new(Policy::compile(PolicyDoc::default()).unwrap());
+        self.trips_by(PolicyDoc::default())
+    }
+
+    /// Returns what a replay of the record by these rules finds, each with its event.
+    fn trips_by(&self, doc: PolicyDoc) -> Vec<(Found, Recorded)> {
+        let mut trace = Trace::new(Policy::compile(doc).unwrap());
         let mut trips = Vec::new();
         for row in self.record() {
             let recorded: Recorded = serde_json::from_value(row).unwrap();
@@ -292,13 +297,36 @@ fn what_is_said_counts_to_the_end_of_its_window_and_no_longer() {
     }
 }
 
+fn send_back(day: &Day, task: &Value, at: usize) {
+    day.submit("wren", task);
+    let feedback = json!({"task": task, "feedback": format!("again, {at}")});
+    day.bench.human("task.request_changes", feedback).unwrap();
+}
+
 #[test]
 fn the_fourth_time_sent_back_is_a_review_loop() {
-    trips_at(Sign::ReviewCycles, 3, |day, task, at| {
-        day.submit("wren", task);
-        let feedback = json!({"task": task, "feedback": format!("again, {at}")});
-        day.bench.human("task.request_changes", feedback).unwrap();
-    });
+    trips_at(Sign::ReviewCycles, 3, send_back);
+}
+
+#[test]
+fn how_often_a_task_may_be_sent_back_is_a_rule_of_the_policy() {
+    let mut strict = PolicyDoc::default();
+    strict.loops.review_cycles = 1;
+    let (day, trips) = played(send_back, 2);
+    assert!(trips.is_empty(), "{trips:?}");
+    let found = day.trips_by(strict.clone());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].0.sign, found[0].0.count, found[0].0.limit), (Sign::ReviewCycles, 2, 1));
+
+    let day = Day::new();
+    day.bench.store.live().set_policy(std::sync::Arc::new(Policy::compile(strict).unwrap()));
+    let task = day.begin("wren", "Go round");
+    for (at, state) in ["in_progress", "blocked"].into_iter().enumerate() {
+        send_back(&day, &task, at);
+        assert_eq!(day.state(&task), state, "{at}");
+    }
+    let told = day.bench.human("task.get", json!({"task": task})).unwrap();
+    assert!(told["blocked_reason"].as_str().unwrap().contains("the limit is 1"), "{told}");
 }
 
 #[test]
