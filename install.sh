@@ -285,7 +285,7 @@ system_places() {
     install -d -m 2750 -o mcd -g mc-operators /run/mission-control/operator
     install -d -m 2750 -o mcd -g mc-notify /run/mission-control/notify
     install -d -m 0750 -o root -g mc-notify /etc/mission-control-notify
-    install -d -m 0700 -o mcd -g mcd /var/lib/mission-control
+    install -d -m 0711 -o mcd -g mcd /var/lib/mission-control
     install -d -m 0750 -o root -g mcd /etc/mission-control
   fi
 }

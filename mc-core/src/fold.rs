@@ -72,6 +72,7 @@ pub fn agent(agent: &mut Agent, recorded: &Recorded) {
 const fn clock_jumped(agent: &mut Agent, by_ms: i64) {
     moved(&mut agent.last_work_at, by_ms);
     moved(&mut agent.status_since, by_ms);
+    moved(&mut agent.counted_since, by_ms);
     if agent.is_sub_agent() {
         agent.clock_moved_ms = agent.clock_moved_ms.saturating_add(by_ms);
     }

@@ -125,7 +125,8 @@ pub fn in_thread(rules: &LoopRules, said: &[Said]) -> Option<Found> {
     let now = said.first()?.at;
     let within = |span: Span| {
         let span = span.duration();
-        said.iter().take_while(move |one| now.since(one.at) <= span)
+        // What a clock that was set back since then puts into the future counts no more.
+        said.iter().take_while(move |one| one.at <= now && now.since(one.at) <= span)
     };
     let in_turn = alternating(within(rules.turns_within).map(|one| one.who.as_str()));
     if in_turn.count > rules.turns {

@@ -198,7 +198,11 @@ pub(crate) fn run(verb: Verb, cx: &mut Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Register(args) => register(*args, cx),
         Verb::List(paging) => {
-            paging::list(cx, &paging, |limit, cursor| List { limit, cursor }, rows)
+            // Agents are told their own budget by a heartbeat; to them the list says what it knows.
+            let days =
+                cx.call(&BudgetGet::default()).map_or_else(|_| Vec::new(), |all| all.budgets);
+            let view = |agents: &[AgentView], now: Timestamp| rows(agents, &days, now);
+            paging::list(cx, &paging, |limit, cursor| List { limit, cursor }, view)
         }
         Verb::Show(OfAgent { agent }) => show(agent, cx),
         Verb::Evidence(args) => evidence::run(&args, cx),
@@ -351,7 +355,7 @@ const fn tone(status: AgentStatus) -> Tone {
     }
 }
 
-fn rows(agents: &[AgentView], now: Timestamp) -> String {
+fn rows(agents: &[AgentView], days: &[Budget], now: Timestamp) -> String {
     if agents.is_empty() {
         return String::new();
     }
@@ -361,6 +365,17 @@ fn rows(agents: &[AgentView], now: Timestamp) -> String {
     ]);
     for view in agents {
         let AgentView { agent, last_heartbeat, attached, today_uusd, today_state, .. } = view;
+        // What counts for the cap: with what its sub-agents spent and what overrides granted.
+        let of = |day: &&Budget| {
+            day.scope == Scope::AgentDay && day.of.split(' ').next() == Some(agent.name.as_str())
+        };
+        let (today, cap) = match days.iter().find(of) {
+            Some(day) => (
+                money(day.spent_uusd.minus(day.unpriced_uusd), day.state),
+                day.cap_uusd.unwrap_or(agent.daily_cap_uusd),
+            ),
+            None => (money(*today_uusd, *today_state), agent.daily_cap_uusd),
+        };
         table.row([
             Cell::new(&agent.name, Tone::Strong),
             cell(word(agent.autonomy)),
@@ -369,8 +384,8 @@ fn rows(agents: &[AgentView], now: Timestamp) -> String {
             maybe(last_heartbeat.map(|at| text::age(now, at))),
             maybe(agent.last_work_at.map(|at| text::age(now, at))),
             maybe(agent.current_task),
-            cell(money(*today_uusd, *today_state)),
-            cell(agent.daily_cap_uusd),
+            cell(today),
+            cell(cap),
             cell(word(agent.runtime)),
             maybe((!attached.is_empty()).then(|| attached.join(", "))),
         ]);

@@ -69,7 +69,7 @@ struct Set {
     /// The cap in tokens.
     #[arg(long, value_name = "N")]
     tokens: Option<i64>,
-    /// Let the policy's caps count again.
+    /// Let the policy's caps count again; of `run T-n`, take back what an override raised.
     #[arg(long, conflicts_with_all = ["cap", "tokens"])]
     clear: bool,
     /// Why.
@@ -148,6 +148,7 @@ fn caps(budgets: &Budgets, now: Timestamp) -> String {
             cell(word(budget.scope)),
             Cell::new(&budget.of, Tone::Strong),
             Cell::new(money(priced, budget.state), tone),
+            maybe(Some(budget.sub_agents_uusd).filter(|amount| amount.0 > 0)),
             maybe(Some(budget.reserved_uusd).filter(|amount| amount.0 > 0)),
             maybe(budget.cap_uusd),
             maybe(has_cap.then(|| format!("{percent}%"))),

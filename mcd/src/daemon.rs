@@ -193,6 +193,8 @@ fn open_store(
     let is_new = home.database().try_exists().is_ok_and(|exists| !exists);
     let open = if is_new { Halt::open } else { Halt::reopen };
     let halt = open(&home.halt_file());
+    // Before the store, which may take its time: adapters look all the while.
+    listeners::show_halt_file(home, identity.mode)?;
     let setup = Setup {
         shared_uid: identity.has_shared_uid(),
         single_user: identity.mode == Mode::SingleUser,

@@ -251,8 +251,12 @@ impl World {
 
     /// Returns how many agents have a run that goes on, and how many there are.
     pub fn at_work(&self) -> (usize, usize) {
-        let working: std::collections::BTreeSet<&AgentName> =
-            self.runs.values().map(|run| &run.agent).collect();
+        let works = |name: &&AgentName| {
+            let status = self.agents.get(*name).map(|view| view.agent.status);
+            matches!(status, Some(AgentStatus::Active | AgentStatus::Drained))
+        };
+        let running = self.runs.values().map(|run| &run.agent);
+        let working: std::collections::BTreeSet<&AgentName> = running.filter(works).collect();
         let all = self.agents.values().filter(|view| view.agent.status != AgentStatus::Stopped);
         (working.len(), all.count())
     }

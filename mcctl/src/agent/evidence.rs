@@ -150,7 +150,7 @@ fn budgets(budgets: &[Spent]) -> String {
     for one in budgets {
         table.row([
             cell(&one.key),
-            cell(money(one.ledger.spent.uusd, one.ledger.state)),
+            cell(money(one.ledger.spent.uusd.minus(one.ledger.unpriced_uusd), one.ledger.state)),
             cell(one.ledger.reserved.uusd),
             maybe(one.caps.uusd),
         ]);

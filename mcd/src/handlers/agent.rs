@@ -55,11 +55,11 @@ pub fn update(desk: &mut Desk<'_>, params: Update) -> Result<Agent, Fail> {
     if let Some(workspace) = &set.workspace {
         enrol::check_workspace("set.workspace", workspace)?;
     }
-    let sets_the_day = set.daily_cap_uusd.is_some();
+    let sets = [(Scope::AgentDay, given.0.is_some()), (Scope::Run, given.1.is_some())];
     let event = Event::AgentUpdated { agent: agent.name.clone(), patch: Box::new(params.set) };
     desk.emit(event)?;
-    if sets_the_day {
-        budget::void_raises(desk, Scope::AgentDay, &agent.name)?;
+    for (scope, _) in sets.into_iter().filter(|(_, is_set)| *is_set) {
+        budget::void_raises(desk, scope, &agent.name)?;
     }
     queries::agent(desk.db, &agent.name)
 }

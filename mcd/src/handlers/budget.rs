@@ -255,6 +255,7 @@ pub fn set(desk: &mut Desk<'_>, params: &BudgetSet) -> Result<Budgets, Fail> {
     let reason = input::reason(&params.reason)?;
     let caps = checked_caps(params)?;
     match params.scope {
+        Scope::Run if is_of_a_task(params)? => {}
         Scope::Run | Scope::AgentDay => set_of_agent(desk, params, caps, &reason)?,
         Scope::Task => set_of_task(desk, params, caps, &reason)?,
         Scope::SquadDay | Scope::SquadMonth => {
@@ -276,11 +277,30 @@ pub fn set(desk: &mut Desk<'_>, params: &BudgetSet) -> Result<Budgets, Fail> {
 
 /// A cap that a person sets is what counts: what overrides had raised the one before by is void.
 pub(super) fn void_raises(desk: &mut Desk<'_>, scope: Scope, of: &str) -> Result<(), Fail> {
-    // Each run has a cap of its own: an override raises that of the runs on a task.
+    if scope == Scope::Run {
+        return void_raises_of_runs(desk, of);
+    }
     let Some(key) = ScopeKey::of_cap(scope, of, &desk.live.day()) else { return Ok(()) };
     if !queries::ledger(desk.db, &key)?.granted.is_zero() {
         let task = if scope == Scope::Task { of.parse().ok() } else { None };
         desk.emit(Event::BudgetRaiseVoided { key, task })?;
+    }
+    Ok(())
+}
+
+/// Each run has a cap of its own, and an override raises that of the runs on a task: on all tasks of
+/// the agent whose runs a person has given a cap, or on the one task that is named.
+fn void_raises_of_runs(desk: &mut Desk<'_>, of: &str) -> Result<(), Fail> {
+    let set = desk.set_caps()?;
+    let raised =
+        set.iter().filter(|((scope, _), caps)| *scope == Scope::Run && **caps != Caps::default());
+    let raised: Vec<TaskId> = raised.filter_map(|((_, of), _)| of.parse().ok()).collect();
+    for id in raised {
+        let task = queries::task(desk.db, id)?;
+        if id.to_string() == of || task.is_assigned_to(of) {
+            let note = format!("a person has set what a run of {of} may cost");
+            keep(desk, (Scope::Run, id.to_string(), Some(id)), Caps::default(), &note)?;
+        }
     }
     Ok(())
 }
@@ -299,6 +319,17 @@ fn checked_caps(params: &BudgetSet) -> Result<Caps, Refusal> {
         return Err(Refusal::invalid("cap_uusd", text));
     }
     Ok(Caps { uusd: params.cap_uusd, tokens: params.cap_tokens })
+}
+
+/// Says whether what an override raised for the runs on a task is to be taken back.
+fn is_of_a_task(params: &BudgetSet) -> Result<bool, Refusal> {
+    let is_task = params.of.as_deref().is_some_and(|of| of.parse::<TaskId>().is_ok());
+    if is_task && !params.clear {
+        let text = "a run's cap is its agent's: name the agent; with `clear`, what an override raised \
+                    for the runs on this task is taken back";
+        return Err(Refusal::invalid("of", text));
+    }
+    Ok(is_task)
 }
 
 /// Keeps caps that no other row holds; with `clear` the policy's count again.

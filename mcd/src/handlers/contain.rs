@@ -48,7 +48,8 @@ pub(super) fn may_write(desk: &Desk<'_>, task: &Task) -> Result<(), Fail> {
     let rules = rules(desk, None, Some(task));
     let span = rules.comments_within.duration();
     let said = queries::messages_of_agents(desk.db, task.id, rules.messages_needed())?;
-    let recent = said.iter().filter(|one| desk.now.since(one.at) <= span).count();
+    let recent =
+        said.iter().filter(|one| one.at <= desk.now && desk.now.since(one.at) <= span).count();
     if recent < usize::try_from(rules.comments).unwrap_or(usize::MAX) {
         return Ok(());
     }

@@ -28,7 +28,7 @@ pub(super) fn room(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
     let long = desk.policy.doc().agents.offline;
     let mut left = open.len() as u64;
     for run in &open {
-        if desk.now.since(last_act(desk, run)?) >= long.duration() {
+        if desk.now.since(last_act(desk, agent, run)?) >= long.duration() {
             left_behind(desk, run, &format!("nothing was heard of it for {long}"))?;
             left -= 1;
         }
@@ -44,10 +44,15 @@ pub(super) fn room(desk: &mut Desk<'_>, agent: &Agent) -> Result<(), Fail> {
     Err(Refusal::new(RefusalKind::RateLimited, text).into())
 }
 
-/// Returns when a run last began or ended a call, or spent something.
-fn last_act(desk: &Desk<'_>, run: &Run) -> Result<Timestamp, Fail> {
+/// Returns when a run last began or ended a call, or spent something. A call that goes on acts as long
+/// as its agent is heard of: a build may take its time.
+fn last_act(desk: &Desk<'_>, agent: &Agent, run: &Run) -> Result<Timestamp, Fail> {
     let call = queries::last_call_of_run(desk.db, run.id)?;
-    let call = call.map(|call| call.ended_at.unwrap_or(call.at));
+    let heard = || desk.live.last_beat(&agent.name).map(|beat| beat.at);
+    let call = call.map(|call| match call.ended_at {
+        Some(ended) => ended,
+        None => call.at.max(heard().unwrap_or_default()),
+    });
     let spent = queries::pace(desk.db, &run.id.to_string())?.last();
     Ok(run.started_at.max(call.unwrap_or_default()).max(spent))
 }

@@ -258,7 +258,7 @@ fn route(
         Request::RunStart(_) | Request::RunReserve(_) => gate::grant(server, caller, request, key),
         other if other.info().kind == Kind::Query => query(server, caller, other),
         other => match long {
-            Some(params) => submit_long(&server.store, work(caller, other, key), params),
+            Some(params) => submit_long(server, work(caller, other, key), params),
             None => submit(&server.store, caller, other, key),
         },
     }
@@ -295,11 +295,12 @@ fn work(caller: Caller, request: Request, key: Option<String>) -> Work {
 }
 
 /// Masks the texts of a long command on a thread of the pool, and hands it to the writer then.
-fn submit_long(store: &Store, work: Work, params: Box<str>) -> Outcome {
-    let store = store.clone();
-    Outcome::Long(tokio::task::spawn_blocking(move || {
-        let masker = store.mask(&params);
-        store.submit(Work::Masked(masker, Box::new(work)))
+fn submit_long(server: &Arc<Server>, work: Work, params: Box<str>) -> Outcome {
+    let server = Arc::clone(server);
+    Outcome::Long(tokio::spawn(async move {
+        let store = server.store.clone();
+        let masker = server.masks.run(move || store.mask(&params)).await?;
+        server.store.submit(Work::Masked(masker, Box::new(work)))
     }))
 }
 

@@ -155,14 +155,19 @@ fn check_long(
     let wait = Duration::from_millis(std::mem::take(&mut params.wait_ms)).min(LONGEST_WAIT);
     Outcome::Later(Box::pin(async move {
         let reader = Arc::clone(&server);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = server.masks.run(move || {
             let wanted = disk::wanted(&reader, &caller, &params);
             (wanted, reader.store.mask(&raw), caller, params)
         });
-        let Ok((wanted, masker, caller, params)) = read.await else {
-            return Done::from(Err(ended()));
+        let prepared = async {
+            let (wanted, masker, caller, params) = read.await?;
+            Ok((look_up(&server, wanted).await, masker, caller, params))
         };
-        let facts = look_up(&server, wanted).await;
+        let (facts, masker, caller, params) = match timeout(CHECK_TIME, prepared).await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(error)) => return Done::from(Err(error)),
+            Err(_) => return late().into(),
+        };
         let work = work(caller.clone(), (Request::ToolCheck(params), key), facts);
         match server.store.submit(Work::Masked(masker, Box::new(work))) {
             Ok(answer) => check_and_wait(&server, caller, answer, wait).await.into(),

@@ -95,6 +95,22 @@ fn directory(path: &Path, mode: u32) -> Result<(), ListenError> {
     Ok(())
 }
 
+/// Lets adapters of other users look at the halt file, and at nothing else, whoever made the sockets:
+/// what they can't look at counts as a stop.
+///
+/// # Errors
+///
+/// When the modes can't be set.
+pub fn show_halt_file(home: &Home, mode: Mode) -> Result<(), ListenError> {
+    if mode == Mode::SingleUser {
+        return Ok(());
+    }
+    for (path, mode) in [(home.halt_file(), 0o644), (home.state.clone(), 0o711)] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(io_error(&path))?;
+    }
+    Ok(())
+}
+
 /// The listeners.
 #[derive(Debug)]
 pub struct Sockets {
@@ -119,13 +135,6 @@ impl Sockets {
             Mode::System => (0o755, 0o750, 0o660),
         };
         directory(&home.run, outer)?;
-        if mode == Mode::System {
-            // Adapters of other users look at the halt file, and at nothing else.
-            fs::set_permissions(&home.state, Permissions::from_mode(0o711))
-                .map_err(io_error(&home.state))?;
-            let halt = home.halt_file();
-            fs::set_permissions(&halt, Permissions::from_mode(0o644)).map_err(io_error(&halt))?;
-        }
         let bind = |path: PathBuf, group: &str| {
             let dir = path.parent().unwrap_or(&home.run);
             directory(dir, inner)?;

@@ -14,6 +14,7 @@ pub(crate) mod in_flight;
 mod levels;
 pub mod limits;
 pub mod listeners;
+mod masks;
 pub(crate) mod orders;
 mod outbox;
 mod pending;
@@ -40,6 +41,7 @@ use self::{
     feed::Feeds,
     guests::Guests,
     limits::{Limits, Throttle},
+    masks::Masks,
     orders::Orders,
     recent::Recent,
     unlock::Unlocks,
@@ -69,6 +71,7 @@ pub struct Server {
     steps: factor::Steps,
     recent: Recent,
     disk: disk::Disk,
+    masks: Masks,
     refusals: Throttle,
     connections: AtomicU64,
     epoch: AtomicU64,
@@ -127,6 +130,7 @@ impl Server {
             steps: factor::Steps::open(&state.join("steps.json")),
             recent: Recent::default(),
             disk: disk::Disk::default(),
+            masks: Masks::default(),
             refusals: Throttle::default(),
             connections: AtomicU64::new(1),
             epoch: AtomicU64::new(0),

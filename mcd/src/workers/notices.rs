@@ -61,7 +61,7 @@ enum Ended {
 async fn attempt(server: &Server, id: NotificationId, order: &Deliver) -> Ended {
     let Some(_claim) = server.orders.claim(id) else { return Ended::Over };
     // Only after the claim: a try that ended before it is in the record by now.
-    let is_unread = server.store.is_unread(id).unwrap_or(false);
+    let Ok(is_unread) = server.store.is_unread(id) else { return Ended::Failed };
     if !is_unread || !emergency::works(server) {
         return Ended::Over;
     }

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mc_core::event::Event;
+use mc_proto::error::RpcError;
 use tokio::{sync::broadcast::error::RecvError, time::sleep};
 
 use super::Setting;
@@ -20,8 +21,12 @@ pub(super) async fn run(setting: &Setting) {
     let server = &setting.server;
     let mut batches = server.store.follow();
     loop {
-        while let Some(command) = next(server) {
-            if !carry_out(server, command).await {
+        while let Some(next) = next(server) {
+            let is_done = match next {
+                Ok(command) => carry_out(server, command).await,
+                Err(_) => false,
+            };
+            if !is_done {
                 sleep(AGAIN).await;
             }
         }
@@ -42,15 +47,16 @@ pub(super) async fn run(setting: &Setting) {
     }
 }
 
-/// Returns what is to be done next, if anything is.
-fn next(server: &Server) -> Option<SystemCommand> {
+/// Returns what is to be done next, if anything is; an error where the rows can't be read now.
+fn next(server: &Server) -> Option<Result<SystemCommand, RpcError>> {
     if server.is_stopping() {
         return None;
     }
     match server.store.held_tasks() {
-        Ok((open, _)) if open > 0 => Some(SystemCommand::BlockStopped),
-        Ok((_, back)) if back > 0 => Some(SystemCommand::ReturnStopped),
-        Ok(_) | Err(_) => None,
+        Ok((open, _)) if open > 0 => Some(Ok(SystemCommand::BlockStopped)),
+        Ok((_, back)) if back > 0 => Some(Ok(SystemCommand::ReturnStopped)),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
     }
 }
 

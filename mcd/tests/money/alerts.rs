@@ -142,3 +142,37 @@ fn a_cap_that_a_person_sets_takes_the_place_of_what_an_override_had_granted() {
     assert_eq!(day(), (3_500_000, 0));
     bench.rebuilds();
 }
+
+/// Passes the cap of a run on `task`, and approves the override.
+fn raised_run(bench: &Bench, task: &Value) {
+    let run = bench.run("wren", json!({"task": task}));
+    bench.spend("wren", &run, 1_000_001);
+    bench.approve(&bench.pending().remove(0));
+}
+
+#[test]
+fn what_an_override_raised_for_runs_is_taken_back_with_the_runs_cap_or_by_its_task() {
+    let bench = Bench::new();
+    cap(&bench, "agent_day", Some("wren"), 90_000_000);
+    let task = bench.started("wren", json!({"budget_uusd": 50_000_000}));
+    let of_a_run = || {
+        let run = bench.run("wren", json!({"task": task}));
+        let row = bench.human("budget.get", json!({"run": run}));
+        bench.wren("run.finish", json!({"run": run, "status": "succeeded"}));
+        let rows = row["budgets"].as_array().unwrap().clone();
+        let row = rows.iter().find(|row| row["scope"] == "run" && row["of"] == run).unwrap();
+        row["cap_uusd"].as_i64().unwrap()
+    };
+    raised_run(&bench, &task);
+    assert!(of_a_run() > 1_000_000);
+    let one = json!({"scope": "run", "of": task, "cap_uusd": 2_000_000, "reason": "r"});
+    bench.ask(&crate::bench::human(), "budget.set", one).unwrap_err();
+    assert!(of_a_run() > 1_000_000, "nothing was set");
+    bench.human("budget.set", json!({"scope": "run", "of": task, "clear": true, "reason": "r"}));
+    assert_eq!(of_a_run(), 1_000_000);
+    raised_run(&bench, &task);
+    assert!(of_a_run() > 1_000_000);
+    cap(&bench, "run", Some("wren"), 400_000);
+    assert_eq!(of_a_run(), 400_000);
+    bench.rebuilds();
+}

@@ -109,7 +109,10 @@ pub fn agent_counts(db: Reader<'_>) -> Result<Vec<(String, i64)>, StoreError> {
 ///
 /// When the store can't be read.
 pub fn working(db: Reader<'_>) -> Result<i64, StoreError> {
-    db.number("SELECT count(DISTINCT agent) FROM runs WHERE status = 'running'", [])
+    let sql = "SELECT count(DISTINCT agent) FROM runs JOIN agents ON agents.name = runs.agent
+               WHERE runs.status = 'running'
+                 AND agents.body ->> '$.status' IN ('active', 'drained')";
+    db.number(sql, [])
 }
 
 /// Returns when each agent was last heard of, as far as that was kept.
