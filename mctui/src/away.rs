@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use mc_core::{
     alert::Severity,
     event::{Event, Recorded},
-    id::{AlertId, ApprovalId},
+    id::{AlertId, ApprovalId, TaskId},
+    message::Message,
     policy::Risk,
     squad::SquadStatus,
     time::Timestamp,
@@ -31,6 +32,8 @@ enum Edge {
     Asked(ApprovalId, Risk),
     Expiring(ApprovalId, Risk),
     Critical(AlertId),
+    /// Somebody names the operator in the thread of a task.
+    Question(TaskId),
     Squad(SquadStatus),
     Lost,
 }
@@ -57,6 +60,7 @@ impl Edge {
             Self::Asked(id, of) => format!("{id} {} waits", risk(of)),
             Self::Expiring(id, of) => format!("{id} {} expires within a minute", risk(of)),
             Self::Critical(id) => format!("{id} critical"),
+            Self::Question(task) => format!("{task} asks you"),
             Self::Squad(SquadStatus::Running) => "squad resumed".to_owned(),
             Self::Squad(SquadStatus::Paused) => "squad paused".to_owned(),
             Self::Squad(SquadStatus::Halted) => "squad STOPPED".to_owned(),
@@ -116,6 +120,7 @@ impl Away {
             Event::AlertRaised { alert } if alert.severity == Severity::Critical => {
                 Edge::Critical(alert.id)
             }
+            Event::MessagePosted { message } if is_to(message, me) => Edge::Question(message.task),
             Event::SquadStatusChanged { to, .. } if me != Some(recorded.actor.name.as_str()) => {
                 Edge::Squad(*to)
             }
@@ -175,6 +180,12 @@ impl Away {
     }
 }
 
+/// Says whether a message names the operator, by this word or by their name, and is not their own.
+fn is_to(message: &Message, me: Option<&str>) -> bool {
+    let names_me = |name: &String| name == "operator" || Some(name.as_str()) == me;
+    me != Some(message.author.name.as_str()) && message.mentions.iter().any(names_me)
+}
+
 /// One thing in words, several as counts.
 fn merged(edges: &[Edge]) -> String {
     if let [one] = edges {
@@ -185,6 +196,7 @@ fn merged(edges: &[Edge]) -> String {
     let asked = count(|edge| matches!(edge, Edge::Asked(..)));
     let expiring = count(|edge| matches!(edge, Edge::Expiring(..)));
     let critical = count(|edge| matches!(edge, Edge::Critical(_)));
+    let questions = count(|edge| matches!(edge, Edge::Question(_)));
     let mut words = Vec::new();
     let mut add = |count: usize, one: &str, many: &str| match count {
         0 => {}
@@ -195,6 +207,7 @@ fn merged(edges: &[Edge]) -> String {
     add(red, "RED", "RED");
     add(expiring, "expires within a minute", "expire within a minute");
     add(critical, "critical alert", "critical alerts");
+    add(questions, "question to you", "questions to you");
     let mut rest = edges.iter().filter(|edge| matches!(edge, Edge::Squad(_) | Edge::Lost));
     words.extend(rest.next_back().map(|edge| edge.words()));
     words.join(", ")
@@ -241,6 +254,8 @@ pub fn bytes(notice: &Notice, way: Way, is_tmux: bool) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use mc_core::{actor::Actor, id::MessageId, message::MessageKind};
+
     use super::*;
 
     fn now(steady: u64) -> Now {
@@ -275,6 +290,36 @@ mod tests {
         away.key(200_000);
         away.waiting.push(asked(6, Risk::Yellow));
         assert!(due(&mut away, 200_001).is_some(), "the terminal knows better than the last key");
+    }
+
+    #[test]
+    fn who_names_the_operator_is_told_of_and_who_talks_among_themselves_is_not() {
+        let mut away = Away::default();
+        let mut say = |author: Actor, mentions: &[&str]| {
+            let message = Message {
+                id: MessageId(1),
+                task: TaskId(7),
+                author: author.clone(),
+                kind: MessageKind::Comment,
+                text: "which way?".to_owned(),
+                mentions: mentions.iter().map(|&name| name.to_owned()).collect(),
+                reply_to: None,
+                artifacts: Vec::new(),
+                at: Timestamp(0),
+            };
+            let event = Event::MessagePosted { message: Box::new(message) };
+            let (seq, at) = (1, Timestamp(0));
+            let cause = "message.post".to_owned();
+            let recorded = Recorded { seq, at, actor: author, cause, reason: None, event };
+            away.hear(&recorded, Some("ana"));
+            due(&mut away, 100_000)
+        };
+        assert_eq!(say(Actor::agent("wren"), &["crow"]), None);
+        assert_eq!(say(Actor::system("loops"), &[]), None);
+        assert_eq!(say(Actor::agent("wren"), &["operator"]).as_deref(), Some("MC: T-7 asks you"));
+        let two = [Edge::Question(TaskId(1)), Edge::Question(TaskId(2))];
+        assert_eq!(merged(&two), "2 questions to you");
+        assert!(!two[0].rings());
     }
 
     #[test]
