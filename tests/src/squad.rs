@@ -170,6 +170,16 @@ impl Squad {
         squad
     }
 
+    /// Returns `mcctl` as an operator of the squad calls it, whatever the caller's own setting is.
+    pub fn mcctl(&self) -> Command {
+        let mut command = Command::new(program("mcctl"));
+        command.arg("--home").arg(&self.dir);
+        for name in ["MC_HOME", "MC_SOCKET", "MC_AGENT", "MC_TOKEN_FILE"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
     /// Returns where everything of the squad lies.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -55,12 +55,7 @@ fn given(human: &mut Client, id: &str, name: &str) -> String {
 }
 
 fn mcctl(squad: &Squad, words: &[&str]) -> (String, i32) {
-    let mut command = Command::new(program("mcctl"));
-    command.arg("--home").arg(squad.dir()).args(words);
-    for name in ["MC_HOME", "MC_SOCKET", "MC_AGENT", "MC_TOKEN_FILE"] {
-        command.env_remove(name);
-    }
-    let done = command.output().unwrap();
+    let done = squad.mcctl().args(words).output().unwrap();
     let text = format!(
         "{}{}",
         String::from_utf8_lossy(&done.stdout),

@@ -1,12 +1,9 @@
 //! Evidence: what stands about a quarantined agent is whole, frozen, and proven by the record.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    os::unix::fs::PermissionsExt as _,
-    process::{Command, Output},
-};
+use std::{os::unix::fs::PermissionsExt as _, process::Output};
 
-use mc_tests::{Client, PATIENCE, Squad, program};
+use mc_tests::{Client, PATIENCE, Squad};
 use serde_json::{Value, json};
 
 const SECRET: &str = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
@@ -175,12 +172,7 @@ fn agents_have_no_such_method_and_hear_nothing_of_it() {
 }
 
 fn mcctl(squad: &Squad, words: &[&str]) -> Output {
-    let mut command = Command::new(program("mcctl"));
-    command.arg("--home").arg(squad.dir()).args(words);
-    for name in ["MC_HOME", "MC_SOCKET", "MC_AGENT", "MC_TOKEN_FILE"] {
-        command.env_remove(name);
-    }
-    command.output().unwrap()
+    squad.mcctl().args(words).output().unwrap()
 }
 
 #[test]

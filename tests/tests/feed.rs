@@ -4,11 +4,11 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    process::{Command, Output},
+    process::Output,
     time::{Duration, Instant},
 };
 
-use mc_tests::{Client, PASSPHRASE, PATIENCE, Squad, program, until};
+use mc_tests::{Client, PASSPHRASE, PATIENCE, Squad, until};
 use serde_json::{Value, json};
 
 fn squad() -> Squad {
@@ -153,21 +153,15 @@ fn a_follower_that_fell_behind_is_told_and_goes_on_from_the_newest() {
 }
 
 fn mcctl(squad: &Squad, words: &[&str]) -> Output {
-    let mut command = Command::new(program("mcctl"));
-    command.arg("--home").arg(squad.dir()).args(words);
-    for name in ["MC_HOME", "MC_SOCKET", "MC_AGENT", "MC_TOKEN_FILE"] {
-        command.env_remove(name);
-    }
-    command.output().unwrap()
+    squad.mcctl().args(words).output().unwrap()
 }
 
 fn as_wren(squad: &Squad, words: &[&str]) -> Output {
     let file = squad.dir().join("wren.token");
     fs::write(&file, squad.token("wren")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let mut command = Command::new(program("mcctl"));
-    command.arg("--home").arg(squad.dir()).args(words);
-    command.env("MC_AGENT", "wren").env("MC_TOKEN_FILE", file).env_remove("MC_SOCKET");
+    let mut command = squad.mcctl();
+    command.args(words).env("MC_AGENT", "wren").env("MC_TOKEN_FILE", file);
     command.output().unwrap()
 }
 

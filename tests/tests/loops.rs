@@ -1,12 +1,9 @@
 //! Loops: each is contained by the very event that passes its limit, and by none before.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use mc_tests::{Client, Squad, program};
+use mc_tests::{Client, Squad};
 use serde_json::{Value, json};
 
 /// A squad of two with a task that wren works on, and both may speak of it.
@@ -232,12 +229,8 @@ fn clean_day() -> PathBuf {
 
 /// Looks a trace through; returns the exit code and all that was said.
 fn looked_through(squad: &Squad, trace: &Path, more: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(program("mcctl"));
-    command.arg("--home").arg(squad.dir()).args(["policy", "test", "--loop"]).arg(trace).args(more);
-    for name in ["MC_HOME", "MC_SOCKET", "MC_AGENT", "MC_TOKEN_FILE"] {
-        command.env_remove(name);
-    }
-    let done = command.output().unwrap();
+    let test = ["policy", "test", "--loop"];
+    let done = squad.mcctl().args(test).arg(trace).args(more).output().unwrap();
     (done.status.code(), String::from_utf8([done.stdout, done.stderr].concat()).unwrap())
 }
 

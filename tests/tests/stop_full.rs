@@ -36,12 +36,7 @@ fn watchers(squad: &Squad) -> Vec<Client> {
 }
 
 fn mcctl(squad: &Squad, words: &[&str]) -> Output {
-    let mut command = Command::new(program("mcctl"));
-    command.arg("--home").arg(squad.dir()).args(words);
-    for name in ["MC_HOME", "MC_SOCKET", "MC_AGENT", "MC_TOKEN_FILE"] {
-        command.env_remove(name);
-    }
-    command.output().unwrap()
+    squad.mcctl().args(words).output().unwrap()
 }
 
 fn texts(output: &Output) -> (String, String) {

@@ -24,14 +24,13 @@ use tokio::{
 use super::{
     Server,
     dispatch::{Outcome, json},
-    gate::ended,
     in_flight,
     orders::Sent,
 };
 use crate::{
     caller::{Caller, SystemCommand, Work},
     live::Host,
-    store::Answer,
+    store::{Answer, ended},
     workers,
 };
 

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     caller::{Caller, Work},
     live::Live,
-    store::Answer,
+    store::{Answer, ended},
 };
 
 /// How long one request waits for a human at most.
@@ -339,10 +339,6 @@ pub(super) fn edit(
 
 const fn get(approval: ApprovalId) -> Request {
     Request::ApprovalGet(approval::Get { approval })
-}
-
-pub(super) fn ended() -> RpcError {
-    RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down")
 }
 
 #[cfg(test)]

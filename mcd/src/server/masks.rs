@@ -5,6 +5,8 @@ use std::sync::Arc;
 use mc_proto::error::{ErrorKind, RpcError};
 use tokio::sync::Semaphore;
 
+use crate::store::ended;
+
 /// How many texts are masked at a time: the other threads of the pool are for whoever sends no long one.
 const AT_ONCE: usize = 2;
 /// How many may be in hand, with those that wait.
@@ -41,7 +43,6 @@ impl Masks {
             let text = "too many long requests wait; try again";
             return Err(RpcError::new(ErrorKind::Unavailable, text).retry_after(200));
         };
-        let ended = || RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down");
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| ended())?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();

@@ -18,7 +18,7 @@ use tokio::{
 use super::{Server, dispatch::Outcome};
 use crate::{
     caller::{Caller, Work},
-    store::{Answer, Committed},
+    store::{Answer, Committed, ended},
 };
 
 /// How long the helper may wait for one answer, in milliseconds.
@@ -66,8 +66,7 @@ async fn look(server: &Server, caller: &Caller, params: &Next) -> Answer {
         idempotency_key: None,
         facts: Box::default(),
     };
-    let ended = |_| RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down");
-    server.store.submit(work)?.await.map_err(ended)?
+    server.store.submit(work)?.await.map_err(|_| ended())?
 }
 
 /// Waits for an event that can make something due.

@@ -5,17 +5,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use mc_proto::{
-    error::{ErrorKind, RpcError},
-    frame::RequestId,
-};
+use mc_proto::{error::RpcError, frame::RequestId};
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
 use super::{
     dispatch::{Done, Later},
     gate::{No, told},
 };
-use crate::{live::Live, store::Answer};
+use crate::{
+    live::Live,
+    store::{Answer, ended},
+};
 
 /// An answer that is not there yet.
 pub(super) struct Pending {
@@ -54,7 +54,7 @@ impl Pending {
 
 impl Wait {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
-        let lost = || Err(RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down"));
+        let lost = || Err(ended());
         if let Self::Long(handle) = self {
             match ready!(Pin::new(handle).poll(cx)) {
                 Ok(Ok(answer)) => *self = Self::Writer(answer),

@@ -12,7 +12,7 @@ use mc_proto::error::{ErrorKind, RpcError};
 use tokio::sync::Semaphore;
 
 use super::factor::Checked;
-use crate::identity::Operator;
+use crate::{identity::Operator, store::ended};
 
 /// How many passphrases are verified at once.
 const POOL: usize = 2;
@@ -98,16 +98,16 @@ impl Unlocks {
         now_ms: impl Fn() -> i64,
     ) -> Result<(), RpcError> {
         let turn = self.turn(operator.uid);
-        let _turn = turn.acquire().await.map_err(|_| busy())?;
+        let _turn = turn.acquire().await.map_err(|_| ended())?;
         self.may_guess(operator.uid, now_ms())?;
         let Some(hash) = operator.passphrase.clone() else {
             let text = "no passphrase is set for you: an admin sets one with `mcctl init`";
             return Err(RpcError::new(ErrorKind::Forbidden, text));
         };
-        let _permit = self.pool.acquire().await.map_err(|_| busy())?;
+        let _permit = self.pool.acquire().await.map_err(|_| ended())?;
         let passphrase = zeroize::Zeroizing::new(passphrase);
         let verified = tokio::task::spawn_blocking(move || is_right(&hash, &passphrase));
-        let right = verified.await.map_err(|_| busy())?;
+        let right = verified.await.map_err(|_| ended())?;
         self.note(operator.uid, right, now_ms());
         if right {
             return Ok(());
@@ -183,10 +183,6 @@ impl Unlocks {
 fn is_right(hash: &str, passphrase: &str) -> bool {
     PasswordHash::new(hash)
         .is_ok_and(|hash| Argon2::default().verify_password(passphrase.as_bytes(), &hash).is_ok())
-}
-
-fn busy() -> RpcError {
-    RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down")
 }
 
 #[cfg(test)]

@@ -162,7 +162,8 @@ impl Queue {
     }
 }
 
-fn ended() -> RpcError {
+/// What everybody is told whose work the daemon does no more.
+pub(crate) fn ended() -> RpcError {
     RpcError::new(ErrorKind::Unavailable, "the daemon is shutting down")
 }
 
